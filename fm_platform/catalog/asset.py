@@ -1,0 +1,109 @@
+"""The types of the catalog: an asset, what its builder is given, and what it hands back.
+
+Belongs here: frozen shapes. Does not belong here: any particular asset, or running one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fm_platform.instruments.model import Instrument
+from fm_platform.lineage.graph import Node
+from fm_platform.lineage.history import History
+from fm_platform.sources.store import StoredFile
+from fm_platform.sql.model import SqlModel
+from fm_platform.study import Study
+from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
+
+Checks = Callable[[], Sequence[CheckOutcome]]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A delivered file as kept: its path below the study folder and its stored form."""
+
+    source: str
+    path: str
+    stored: StoredFile
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a builder is given."""
+
+    study: Study
+    instruments: tuple[Instrument, ...]
+    warehouse: Warehouse
+    history: History
+    blocked: Mapping[str, str]
+    progress: Callable[[str], None]
+    keep: Callable[[str, Path], Delivered]
+
+    def read(self, table: str) -> pl.DataFrame:
+        """An input table."""
+        return self.warehouse.read(table)
+
+    def read_if_any(self, table: str) -> pl.DataFrame | None:
+        """An input table, or None when a blocked half never made it."""
+        return self.warehouse.read(table) if self.warehouse.exists(table) else None
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a builder hands back.
+
+    Attributes:
+        rows: A frame, or a SELECT over the attached work database.
+        lineage: Column lineage where it is known only now (SQL models).
+        checks: Run on the written table within its transaction.
+        records: Ledger records that belong before the materialization.
+        delivered: The files that were read.
+        source_rows: Where raw rows came from: source, row_id, file_sha256, path, line.
+        files: For file assets: path relative to the home to content.
+        metadata: Facts for the user interface; never patient values.
+    """
+
+    rows: pl.DataFrame | str | None = None
+    lineage: ColumnLineage | None = None
+    checks: Checks = tuple
+    records: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    delivered: Sequence[Delivered] = ()
+    source_rows: pl.DataFrame | None = None
+    files: Mapping[str, bytes] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset(Node):
+    """A node of the graph with all that is needed to show and to make it."""
+
+    description: str
+    group: str
+    kinds: tuple[str, ...]
+    key: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    lineage: ColumnLineage = field(default_factory=dict)
+    checks: tuple[CheckDeclaration, ...] = ()
+    build: Callable[[Step], Built]
+    model: SqlModel | None = None
+
+
+def direct(table: str, *columns: str, how: str = "TRANSFORMATION") -> tuple[ColumnInput, ...]:
+    """DIRECT inputs: what a value is computed from."""
+    return tuple(ColumnInput(table, column, "DIRECT", how) for column in columns)
+
+
+def indirect(table: str, *columns: str, how: str = "FILTER") -> tuple[ColumnInput, ...]:
+    """INDIRECT inputs: what decides which rows take part."""
+    return tuple(ColumnInput(table, column, "INDIRECT", how) for column in columns)
+
+
+def columns(**descriptions: str) -> tuple[Column, ...]:
+    """Columns with their meaning, in order."""
+    return tuple(Column(name, text) for name, text in descriptions.items())

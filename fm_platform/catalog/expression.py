@@ -1,0 +1,346 @@
+"""The expression half: count matrices, sample sheet, contrasts and differential expression.
+
+Belongs here: which expression tables a study has and which function makes each. Does not belong here: those functions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.delivered import source_rows
+from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_contrasts
+from fm_platform.expression.counts import counts_array, expression_counts, raw_count_columns, raw_counts
+from fm_platform.expression.engine import run_contrasts
+from fm_platform.expression.stored import stored_de_results, stored_results
+from fm_platform.expression.tables import contrasts_table, expression_samples
+from fm_platform.lineage.code import code_version
+from fm_platform.sources.counts import CountMatrix, read_counts
+from fm_platform.sources.delimited import read_text_table
+from fm_platform.study import Study
+from fm_platform.warehouse.records import Column
+
+COUNTS = "expression.counts"
+SAMPLES = "expression.samples"
+RESULTS = "expression.de_results"
+CONTRASTS = "expression.contrasts"
+ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
+
+
+def expression_assets(study: Study) -> list[Asset]:
+    """Every expression asset of a study, but for its report table."""
+    assert study.expression is not None
+    counts = tuple(study.folder / path for path in study.expression.counts.path)
+    sheet = (study.folder / study.expression.samples.path,)
+    assets = [*_raw(counts, sheet), _samples(), _counts()]
+    return [*assets, _results(), _contrasts()] if study.contrasts else assets
+
+
+# -- delivered files ----------------------------------------------------------------------------------------------
+
+
+def _raw(counts: tuple[Path, ...], sheet: tuple[Path, ...]) -> list[Asset]:
+    return [
+        Asset(
+            table="raw.counts",
+            description="Count matrices as delivered: one row a line of a file, counts in the file's column order.",
+            group="raw",
+            kinds=("file", "duckdb"),
+            half="expression",
+            key=("_row_id",),
+            study_keys=("expression",),
+            source_files=counts,
+            code_version=code_version(build_raw_counts),
+            build=build_raw_counts,
+            columns=columns(
+                _row_id="Hash of the line's content: the same line keeps it wherever it stands",
+                sheet="The file",
+                gene_id="The gene",
+                counts="Its counts, in the order of raw.count_columns",
+            ),
+        ),
+        Asset(
+            table="raw.count_columns",
+            description="What every column of every count file is: gene id, count, annotation, or ignored and why.",
+            group="raw",
+            kinds=("file", "duckdb"),
+            half="expression",
+            key=("sheet", "position"),
+            study_keys=("expression",),
+            source_files=counts,
+            code_version=code_version(build_count_columns),
+            build=build_count_columns,
+            columns=columns(
+                sheet="The file",
+                position="Position in the file, from 0",
+                column="The column's heading",
+                kind="gene_id, count, annotation or ignored",
+                count_id="The sample that a count column belongs to",
+                reason="Why a column is ignored",
+            ),
+        ),
+        Asset(
+            table="raw.samples",
+            description="The sample sheet as delivered: every cell is text.",
+            group="raw",
+            kinds=("file", "duckdb"),
+            half="expression",
+            key=("_row_id",),
+            study_keys=("expression",),
+            source_files=sheet,
+            code_version=code_version(build_raw_samples),
+            build=build_raw_samples,
+            columns=(Column("_row_id", "Hash of source, row content and occurrence"),),
+        ),
+    ]
+
+
+def _read_matrices(step: Step) -> list[tuple[CountMatrix, Path]]:
+    declared = step.study.expression
+    assert declared is not None
+    matrices = []
+    for pattern in declared.counts.path:
+        path = step.study.resolve(pattern, "expression", "counts", "path")
+        name = path.relative_to(step.study.folder).as_posix()
+        step.progress(f"reading {name}")
+        matrix = read_counts(path, name=name, format=declared.counts.format, gene_id=declared.counts.gene_id)
+        matrices.append((matrix, path))
+    return matrices
+
+
+def build_raw_counts(step: Step) -> Built:
+    """Read, keep and store the count matrices."""
+    matrices = _read_matrices(step)
+    origin = []
+    for matrix, path in matrices:
+        kept = step.keep("counts", path)
+        origin.append(source_rows("counts", matrix.row_ids, matrix.lines, matrix.file.sha256, kept.path))
+    genes, samples = matrices[0][0].counts.shape
+    return Built(
+        rows=raw_counts([matrix for matrix, _ in matrices]),
+        source_rows=pl.concat(origin),
+        metadata={
+            "files": [matrix.file.name for matrix, _ in matrices],
+            "format": matrices[0][0].format,
+            "genes": genes,
+            "samples": samples,
+        },
+    )
+
+
+def build_count_columns(step: Step) -> Built:
+    """What the columns of the count files are."""
+    return Built(rows=raw_count_columns([matrix for matrix, _ in _read_matrices(step)]))
+
+
+def build_raw_samples(step: Step) -> Built:
+    """Read, keep and store the sample sheet."""
+    declared = step.study.expression
+    assert declared is not None
+    path = step.study.resolve(declared.samples.path, "expression", "samples", "path")
+    name = path.relative_to(step.study.folder).as_posix()
+    table = read_text_table("samples", path, name=name)
+    kept = step.keep("samples", path)
+    return Built(
+        rows=table.frame,
+        source_rows=source_rows("samples", table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path),
+        metadata={"file": name, "sha256": table.file.sha256},
+    )
+
+
+# -- analysis-ready -----------------------------------------------------------------------------------------------
+
+
+def _samples() -> Asset:
+    return Asset(
+        table=SAMPLES,
+        description="The samples of the sheet, matched with the columns of the count matrix.",
+        group="expression",
+        kinds=("polars", "duckdb"),
+        half="expression",
+        inputs=("raw.samples", "raw.count_columns"),
+        key=("sample_id",),
+        study_keys=("expression", "visits"),
+        code_version=code_version(build_samples),
+        build=build_samples,
+        lineage={
+            "sample_id": direct("raw.samples", "_row_id"),
+            "count_id": direct("raw.count_columns", "count_id", how="IDENTITY"),
+            "position": direct("raw.count_columns", "position"),
+        },
+        columns=columns(
+            sample_id="The sample",
+            count_id="Its name in the count matrix",
+            position="Where its counts stand in expression.counts, from 1",
+            subject_id="The subject, as in the clinical half",
+            visit_id="The visit, as in the clinical half",
+        ),
+    )
+
+
+def build_samples(step: Step) -> Built:
+    """``expression.samples``."""
+    declared = step.study.expression
+    assert declared is not None
+    resolved = expression_samples(
+        step.read("raw.samples"), step.read("raw.count_columns"), step.study, file=declared.samples.path
+    )
+    sheet = [name for name in resolved.frame.columns if not name.startswith("_")]
+    lineage = {
+        name: (*direct("raw.samples", name if name in step.warehouse.schema("raw.samples") else "_row_id"),)
+        for name in sheet
+    }
+    lineage["count_id"] = direct("raw.count_columns", "count_id", how="IDENTITY")
+    lineage["position"] = direct("raw.count_columns", "sheet", "position")
+    return Built(rows=resolved.frame, lineage=lineage)
+
+
+def _counts() -> Asset:
+    return Asset(
+        table=COUNTS,
+        description="The count matrix of all files: a list per gene in the order of expression.samples.position.",
+        group="expression",
+        kinds=("polars", "duckdb"),
+        half="expression",
+        inputs=("raw.counts", "raw.count_columns"),
+        key=("gene_id",),
+        code_version=code_version(build_counts),
+        build=build_counts,
+        lineage={
+            "gene_id": direct("raw.counts", "gene_id", how="IDENTITY"),
+            "counts": (
+                *direct("raw.counts", "counts"),
+                *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
+            ),
+        },
+        columns=columns(
+            gene_id="The gene",
+            counts="Its count in every sample: counts[s.position] for a row s of expression.samples",
+        ),
+    )
+
+
+def build_counts(step: Step) -> Built:
+    """``expression.counts``."""
+    return Built(rows=expression_counts(step.read("raw.counts"), step.read("raw.count_columns")))
+
+
+# -- differential expression --------------------------------------------------------------------------------------
+
+_FIT = (
+    *direct(COUNTS, "counts"),
+    *direct(SAMPLES, "position"),
+    *indirect(SAMPLES, "sample_id", "count_id", how="GROUP_BY"),
+)
+RESULT_COLUMNS = columns(
+    contrast="The contrast",
+    gene_id="The gene",
+    base_mean="Mean of counts divided by size factors, over the contrast's samples",
+    log2_fold_change="Level over reference, log2",
+    lfc_se="Standard error of log2_fold_change",
+    stat="Wald statistic",
+    pvalue="Two-sided p-value",
+    padj="Benjamini-Hochberg adjusted p-value after independent filtering",
+    na_reason="Why a value is missing",
+    n_samples="Samples of the contrast",
+    engine="What computed it",
+    engine_version="Its version",
+    fit_notes="What the engine remarked on the fit",
+)
+CONTRAST_COLUMNS = columns(
+    contrast="The contrast",
+    label="How tables and figures call it",
+    design="The model formula",
+    variable="The compared variable",
+    level="The level that is compared",
+    reference="The level that it is compared with",
+    subset="The samples it is restricted to",
+    status="run, exploratory or skipped",
+    reason="Why it is exploratory or skipped",
+    n_samples="Samples used",
+    n_level="Samples at the level",
+    n_reference="Samples at the reference",
+    residual_df="Samples less coefficients",
+    alpha="False discovery rate that independent filtering aims at",
+    n_genes="Genes in the matrix",
+    n_tested="Genes with a p-value",
+    n_significant="Genes with padj below alpha",
+    n_up="Of these, higher at the level",
+    n_down="Of these, lower at the level",
+    engine="What computed it",
+    engine_version="Its version",
+    samples="The samples used",
+    notes="What the engine remarked on the fit",
+)
+
+
+def _results() -> Asset:
+    own = {
+        "contrast": direct(SAMPLES, "sample_id", how="GROUP_BY"),
+        "gene_id": direct(COUNTS, "gene_id", how="IDENTITY"),
+    }
+    return Asset(
+        table=RESULTS,
+        description="Differential expression of every contrast, one row a contrast and gene.",
+        group="expression",
+        kinds=("pydeseq2", "duckdb"),
+        half="expression",
+        inputs=(SAMPLES, COUNTS),
+        key=("contrast", "gene_id"),
+        study_keys=("contrasts",),
+        code_version=code_version(build_results, ENGINE_LIBRARIES),
+        build=build_results,
+        lineage={column.name: own.get(column.name, _FIT) for column in RESULT_COLUMNS},
+        columns=RESULT_COLUMNS,
+    )
+
+
+def build_results(step: Step) -> Built:
+    """Fit and test every contrast."""
+    plans = _plans(step)
+    counts = step.read(COUNTS)
+    gene_ids, matrix = counts_array(counts)
+    results = run_contrasts(matrix, gene_ids, plans, on_stage=step.progress)
+    return Built(
+        rows=stored_de_results(plans, results, counts),
+        metadata={plan.contrast.id: plan.status for plan in plans},
+    )
+
+
+def _contrasts() -> Asset:
+    return Asset(
+        table=CONTRASTS,
+        description="Every declared contrast: design, samples, status and how many genes it calls.",
+        group="expression",
+        kinds=("polars", "duckdb"),
+        half="expression",
+        inputs=(SAMPLES, RESULTS),
+        key=("contrast",),
+        study_keys=("contrasts",),
+        code_version=code_version(build_contrasts),
+        build=build_contrasts,
+        lineage={
+            column.name: (*direct(RESULTS, "contrast", "pvalue", "padj", "log2_fold_change", how="AGGREGATION"),)
+            if column.name.startswith(("n_genes", "n_tested", "n_sig", "n_up", "n_down"))
+            else direct(RESULTS, column.name if column.name != "notes" else "fit_notes", how="IDENTITY")
+            if column.name in ("contrast", "engine", "engine_version", "notes")
+            else direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
+            for column in CONTRAST_COLUMNS
+        },
+        columns=CONTRAST_COLUMNS,
+    )
+
+
+def build_contrasts(step: Step) -> Built:
+    """``expression.contrasts``."""
+    plans = _plans(step)
+    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS))))
+
+
+def _plans(step: Step) -> tuple[ContrastPlan, ...]:
+    """The contrasts as the samples allow them; levels that an earlier delivery had may be gone."""
+    before = step.read_if_any(CONTRASTS)
+    seen = levels_seen(before) if before is not None else set()
+    return plan_contrasts(step.read(SAMPLES), step.study, seen_levels=seen)

@@ -1,0 +1,72 @@
+"""The whole catalog of one study: every asset that its study.yaml gives rise to.
+
+Belongs here: putting the domains together. Does not belong here: any one asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fm_platform.catalog.asset import Asset
+from fm_platform.catalog.clinical import clinical_assets
+from fm_platform.catalog.config_tables import config_assets
+from fm_platform.catalog.expression import expression_assets
+from fm_platform.catalog.reports import report_assets
+from fm_platform.instruments.model import Instrument
+from fm_platform.instruments.registry import load_instruments
+from fm_platform.lineage.graph import in_order
+from fm_platform.study import Study, load_study
+from fm_platform.warehouse.ledger import canonical, sha256_text
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The assets of one study.
+
+    Attributes:
+        study: The study.
+        instruments: Its instruments, in the order of study.yaml.
+        assets: By table name.
+        study_digests: Digest of study.yaml (and of the instrument files it uses) for each set of keys that an asset
+            declares.
+    """
+
+    study: Study
+    instruments: tuple[Instrument, ...]
+    assets: Mapping[str, Asset]
+    study_digests: Mapping[tuple[str, ...], str]
+
+    def in_order(self) -> list[Asset]:
+        """Upstream first."""
+        return [self.assets[node.table] for node in in_order(self.assets.values())]
+
+
+def build_catalog(study_folder: Path) -> Catalog:
+    """The catalog of the study in a folder.
+
+    Raises:
+        InputError: study.yaml, an instrument file or a SQL model is wrong.
+    """
+    study = load_study(study_folder)
+    instruments = load_instruments(study)
+    assets: list[Asset] = []
+    if study.has_clinical:
+        assets += config_assets()
+        assets += clinical_assets(study, instruments)
+    if study.has_expression:
+        assets += expression_assets(study)
+    assets += report_assets(study, [asset.table for asset in assets])
+    return Catalog(study, instruments, {asset.table: asset for asset in assets}, _study_digests(study, instruments, assets))
+
+
+def _study_digests(
+    study: Study, instruments: tuple[Instrument, ...], assets: list[Asset]
+) -> dict[tuple[str, ...], str]:
+    definitions = canonical([instrument.model_dump(mode="json") for instrument in instruments])
+    digests = {}
+    for keys in {asset.study_keys for asset in assets}:
+        text = study.section_digest(*keys) + (definitions if "instruments" in keys else "")
+        digests[keys] = sha256_text(text)
+    return digests

@@ -1,0 +1,128 @@
+"""SQL models as assets: compiled with row ids, column lineage from the tree, declared tests as checks.
+
+Belongs here: turning a loaded model into an asset, and running its tests. Does not belong here: parsing SQL (``sql``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from fm_platform.catalog.asset import Asset, Built, Step
+from fm_platform.lineage.code import code_version
+from fm_platform.lineage.graph import Half
+from fm_platform.sql.lineage import column_lineage
+from fm_platform.sql.model import ModelTest, SqlModel
+from fm_platform.sql.number_types import check_types
+from fm_platform.sql.provenance import with_row_ids
+from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.ledger import sha256_text
+from fm_platform.warehouse.names import identifier, literal, relation
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+
+PACKAGED = Path(__file__).resolve().parents[1] / "_dbt_like_sql"
+CHECKOUT = Path(__file__).resolve().parents[2] / "dbt_like_sql"
+
+
+def models_folder() -> Path:
+    """Where the SQL models are: in the checkout, or inside an installed package."""
+    return CHECKOUT if CHECKOUT.is_dir() else PACKAGED
+
+
+def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:
+    """The asset of one loaded SQL model."""
+    return Asset(
+        table=model.name,
+        description=model.description,
+        group=group,
+        kinds=("sql", "duckdb"),
+        half=half,
+        inputs=model.refs,
+        key=model.key,
+        columns=tuple(model.columns.values()),
+        checks=tuple(
+            CheckDeclaration(test_name(test), test.severity == "ERROR", test_text(test)) for test in _tests(model)
+        ),
+        code_version=sha256_text(model.code_version + code_version(build_model)),
+        model=model,
+        build=partial(build_model, model=model),
+    )
+
+
+def build_model(step: Step, model: SqlModel) -> Built:
+    """Compile a model against the tables as they are, with the row ids of its inputs carried along."""
+    warehouse = step.warehouse
+    schemas = {table: warehouse.schema(table) for table in model.refs}
+    check_types(model, schemas)
+    return Built(
+        rows=with_row_ids(model, schemas, relation),
+        lineage=column_lineage(model, schemas),
+        checks=_checks_of(model, warehouse),
+        metadata={"SQL": f"```sql\n{model.template.strip()}\n```"},
+    )
+
+
+def test_name(test: ModelTest) -> str:
+    """A stable name: the kind and its columns."""
+    return "_".join((test.kind, *test.columns))
+
+
+def test_text(test: ModelTest) -> str:
+    """What a declared test says, in words."""
+    columns = ", ".join(test.columns)
+    if test.kind == "accepted_values":
+        return f"{columns} is one of {', '.join(test.arguments['values'])}"
+    if test.kind == "relationships":
+        return f"{columns} is found in {test.arguments['to']}.{test.arguments['field']}"
+    words = {"not_null": "is never null", "unique": "is unique", "unique_combination": "are unique together"}
+    return f"{columns} {words[test.kind]}"
+
+
+def _tests(model: SqlModel) -> list[ModelTest]:
+    """Declared tests, less the ones that say what the key check already says."""
+    return [test for test in model.tests if not (test.kind.startswith("unique") and set(test.columns) == set(model.key))]
+
+
+def _checks_of(model: SqlModel, warehouse: Warehouse) -> Callable[[], Sequence[CheckOutcome]]:
+    def run() -> list[CheckOutcome]:
+        return [_outcome(model, test, warehouse) for test in _tests(model)]
+
+    return run
+
+
+def _outcome(model: SqlModel, test: ModelTest, warehouse: Warehouse) -> CheckOutcome:
+    failing = warehouse.query(_failing_rows(model.name, test)).item()
+    return CheckOutcome(
+        name=test_name(test),
+        passed=failing == 0,
+        blocking=test.severity == "ERROR",
+        severity=test.severity,
+        description=test_text(test),
+        metadata={"failing_rows": int(failing), "columns": list(test.columns)},
+    )
+
+
+def _failing_rows(table: str, test: ModelTest) -> str:
+    """A SELECT that counts the rows breaking a test; null passes all but ``not_null``."""
+    target = relation(table)
+    columns = [identifier(column) for column in test.columns]
+    if test.kind == "not_null":
+        return f"SELECT count(*) FROM {target} WHERE {columns[0]} IS NULL"
+    if test.kind == "accepted_values":
+        values = ", ".join(literal(value) for value in test.arguments["values"])
+        return (
+            f"SELECT count(*) FROM {target} "
+            f"WHERE {columns[0]} IS NOT NULL AND CAST({columns[0]} AS VARCHAR) NOT IN ({values})"
+        )
+    if test.kind == "relationships":
+        other, field = relation(str(test.arguments["to"])), identifier(str(test.arguments["field"]))
+        return (
+            f"SELECT count(*) FROM {target} AS child LEFT JOIN {other} AS parent "
+            f"ON parent.{field} = child.{columns[0]} WHERE child.{columns[0]} IS NOT NULL AND parent.{field} IS NULL"
+        )
+    listed = ", ".join(columns)
+    return (
+        f"SELECT coalesce(sum(n), 0)::BIGINT FROM (SELECT count(*) AS n FROM {target} "
+        f"GROUP BY {listed} HAVING count(*) > 1)"
+    )

@@ -1,0 +1,355 @@
+"""A session of the lock's holder: plan under the lock, make one asset at a time, leave the state for readers.
+
+Belongs here: the order of a step (is it blocked, is it fresh, are its inputs as recorded, build, write with its records)
+and what a run leaves behind. Does not belong here: staleness rules (``lineage.plan``), Dagster, or any one asset.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fm_platform.catalog.asset import Asset, Built, Delivered, Step
+from fm_platform.catalog.audit import publication_of
+from fm_platform.catalog.graph import Catalog
+from fm_platform.errors import CheckFailed, FmError
+from fm_platform.lineage.history import History, Materialized, as_state, fold
+from fm_platform.lineage.plan import FileDigests, Plan, blocked_by, blocked_halves, make_plan, parts_of
+from fm_platform.sources.store import keep
+from fm_platform.warehouse.database import TableDigests, TableWrite, Warehouse, open_warehouse
+from fm_platform.warehouse.files import place_files, stage_files
+from fm_platform.warehouse.home import STATE_VERSION, Home
+from fm_platform.warehouse.ledger import canonical, sha256_text
+from fm_platform.warehouse.lock import Holder, hold_lock, mark_alive
+from fm_platform.warehouse.publish import finish_interrupted, publish
+from fm_platform.warehouse.records import CheckOutcome, ColumnLineage
+
+PUBLISH = "publish.warehouse"
+KEY_CHECK = "key_is_unique"
+
+StepStatus = Literal["computed", "fresh"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What became of one step."""
+
+    table: str
+    status: StepStatus
+    materialized: Materialized
+    checks: tuple[CheckOutcome, ...] = ()
+    seconds: float = 0.0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed_blocking(self) -> list[CheckOutcome]:
+        """Blocking checks that failed in this step."""
+        return [check for check in self.checks if check.blocking and not check.passed]
+
+
+OnStep = Callable[[str, StepResult | None], None]
+"""Told of a step's beginning (no result yet) and of its end."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and why, as far as they said."""
+
+    name: str
+    reason: str | None = None
+
+    @classmethod
+    def from_environment(cls, reason: str | None = None) -> Actor:
+        """``FM_ACTOR``, else the operating system's user."""
+        name = os.environ.get("FM_ACTOR")
+        if not name:
+            try:
+                name = getpass.getuser()
+            except (KeyError, OSError):
+                name = f"uid {os.getuid()}"
+        return cls(name, reason)
+
+
+class Session:
+    """The one writer of a home. Made by :func:`open_session`."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        home: Home,
+        warehouse: Warehouse,
+        actor: Actor,
+        progress: Callable[[str], None],
+        on_step: OnStep,
+    ) -> None:
+        self.catalog = catalog
+        self.home = home
+        self.warehouse = warehouse
+        self.actor = actor
+        self.progress = progress
+        self.on_step = on_step
+        self.errors: list[tuple[str, Exception]] = []
+        self.results: list[StepResult] = []
+        self._seen = 0
+        self._history = History()
+        self._files = FileDigests(home.state().get("files"))
+
+    @property
+    def history(self) -> History:
+        """The ledger's latest facts, this session's own records included."""
+        head = self.warehouse.head()[0]
+        if head != self._seen:
+            self._history = fold(self.warehouse.records_after(self._seen), self._history)
+            self._seen = head
+        return self._history
+
+    def plan(self, selected: Collection[str] | None = None, *, force: bool = False) -> Plan:
+        """What is stale now."""
+        return make_plan(
+            self.catalog.assets,
+            self.history,
+            self.catalog.study_digests,
+            self._files,
+            selected=selected,
+            force=force,
+        )
+
+    # -- one step -------------------------------------------------------------------------------------------------
+
+    def materialize(self, table: str, *, force: bool = False) -> StepResult:
+        """Bring one asset up to date.
+
+        A fresh asset is left as it is unless forced. The table, its records and its check results are written in one
+        transaction.
+
+        Raises:
+            CheckFailed: The asset is blocked, an input was altered behind the ledger's back, or its key is not unique.
+            InputError: What it reads is wrong.
+        """
+        self.on_step(table, None)
+        try:
+            result = self._materialize(self.catalog.assets[table], force)
+        except Exception as error:
+            self.errors.append((table, error))
+            raise
+        self.results.append(result)
+        self.on_step(table, result)
+        return result
+
+    def _materialize(self, asset: Asset, force: bool) -> StepResult:
+        started = time.monotonic()
+        self._refuse_if_blocked(asset)
+        before = self.history.materialized.get(asset.table)
+        halves = blocked_halves(self.catalog.assets, self.history)
+        parts = parts_of(asset, self.history, self.catalog.study_digests, self._files, halves)
+        if before is not None and before.fingerprint == parts.fingerprint and not force:
+            return StepResult(asset.table, "fresh", before)
+        self._require_unaltered_inputs(asset)
+        self._record_study()
+        delivered: list[Delivered] = []
+
+        def keep_file(source: str, path: Path) -> Delivered:
+            entry = Delivered(source, self._relative(path), keep(self.home.sources, path))
+            delivered.append(entry)
+            return entry
+
+        blocked = {half: f"{v.table}: {v.check}" for half, v in halves.items()}
+        step = Step(
+            study=self.catalog.study,
+            instruments=self.catalog.instruments,
+            warehouse=self.warehouse,
+            history=self.history,
+            blocked=blocked,
+            progress=self.progress,
+            keep=keep_file,
+        )
+        facts: dict[str, Any] = {
+            "fingerprint": parts.fingerprint,
+            "parts": parts.as_json(),
+            "half": asset.half,
+            "inputs_full": {t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))},
+            "actor": self.actor.name,
+            **({"reason": self.actor.reason} if self.actor.reason else {}),
+        }
+        if asset.table == PUBLISH:
+            checks = self._publish(asset, facts)
+            metadata: Mapping[str, Any] = {}
+        else:
+            built = asset.build(step)
+            metadata = built.metadata
+            checks = self._store(asset, built, facts, delivered)
+        seconds = time.monotonic() - started
+        return StepResult(
+            asset.table, "computed", self.history.materialized[asset.table], checks, seconds, metadata
+        )
+
+    def _refuse_if_blocked(self, asset: Asset) -> None:
+        verdict = blocked_by(self.catalog.assets, self.history).get(asset.table)
+        if verdict is not None:
+            raise CheckFailed(
+                f"{asset.table} is blocked: check {verdict.check} of {verdict.table} failed at {verdict.at}",
+                mend=f"see quarantine and `fm status`; correct what {verdict.table} reads, then refresh",
+            )
+
+    def _require_unaltered_inputs(self, asset: Asset) -> None:
+        for table in asset.inputs:
+            recorded = self.history.materialized.get(table)
+            if recorded is None or "key" not in recorded.body or not recorded.body["key"]:
+                continue
+            if self.warehouse.digests(table, recorded.body["key"]).full != recorded.full_digest:
+                raise CheckFailed(
+                    f"{table} does not have the content that the ledger records",
+                    mend="run `fm verify`; restore the home, or recompute it with `fm refresh --force --reason ...`",
+                )
+
+    def _store(
+        self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
+    ) -> tuple[CheckOutcome, ...]:
+        lineage = built.lineage if built.lineage is not None else asset.lineage
+        facts["column_lineage"] = {
+            column: [list(entry.as_json().values()) for entry in sorted(inputs)] for column, inputs in lineage.items()
+        }
+        sources = [("source", self._source_body(entry)) for entry in delivered]
+        if sources:
+            facts["delivered"] = [body for _, body in sources]
+        if built.files is not None:
+            return self._store_files(asset, built, facts)
+        assert built.rows is not None
+        key_check = CheckOutcome(KEY_CHECK, True, True, "ERROR", f"({', '.join(asset.key)}) is unique")
+
+        def checks(written: TableDigests) -> list[CheckOutcome]:
+            _require_declared_columns(asset, lineage, written)
+            return [key_check, *built.checks()]
+
+        _, outcomes = self.warehouse.write(
+            TableWrite(
+                table=asset.table,
+                key=asset.key,
+                rows=built.rows,
+                facts=facts,
+                before=[*sources, *built.records],
+                source_rows=built.source_rows,
+                checks=checks,
+            )
+        )
+        return outcomes
+
+    def _store_files(self, asset: Asset, built: Built, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
+        assert built.files is not None
+        digests = stage_files(self.home, built.files)
+        content = sha256_text(canonical(digests))
+        with self.warehouse.transaction():
+            self.warehouse.append(
+                "materialization",
+                {
+                    **facts,
+                    "table": asset.table,
+                    "key": [],
+                    "columns": [],
+                    "rows": len(digests),
+                    "files": digests,
+                    "value_digest": content,
+                    "full_digest": content,
+                },
+            )
+        place_files(self.home, digests)
+        return ()
+
+    def _publish(self, asset: Asset, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
+        number = int((self.history.publication or {}).get("number", 0)) + 1
+        publication = publication_of(self.catalog, self.history, self.warehouse, facts, number)
+        publish(self.warehouse, publication, number)
+        return ()
+
+    # -- what belongs to the run ------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Finish what a killed run left between its record and its rename."""
+        history = self.history
+        report = history.materialized.get("files.report")
+        if report is not None:
+            place_files(self.home, report.body["files"])
+        finish_interrupted(self.home, history.publication)
+
+    def _record_study(self) -> None:
+        study = self.catalog.study
+        digest = sha256_text(study.text)
+        last = self.history.study
+        if last is None or last["sha256"] != digest:
+            body = {"id": study.study.id, "sha256": digest, "text": study.text, "actor": self.actor.name}
+            with self.warehouse.transaction():
+                self.warehouse.append("study", body)
+
+    def _source_body(self, entry: Delivered) -> dict[str, Any]:
+        return {
+            "source": entry.source,
+            "path": entry.path,
+            "sha256": entry.stored.sha256,
+            "stored_sha256": entry.stored.stored_sha256,
+            "bytes": entry.stored.size,
+            "actor": self.actor.name,
+        }
+
+    def _relative(self, path: Path) -> str:
+        folder = self.catalog.study.folder
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+    def write_state(self) -> None:
+        """Leave ``state.json`` as schedules, sensors and status need it."""
+        study = self.catalog.study
+        plan = self.plan()
+        self.home.write_state(
+            {
+                "version": STATE_VERSION,
+                "study": {"id": study.study.id, "folder": str(study.folder.resolve())},
+                "files": self._files.remembered(),
+                "blocked": {entry.table: entry.reason for entry in plan.blocked},
+                **as_state(self.history),
+            }
+        )
+
+
+def _require_declared_columns(asset: Asset, lineage: ColumnLineage, written: TableDigests) -> None:
+    """A table must have the columns that its contract describes and traces; delivered tables have the file's own."""
+    if asset.table.startswith("raw."):
+        return
+    found = {name for name, _ in written.columns if not name.startswith("_")}
+    traced = {name for name in lineage if not name.startswith("_")}
+    if found != traced:
+        odd = ", ".join(sorted(found ^ traced))
+        raise FmError(f"{asset.table}: written columns and declared column lineage differ in: {odd}")
+
+
+@contextmanager
+def open_session(
+    catalog: Catalog,
+    home: Home,
+    run_id: str,
+    *,
+    actor: Actor | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+    on_step: OnStep = lambda _table, _result: None,
+    on_wait: Callable[[Holder | None], None] | None = None,
+) -> Iterator[Session]:
+    """Become the home's one writer for the length of the block.
+
+    Raises:
+        InputError: The home belongs to another study.
+        EnvironmentFailure: The home, its lock or its database cannot be used.
+    """
+    home.ensure()
+    with mark_alive(home.alive, run_id), hold_lock(home.lock, run_id, on_wait=on_wait):
+        home.check_binding(catalog.study.study.id)
+        with open_warehouse(home, run_id) as warehouse:
+            session = Session(catalog, home, warehouse, actor or Actor.from_environment(), progress, on_step)
+            session.recover()
+            try:
+                yield session
+            finally:
+                session.write_state()

@@ -1,0 +1,160 @@
+"""The ``stats.*`` tables of the clinical half.
+
+Belongs here: their columns in words, their inputs and column lineage. Does not belong here: the methods (``statistics``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.lineage.code import code_version
+from fm_platform.statistics.change import symptom_change
+from fm_platform.statistics.responders import responders
+from fm_platform.warehouse.records import Column, ColumnInput
+
+CHANGE_INPUTS = (
+    "marts.symptom_change",
+    "marts.symptom_scores",
+    "marts.participants",
+    "study.outcomes",
+    "study.visits",
+)
+
+_VALUES = direct("marts.symptom_change", "base_exact", "base_scale", "post_exact", "post_scale", how="AGGREGATION")
+_MEMBERS = (
+    *indirect("marts.participants", "in_population", "stratum", "subject_id"),
+    *indirect("marts.symptom_change", "subject_id", "visit_id", "outcome_id", how="GROUP_BY"),
+)
+_COMMON = {
+    "visit": direct("study.visits", "visit_id", how="IDENTITY"),
+    "stratum": direct("marts.participants", "stratum", how="GROUP_BY"),
+    "n_expected": (*direct("marts.participants", "subject_id", how="AGGREGATION"), *_MEMBERS),
+    "n_missing": (*direct("marts.participants", "subject_id", how="AGGREGATION"), *_VALUES, *_MEMBERS),
+}
+
+CHANGE_COLUMNS = columns(
+    outcome="The outcome",
+    visit="The visit that is compared with baseline",
+    stratum="The stratum; null for all subjects",
+    n="Subjects with a value at both visits",
+    n_missing="Subjects of the population without one of the two values",
+    n_zero="Subjects without any change",
+    n_eff="Subjects that the signed-rank test ranks (n less n_zero)",
+    median_baseline="Median at baseline, of the n subjects",
+    median_change="Median of later value minus baseline",
+    hl_estimate="Hodges-Lehmann estimate of the change, zeros kept",
+    hl_low="Lower end of its exact confidence interval; null where no 95 % interval exists",
+    hl_high="Upper end of that interval",
+    hl_level="Confidence level that the interval achieves",
+    w_plus="Rank sum of increases",
+    w_minus="Rank sum of decreases",
+    p_value="Exact two-sided p-value of the signed-rank test",
+    p_floor="The smallest p-value that n_eff subjects can give",
+    p_holm="p_value adjusted by Holm within its family; null outside families and in strata",
+    rank_biserial="Matched-pairs rank-biserial correlation; -1 means that all values fell",
+    method="Test, treatment of zeros, estimate",
+    n_expected="Subjects of the population in this stratum",
+    improved="Subjects that improved",
+    unchanged="Subjects that did not change",
+    worsened="Subjects that got worse",
+    n_tied_groups="Groups of equal absolute changes",
+    p_num="Numerator of p_value",
+    p_den="Denominator of p_value",
+    family="The family of tests that p_holm is adjusted over",
+    family_size="Tests in that family",
+    holm_floor="The smallest p_holm that the design can give",
+    note="Why something is null",
+    engine_version="Version of the statistics engine",
+)
+RESPONDER_COLUMNS = columns(
+    responder="The responder definition",
+    visit="The visit that is compared with baseline",
+    stratum="The stratum; null for all subjects",
+    n="Subjects that can be judged",
+    responders="Of these, subjects that responded",
+    rate="responders / n",
+    ci_low="Lower end of the Clopper-Pearson interval",
+    ci_high="Upper end of that interval",
+    method="Interval method and denominator",
+    outcome="The outcome that is judged",
+    reduction_percent="Smallest improvement that counts, percent of baseline",
+    denominator="Which subjects n counts",
+    ci_level="Confidence level of the intervals",
+    wilson_low="Lower end of Wilson's interval",
+    wilson_high="Upper end of Wilson's interval",
+    n_expected="Subjects of the population in this stratum",
+    n_missing="Subjects without one of the two values",
+    n_base_zero="Subjects whose baseline is zero, so that no percentage exists",
+    note="Why something is null",
+    engine_version="Version of the statistics engine",
+)
+
+
+def statistics_assets() -> list[Asset]:
+    """The statistics assets of a clinical study."""
+    return [
+        Asset(
+            table="stats.symptom_change",
+            description="Exact paired tests of every outcome against baseline, one row an outcome, visit and stratum.",
+            group="statistics",
+            kinds=("polars", "duckdb"),
+            half="clinical",
+            inputs=CHANGE_INPUTS,
+            key=("outcome", "visit", "stratum"),
+            code_version=code_version(build_symptom_change),
+            build=build_symptom_change,
+            lineage=_lineage(
+                CHANGE_COLUMNS,
+                outcome=direct("study.outcomes", "outcome_id", how="IDENTITY"),
+                family=direct("study.outcomes", "family", how="IDENTITY"),
+                improved=(*_VALUES, *direct("study.outcomes", "better"), *_MEMBERS),
+                worsened=(*_VALUES, *direct("study.outcomes", "better"), *_MEMBERS),
+            ),
+            columns=CHANGE_COLUMNS,
+        ),
+        Asset(
+            table="stats.responders",
+            description="Responders by definition, visit and stratum, with exact (Clopper-Pearson) intervals.",
+            group="statistics",
+            kinds=("polars", "duckdb"),
+            half="clinical",
+            inputs=(*CHANGE_INPUTS, "study.responders"),
+            key=("responder", "visit", "stratum"),
+            code_version=code_version(build_responders, ("scipy",)),
+            build=build_responders,
+            lineage=_lineage(
+                RESPONDER_COLUMNS,
+                responder=direct("study.responders", "responder_id", how="IDENTITY"),
+                outcome=direct("study.responders", "outcome_id", how="IDENTITY"),
+                reduction_percent=direct("study.responders", "reduction_percent", how="IDENTITY"),
+                responders=(
+                    *_VALUES,
+                    *direct("study.responders", "reduction_percent"),
+                    *direct("study.outcomes", "better"),
+                    *_MEMBERS,
+                ),
+            ),
+            columns=RESPONDER_COLUMNS,
+        ),
+    ]
+
+
+def build_symptom_change(step: Step) -> Built:
+    """``stats.symptom_change``."""
+    change, scores, participants, outcomes, visits = (step.read(table) for table in CHANGE_INPUTS)
+    return Built(rows=symptom_change(change, scores, participants, outcomes, visits))
+
+
+def build_responders(step: Step) -> Built:
+    """``stats.responders``."""
+    change, scores, participants, outcomes, visits = (step.read(table) for table in CHANGE_INPUTS)
+    definitions = step.read("study.responders")
+    return Built(rows=responders(change, scores, participants, definitions, outcomes, visits))
+
+
+def _lineage(described: tuple[Column, ...], **own: tuple[ColumnInput, ...]) -> Mapping[str, tuple[ColumnInput, ...]]:
+    """Every column's inputs: its own where given, else the values of the subjects that count."""
+    return {
+        column.name: own.get(column.name) or _COMMON.get(column.name) or (*_VALUES, *_MEMBERS) for column in described
+    }

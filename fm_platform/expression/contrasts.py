@@ -1,0 +1,212 @@
+"""Plans: which samples a contrast uses, with which design, and whether its result may be called a finding.
+
+Belongs here: subsets, levels, replicate counts, the verdict run / exploratory / skipped. Does not belong
+here: fitting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_platform.errors import InputError
+from fm_platform.expression.design import Design, build_design, column_of
+from fm_platform.study import Contrast, Study
+
+Status = Literal["run", "exploratory", "skipped"]
+MIN_RESIDUAL_DF = 3
+"""Fewer residual degrees of freedom make a contrast exploratory."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastPlan:
+    """What will be done for one contrast.
+
+    Attributes:
+        contrast: As declared.
+        status: ``run``; ``exploratory`` (tested, but too little replication to call it a finding);
+            ``skipped``.
+        reason: Why it is exploratory or skipped.
+        samples: Ids of the samples used, in matrix order.
+        positions: Their 1-based positions in ``expression.counts.counts``.
+        design: None when skipped.
+        vector: Weight of each design column in the tested difference; None when skipped.
+        level_samples: Which samples (0-based within ``samples``) are at the tested level.
+        reference_samples: Which are at the reference level.
+        row_ids: Raw row ids of the samples used.
+    """
+
+    contrast: Contrast
+    status: Status
+    reason: str | None = None
+    samples: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
+    design: Design | None = None
+    vector: NDArray[np.float64] | None = None
+    level_samples: tuple[int, ...] = ()
+    reference_samples: tuple[int, ...] = ()
+    row_ids: tuple[str, ...] = ()
+
+    @property
+    def n_level(self) -> int:
+        """Samples at the tested level."""
+        return len(self.level_samples)
+
+    @property
+    def n_reference(self) -> int:
+        """Samples at the reference level."""
+        return len(self.reference_samples)
+
+    @property
+    def residual_df(self) -> int | None:
+        """Samples minus design columns."""
+        return self.design.residual_df if self.design is not None else None
+
+    @property
+    def matrix_columns(self) -> list[int]:
+        """0-based columns of the genes x samples array."""
+        return [position - 1 for position in self.positions]
+
+
+def plan_contrast(
+    samples: pl.DataFrame, contrast: Contrast, *, seen_levels: Collection[tuple[str, str]] = ()
+) -> ContrastPlan:
+    """Choose the samples of a contrast, build its design and judge it.
+
+    Args:
+        samples: ``expression.samples``; rows without a position take no part.
+        contrast: The declaration.
+        seen_levels: (variable, level) pairs that earlier deliveries had (see :func:`levels_seen`): when such
+            a level is gone, the contrast is skipped with a reason instead of refused.
+
+    Raises:
+        InputError: A column or level is unknown, or the design is refused (see
+            :func:`~fm_platform.expression.design.build_design`).
+    """
+    counted = samples.filter(pl.col("position").is_not_null()).sort("position")
+    kept = _subset(counted, contrast)
+    column = column_of(counted, contrast.variable)
+    if contrast.variable in contrast.covariates:
+        raise InputError(
+            f"{contrast.variable!r} is listed under covariates, so it has no levels to compare",
+            mend="take it out of `covariates:`",
+        )
+    found = kept[column].to_list()
+    missing = [level for level in (contrast.level, contrast.reference) if level not in found]
+    if missing:
+        if all((contrast.variable, level) in seen_levels for level in missing):
+            gone = " and ".join(f"{contrast.variable} = {level}" for level in missing)
+            return ContrastPlan(contrast, "skipped", reason=f"no sample with {gone} is left in this delivery")
+        raise _unseen_level(counted, kept, column, contrast, missing)
+    design = build_design(
+        kept,
+        contrast.design,
+        reference={contrast.variable: contrast.reference},
+        covariates=contrast.covariates,
+    )
+    at_level = tuple(index for index, value in enumerate(found) if value == contrast.level)
+    at_reference = tuple(index for index, value in enumerate(found) if value == contrast.reference)
+    reasons = _doubts(kept, design, len(at_level), len(at_reference))
+    return ContrastPlan(
+        contrast=contrast,
+        status="exploratory" if reasons else "run",
+        reason="; ".join(reasons) or None,
+        samples=tuple(kept["sample_id"]),
+        positions=tuple(kept["position"]),
+        design=design,
+        vector=design.vector(contrast.variable, contrast.level, contrast.reference),
+        level_samples=at_level,
+        reference_samples=at_reference,
+        row_ids=tuple(sorted({row_id for row_ids in kept["_row_ids"] for row_id in row_ids})),
+    )
+
+
+def plan_contrasts(
+    samples: pl.DataFrame, study: Study, *, seen_levels: Collection[tuple[str, str]] = ()
+) -> tuple[ContrastPlan, ...]:
+    """Plan every contrast of a study; an error points at the contrast's line in study.yaml.
+
+    Raises:
+        InputError: As :func:`plan_contrast`.
+    """
+    plans = []
+    for index, contrast in enumerate(study.contrasts):
+        try:
+            plans.append(plan_contrast(samples, contrast, seen_levels=seen_levels))
+        except InputError as error:
+            raise study.error(
+                f"contrast {contrast.id}: {error.message}",
+                "contrasts",
+                index,
+                mend=error.mend or "correct this contrast",
+            ) from error
+    return tuple(plans)
+
+
+def levels_seen(contrasts_table: pl.DataFrame) -> set[tuple[str, str]]:
+    """The (variable, level) pairs of an earlier ``expression.contrasts``: only seen levels get into it."""
+    pairs: set[tuple[str, str]] = set()
+    for row in contrasts_table.iter_rows(named=True):
+        pairs |= {(row["variable"], row["level"]), (row["variable"], row["reference"])}
+    return pairs
+
+
+def _subset(samples: pl.DataFrame, contrast: Contrast) -> pl.DataFrame:
+    kept = samples
+    for name, values in contrast.subset.items():
+        kept = kept.filter(pl.col(column_of(samples, name)).cast(pl.String).is_in(list(values)))
+    return kept
+
+
+def _unseen_level(
+    counted: pl.DataFrame, kept: pl.DataFrame, column: str, contrast: Contrast, missing: Sequence[str]
+) -> InputError:
+    wanted = " and ".join(f"{contrast.variable} = {level!r}" for level in missing)
+    here = sorted({text for text in kept[column].to_list() if text})
+    anywhere = sorted({text for text in counted[column].to_list() if text})
+    if set(missing) <= set(anywhere):
+        rule = ", ".join(f"{name} in ({', '.join(values)})" for name, values in contrast.subset.items())
+        return InputError(
+            f"no sample with {wanted} is left by the subset {rule} "
+            f"({kept.height} of {counted.height} samples left)",
+            mend=f"correct `subset:`; levels of {contrast.variable} left: {', '.join(here) or 'none'}",
+        )
+    return InputError(
+        f"no sample has {wanted}",
+        mend=f"use one of the levels of {contrast.variable}: {', '.join(anywhere) or 'none'}",
+    )
+
+
+def _doubts(kept: pl.DataFrame, design: Design, n_level: int, n_reference: int) -> list[str]:
+    """Why the result of a contrast should not be called a finding."""
+    reasons = []
+    if design.residual_df < MIN_RESIDUAL_DF:
+        reasons.append(f"{design.residual_df} residual degree{'s' * (design.residual_df > 1)} of freedom")
+    if min(n_level, n_reference) < 2:
+        reasons.append("a level has a single sample")
+    repeated = _repeated_subjects(kept, design)
+    if repeated:
+        reasons.append(
+            f"subject {', '.join(repeated[:3])}{' and others' * (len(repeated) > 3)} gave several samples, "
+            "which the design treats as independent"
+        )
+    return reasons
+
+
+def _repeated_subjects(kept: pl.DataFrame, design: Design) -> list[str]:
+    """Subjects with several samples, unless a factor of the design tells the subjects apart."""
+    known = kept.filter(pl.col("subject_id").is_not_null())
+    repeated = known.group_by("subject_id").len().filter(pl.col("len") > 1)["subject_id"].sort().to_list()
+    if not repeated:
+        return []
+    subjects = known["subject_id"].n_unique()
+    for variable in design.levels:
+        column = column_of(kept, variable)
+        if known.select("subject_id", column).n_unique() == subjects == known[column].n_unique():
+            return []
+    return repeated

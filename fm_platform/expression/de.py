@@ -1,0 +1,234 @@
+"""``fm de``: the engine on any matrix and sample sheet, no study needed.
+
+Belongs here: one run from two files to one CSV, and its summary. Does not belong here: argument parsing and
+printing (``cli``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.expression.contrasts import plan_contrast
+from fm_platform.expression.engine import run_contrast
+from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
+from fm_platform.expression.samples import resolve_samples
+from fm_platform.sources.counts import CountMatrix, read_counts
+from fm_platform.sources.delimited import TextTable, read_text_table
+from fm_platform.study import Contrast, SamplesSource
+
+DEFAULT_ALPHA = 0.1
+"""DESeq2's default."""
+
+
+@dataclass(frozen=True)
+class DeSummary:
+    """What a run did, for printing.
+
+    Attributes:
+        out: The CSV written.
+        design: The formula.
+        columns: The design matrix's columns.
+        contrast: E.g. ``condition: treated vs untreated``.
+        status: ``run`` or ``exploratory``.
+        reason: Why it is exploratory.
+        residual_df: Samples minus design columns.
+        n_genes: Rows written.
+        n_samples: Samples used.
+        n_level: Samples at the tested level.
+        n_reference: Samples at the reference level.
+        n_tested: Genes with a p-value.
+        n_up: Genes with padj < alpha that go up.
+        n_down: Genes with padj < alpha that go down.
+        alpha: The level.
+        size_factors: Per sample id.
+        id_column: The sheet's column that was matched with the matrix.
+        id_rule: How ids were matched.
+        id_mapping: (sheet id, matrix id) of every sample.
+        na_reasons: How many genes lack a value, by reason.
+        notes: Warnings, in plain words.
+        engine: Name and version.
+    """
+
+    out: str
+    design: str
+    columns: tuple[str, ...]
+    contrast: str
+    status: str
+    reason: str | None
+    residual_df: int
+    n_genes: int
+    n_samples: int
+    n_level: int
+    n_reference: int
+    n_tested: int
+    n_up: int
+    n_down: int
+    alpha: float
+    size_factors: Mapping[str, float]
+    id_column: str
+    id_rule: str
+    id_mapping: tuple[tuple[str, str], ...]
+    na_reasons: Mapping[str, int]
+    notes: tuple[str, ...]
+    engine: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that ``--json`` prints."""
+        return asdict(self)
+
+
+def run_de(
+    counts: Path,
+    samples: Path,
+    design: str,
+    contrast: str,
+    *,
+    out: Path,
+    alpha: float = DEFAULT_ALPHA,
+    sample_id: str | None = None,
+    reconcile: str | None = None,
+    subset: Mapping[str, Sequence[str]] | None = None,
+    covariates: Sequence[str] = (),
+    shrink: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> DeSummary:
+    """Test one contrast on a count matrix and write DESeq2's columns as CSV, genes in the matrix's order.
+
+    Args:
+        counts: The matrix, genes in rows.
+        samples: The sample sheet.
+        design: E.g. ``~ type + condition``.
+        contrast: ``VARIABLE,LEVEL,REFERENCE``.
+        out: The CSV; replaced as a whole, or not at all.
+        alpha: Level that independent filtering is tuned for.
+        sample_id: The sheet's column with the matrix's sample names. Default: the one whose values are
+            exactly those names, otherwise the first column.
+        reconcile: See :func:`~fm_platform.expression.reconcile.match_ids`.
+        subset: Column to the values that take part.
+        covariates: Variables of the design that are numbers.
+        shrink: ``apeglm`` adds the column log2FoldChange_shrunk.
+        progress: Told what is being done.
+
+    Raises:
+        InputError: A file, the design or the contrast is wrong.
+        EnvironmentFailure: The CSV cannot be written.
+    """
+    tell = progress or (lambda _: None)
+    _check_place(out)
+    declared = _contrast(design, contrast, alpha, subset or {}, covariates)
+    tell(f"reading {counts.name} and {samples.name}")
+    sheet = read_text_table("samples", samples, name=samples.name)
+    matrix = read_counts(counts, name=counts.name)
+    id_column = sample_id or _id_column(sheet, matrix)
+    source = SamplesSource(path=samples.name, id=id_column)
+    resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
+    plan = plan_contrast(resolved.frame, declared)
+    result = run_contrast(matrix.counts, matrix.gene_ids, plan, shrink=shrink, on_stage=tell)
+    tell(f"writing {out}")
+    _write_csv(result.frame, out)
+    assert plan.design is not None, "only a contrast known from earlier deliveries is ever skipped"
+    reasons = result.frame["na_reason"].drop_nulls().value_counts(sort=True)
+    return DeSummary(
+        out=str(out),
+        design=plan.design.formula,
+        columns=plan.design.columns,
+        contrast=f"{declared.variable}: {declared.level} vs {declared.reference}",
+        status=plan.status,
+        reason=plan.reason,
+        residual_df=plan.design.residual_df,
+        n_genes=result.frame.height,
+        n_samples=len(plan.samples),
+        n_level=plan.n_level,
+        n_reference=plan.n_reference,
+        n_tested=result.n_tested,
+        n_up=result.n_up,
+        n_down=result.n_down,
+        alpha=alpha,
+        size_factors=dict(zip(plan.samples, result.size_factors, strict=True)),
+        id_column=id_column,
+        id_rule=resolved.mapping.rule,
+        id_mapping=tuple((pair.sheet_id, pair.count_id) for pair in resolved.mapping.matches),
+        na_reasons=dict(reasons.iter_rows()),
+        notes=result.notes,
+        engine=f"{result.engine} {result.engine_version}",
+    )
+
+
+def _contrast(
+    design: str, contrast: str, alpha: float, subset: Mapping[str, Sequence[str]], covariates: Sequence[str]
+) -> Contrast:
+    parts = [part.strip() for part in next(csv.reader([contrast]))]
+    if len(parts) != 3 or not all(parts):
+        raise InputError(
+            f"contrast {contrast!r} is not VARIABLE,LEVEL,REFERENCE",
+            mend="write e.g. condition,treated,untreated (quote a level that holds a comma)",
+        )
+    variable, level, reference = parts
+    try:
+        return Contrast(
+            id="de",
+            design=design,
+            variable=variable,
+            level=level,
+            reference=reference,
+            alpha=alpha,
+            subset={name: tuple(values) for name, values in subset.items()},
+            covariates=tuple(covariates),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(
+            f"{where}: {message}" if where else message, mend="correct --design, --contrast or --alpha"
+        ) from None
+
+
+def _id_column(sheet: TextTable, matrix: CountMatrix) -> str:
+    wanted = set(matrix.count_ids)
+    exact = [name for name in sheet.columns if set(sheet.frame[name]) == wanted]
+    return exact[0] if exact else sheet.columns[0]
+
+
+def _check_place(out: Path) -> None:
+    if out.is_dir() or not out.parent.is_dir():
+        problem = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
+        raise EnvironmentFailure(f"cannot write {out}: {problem}", mend="name a file in an existing folder")
+
+
+def _write_csv(frame: pl.DataFrame, out: Path) -> None:
+    """Write the CSV under a temporary name and move it into place."""
+    columns = [*DESEQ2_NAMES] + ([SHRUNK] if SHRUNK in frame.columns else [])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["gene_id", *(DESEQ2_NAMES.get(name, "log2FoldChange_shrunk") for name in columns)])
+    for gene, *values in frame.select("gene_id", *columns).iter_rows():
+        writer.writerow([gene, *("" if value is None else format(value, ".17g") for value in values)])
+    temporary: str | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="", dir=out.parent, prefix=f".{out.name}.", delete=False
+        ) as handle:
+            temporary = handle.name
+            handle.write(text.getvalue())
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(out)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise EnvironmentFailure(
+            f"cannot write {out}: {error.strerror}", mend="choose another place with -o, or make room"
+        ) from None

@@ -1,0 +1,226 @@
+"""Design matrices: from a formula and a sample table to named columns, with the rank and df gate.
+
+Belongs here: levels, covariates, the gate, contrast vectors. Does not belong here: which samples take part
+(``contrasts``), coding (``coding``) and fitting (``engine``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_platform.errors import InputError
+from fm_platform.expression.coding import CodedMatrix, code
+from fm_platform.expression.formula import Formula, parse_formula
+from fm_platform.expression.rank import find_aliases
+from fm_platform.expression.samples import PLATFORM_COLUMNS, SHEET_PREFIX
+
+LARGE_COVARIATE = 5.0
+"""A covariate whose mean or spread exceeds this is noted: it makes fits less stable."""
+
+MAX_ALIASES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A design matrix and what its columns mean.
+
+    Attributes:
+        formula: As written.
+        variables: The variables of the formula.
+        levels: The levels of each factor, reference first.
+        covariates: The numeric variables.
+        columns: Names of the matrix's columns, e.g. ``Intercept``, ``condition[T.treated]``.
+        matrix: Samples x columns, float64, of full column rank.
+        notes: What a reader of the results should know.
+    """
+
+    formula: str
+    variables: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    covariates: tuple[str, ...]
+    columns: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    notes: tuple[str, ...]
+    _coded: CodedMatrix = field(repr=False)
+
+    @property
+    def residual_df(self) -> int:
+        """Samples minus columns."""
+        return int(self.matrix.shape[0] - self.matrix.shape[1])
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], bytes]:
+        """Equal for designs that give the same fit on the same samples."""
+        return self.columns, self.matrix.tobytes()
+
+    def vector(self, variable: str, level: str, reference: str) -> NDArray[np.float64]:
+        """The contrast of two levels: design row at ``level`` minus design row at ``reference``.
+
+        All other factors are held at their reference level and covariates at 0, so with interactions this is
+        the effect at those references, as in DESeq2.
+
+        Returns:
+            One weight per column.
+        """
+        values: dict[str, list[Any]] = {
+            name: [self.levels[name][0]] * 2 if name in self.levels else [0.0, 0.0] for name in self.variables
+        }
+        values[variable] = [level, reference]
+        both = self._coded.rows(values)
+        difference: NDArray[np.float64] = both[0] - both[1]
+        return difference
+
+
+def build_design(
+    samples: pl.DataFrame,
+    formula: str,
+    *,
+    reference: Mapping[str, str] | None = None,
+    covariates: Collection[str] = (),
+) -> Design:
+    """Build the design matrix of a set of samples and refuse one that cannot be fitted.
+
+    Args:
+        samples: Rows of ``expression.samples``; variables are its text columns.
+        formula: E.g. ``~ type + condition``.
+        reference: Reference level per factor; for the others it is the first in alphabetical order.
+        covariates: Variables that are numbers. All others are factors, numeric-looking or not.
+
+    Raises:
+        InputError: A variable is unknown, has gaps, one level only or no numbers; or the matrix is
+            rank-deficient (the aliased columns are named); or no residual degree of freedom is left.
+    """
+    parsed = parse_formula(formula)
+    for name in covariates:
+        if name not in parsed.variables:
+            raise InputError(
+                f"covariate {name!r} is not in the design {parsed.text!r}",
+                mend="add it to the design, or drop it from the covariates",
+            )
+    levels: dict[str, tuple[str, ...]] = {}
+    values: dict[str, list[Any]] = {}
+    notes: list[str] = []
+    for name in parsed.variables:
+        texts = _complete(samples, name)
+        if name in covariates:
+            values[name] = _numbers(samples, name, texts)
+            notes += _covariate_note(name, values[name])
+        else:
+            values[name] = texts
+            levels[name] = _ordered_levels(name, texts, (reference or {}).get(name))
+    coded = code(parsed, values, levels)
+    _rank_gate(coded, parsed)
+    design = Design(
+        formula=parsed.text,
+        variables=parsed.variables,
+        levels=levels,
+        covariates=tuple(name for name in parsed.variables if name in covariates),
+        columns=coded.columns,
+        matrix=coded.matrix,
+        notes=tuple(notes),
+        _coded=coded,
+    )
+    if design.residual_df < 1:
+        raise InputError(
+            f"design {parsed.text!r} has {len(design.columns)} columns for {design.matrix.shape[0]} samples: "
+            "no replication is left to estimate the spread from",
+            mend="use fewer variables or more samples (a test needs at least one residual degree of freedom)",
+        )
+    return design
+
+
+def column_of(samples: pl.DataFrame, variable: str) -> str:
+    """The column of ``expression.samples`` that holds a variable of the sample sheet.
+
+    Raises:
+        InputError: The sheet has no such column.
+    """
+    if SHEET_PREFIX + variable in samples.columns and variable.casefold() in PLATFORM_COLUMNS:
+        return SHEET_PREFIX + variable
+    if variable in samples.columns and not variable.startswith("_"):
+        return variable
+    if variable.casefold() in samples.columns and variable.casefold() in PLATFORM_COLUMNS:
+        return variable.casefold()
+    hidden = ("position", "reason")
+    known = [name for name in samples.columns if not name.startswith("_") and name not in hidden]
+    near = get_close_matches(variable, known, n=1)
+    raise InputError(
+        f"the sample sheet has no column {variable!r}",
+        mend=(f"did you mean {near[0]!r}? " if near else "") + f"columns are: {', '.join(known)}",
+    )
+
+
+def _complete(samples: pl.DataFrame, variable: str) -> list[str]:
+    texts = samples[column_of(samples, variable)].cast(pl.String).to_list()
+    gaps = [
+        name for name, text in zip(samples["sample_id"], texts, strict=True) if text is None or text == ""
+    ]
+    if gaps:
+        raise InputError(
+            f"{variable!r} is empty for sample {', '.join(gaps[:10])}",
+            mend="fill it in the sample sheet, or leave these samples out with `subset:`",
+        )
+    return texts
+
+
+def _numbers(samples: pl.DataFrame, variable: str, texts: Sequence[str]) -> list[float]:
+    numbers = []
+    for name, text in zip(samples["sample_id"], texts, strict=True):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError(
+                f"covariate {variable!r} is {text!r} for sample {name}, which is not a number",
+                mend="correct the sample sheet, or drop it from the covariates to use it as a factor",
+            )
+        numbers.append(number)
+    return numbers
+
+
+def _covariate_note(variable: str, numbers: Sequence[float]) -> list[str]:
+    mean, spread = float(np.mean(numbers)), float(np.std(numbers))
+    if max(abs(mean), spread) <= LARGE_COVARIATE:
+        return []
+    return [
+        f"covariate {variable} has mean {mean:.4g} and spread {spread:.4g}: "
+        "centring and scaling it makes the fit more stable"
+    ]
+
+
+def _ordered_levels(variable: str, texts: Sequence[str], reference: str | None) -> tuple[str, ...]:
+    levels = sorted(set(texts))
+    if len(levels) < 2:
+        raise InputError(
+            f"{variable!r} has only the level {levels[0]!r} in the {len(texts)} samples of this contrast",
+            mend=f"drop {variable} from the design, or widen `subset:`",
+        )
+    if reference is None:
+        return tuple(levels)
+    return (reference, *(level for level in levels if level != reference))
+
+
+def _rank_gate(coded: CodedMatrix, parsed: Formula) -> None:
+    aliases = find_aliases(coded.matrix, coded.columns)
+    if not aliases:
+        return
+    named = {alias.column for alias in aliases} | {name for alias in aliases for name, _ in alias.terms}
+    variables_of = dict(zip(coded.columns, coded.column_variables, strict=True))
+    entangled = {variable for name in named for variable in variables_of[name]}
+    shown = "; ".join(str(alias) for alias in aliases[:MAX_ALIASES])
+    more = f"; and {len(aliases) - MAX_ALIASES} more" if len(aliases) > MAX_ALIASES else ""
+    together = " and ".join(name for name in parsed.variables if name in entangled)
+    raise InputError(
+        f"design {parsed.text!r} is rank-deficient: {shown}{more}",
+        mend=f"the effects of {together} cannot be told apart in these samples: drop a variable from the "
+        "design, or choose samples with `subset:` in which they vary separately",
+    )

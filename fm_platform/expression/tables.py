@@ -1,0 +1,162 @@
+"""The room's tables as frames, ready to be written.
+
+Belongs here: columns, types and keys of ``expression.samples``, ``expression.contrasts`` and
+``expression.de_results``. Does not belong here: computing what they hold, or writing them. Counts are in
+``counts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from fm_platform.expression.contrasts import ContrastPlan
+from fm_platform.expression.counts import count_ids
+from fm_platform.expression.results import DESEQ2_NAMES, DeResult
+from fm_platform.expression.samples import ResolvedSamples, resolve_samples
+from fm_platform.study import Study
+
+_TEXTS = pl.List(pl.String)
+
+CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "contrast": pl.String,
+    "label": pl.String,
+    "design": pl.String,
+    "variable": pl.String,
+    "level": pl.String,
+    "reference": pl.String,
+    "subset": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+    "n_samples": pl.Int32,
+    "n_level": pl.Int32,
+    "n_reference": pl.Int32,
+    "residual_df": pl.Int32,
+    "alpha": pl.Float64,
+    "n_genes": pl.Int32,
+    "n_tested": pl.Int32,
+    "n_significant": pl.Int32,
+    "n_up": pl.Int32,
+    "n_down": pl.Int32,
+    "engine": pl.String,
+    "engine_version": pl.String,
+    "samples": _TEXTS,
+    "notes": _TEXTS,
+    "_row_ids": _TEXTS,
+}
+"""``expression.contrasts``; key contrast. ``_row_ids`` are the sample-sheet rows of the samples used."""
+
+DE_RESULT_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "contrast": pl.String,
+    "gene_id": pl.String,
+    **dict.fromkeys(DESEQ2_NAMES, pl.Float64),
+    "na_reason": pl.String,
+    "_row_ids": _TEXTS,
+}
+"""``expression.de_results``; key contrast, gene_id. ``_row_ids`` are the gene's matrix rows; the sample rows
+stand
+once per contrast in ``expression.contrasts``."""
+
+
+def expression_samples(
+    sheet: pl.DataFrame,
+    count_columns: pl.DataFrame,
+    study: Study,
+    *,
+    reconcile: str | None = None,
+    file: Path | str | None = None,
+) -> ResolvedSamples:
+    """``expression.samples`` of a study; key sample_id. Visits are translated to the study's visit ids.
+
+    Args:
+        sheet: ``raw.samples``.
+        count_columns: ``raw.count_columns``.
+        study: With an expression half.
+        reconcile: See :func:`~fm_platform.expression.reconcile.match_ids`.
+        file: The sheet, for errors.
+
+    Raises:
+        InputError: As :func:`~fm_platform.expression.samples.resolve_samples`.
+    """
+    assert study.expression is not None, "the study has no expression half"
+
+    def visit_id(text: str) -> str | None:
+        visit = study.visit_of(text)
+        return visit.id if visit is not None else None
+
+    return resolve_samples(
+        sheet,
+        study.expression.samples,
+        count_ids(count_columns),
+        reconcile=reconcile,
+        visit_of=visit_id if study.visits else None,
+        file=file,
+    )
+
+
+def contrasts_table(plans: Sequence[ContrastPlan], results: Mapping[str, DeResult]) -> pl.DataFrame:
+    """``expression.contrasts``: one row per declared contrast, skipped ones included.
+
+    Args:
+        plans: In the order of study.yaml.
+        results: By contrast id; none for skipped contrasts.
+    """
+    rows = [_contrast_row(plan, results.get(plan.contrast.id)) for plan in plans]
+    return pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
+
+
+def de_results(
+    plans: Sequence[ContrastPlan], results: Mapping[str, DeResult], counts: pl.DataFrame
+) -> pl.DataFrame:
+    """``expression.de_results``: one row per contrast and gene.
+
+    Args:
+        plans: In the order of study.yaml.
+        results: By contrast id.
+        counts: ``expression.counts``, whose row ids the genes carry.
+    """
+    row_ids = counts.select("gene_id", "_row_ids")
+    parts = [pl.DataFrame(schema=dict(DE_RESULT_TYPES))]
+    for plan in plans:
+        result = results.get(plan.contrast.id)
+        if result is not None:
+            named = result.frame.with_columns(contrast=pl.lit(plan.contrast.id))
+            joined = named.join(row_ids, on="gene_id", how="left", maintain_order="left")
+            parts.append(joined.select(DE_RESULT_TYPES.keys()))
+    return pl.concat(parts)
+
+
+def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, object]:
+    contrast = plan.contrast
+    row: dict[str, object] = {
+        "contrast": contrast.id,
+        "label": contrast.label or f"{contrast.variable}: {contrast.level} vs {contrast.reference}",
+        "design": contrast.design,
+        "variable": contrast.variable,
+        "level": contrast.level,
+        "reference": contrast.reference,
+        "subset": "; ".join(f"{name} in ({', '.join(values)})" for name, values in contrast.subset.items()),
+        "status": plan.status,
+        "reason": plan.reason,
+        "n_samples": len(plan.samples),
+        "n_level": plan.n_level,
+        "n_reference": plan.n_reference,
+        "residual_df": plan.residual_df,
+        "alpha": contrast.alpha,
+        "samples": list(plan.samples),
+        "notes": list(result.notes) if result else [],
+        "_row_ids": list(plan.row_ids),
+    }
+    if result is not None:
+        row |= {
+            "n_genes": result.frame.height,
+            "n_tested": result.n_tested,
+            "n_significant": result.n_significant,
+            "n_up": result.n_up,
+            "n_down": result.n_down,
+            "engine": result.engine,
+            "engine_version": result.engine_version,
+        }
+    return {name: row.get(name) for name in CONTRAST_TYPES}

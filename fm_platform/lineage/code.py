@@ -1,0 +1,179 @@
+"""Code versions from syntax trees: a comment or a reformat changes nothing, a real edit changes what it reaches.
+
+Belongs here: the digest of a function with every ``fm_platform`` module it reaches and the libraries it declares.
+Does not belong here: SQL models (their version comes from the SQL tree).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fm_platform.warehouse.ledger import canonical, sha256_text
+
+PACKAGE = "fm_platform"
+RESOURCE_SUFFIXES = (".yaml", ".j2", ".css")
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def code_version(function: Callable[..., Any], libraries: Sequence[str] = ()) -> str:
+    """The version of a function.
+
+    Args:
+        function: A plain function; names it uses are followed through its own module and into other
+            ``fm_platform`` modules.
+        libraries: Distributions whose installed version counts.
+    """
+    local, modules = _reach(function)
+    parts = {
+        "function": local,
+        "modules": {name: _module_digest(name) for name in sorted(modules)},
+        "libraries": {name: library_version(name) for name in sorted(libraries)},
+    }
+    return sha256_text(canonical(parts))
+
+
+@cache
+def library_version(name: str) -> str:
+    """The installed version of a distribution."""
+    return metadata.version(name)
+
+
+def reached_modules(function: Callable[..., Any]) -> list[str]:
+    """The other ``fm_platform`` modules that a function's names lead to, and theirs in turn, in name order."""
+    return sorted(_reach(function)[1])
+
+
+def _reach(function: Callable[..., Any]) -> tuple[dict[str, str], set[str]]:
+    """Digests of the definitions it uses in its own module, and the modules that those lead to."""
+    home = function.__module__
+    tree = _module_tree(home)
+    assert tree is not None
+    definitions = _definitions(tree)
+    imports = _import_targets(tree)
+    pending = [function.__name__]
+    local: dict[str, str] = {}
+    first: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name in local or name not in definitions:
+            continue
+        statement = definitions[name]
+        local[name] = sha256_text(_dump(statement))
+        first.update(_imported(statement))
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                pending.append(node.id)
+                first.update(imports.get(node.id, ()))
+    return local, _closure(first) - {home}
+
+
+def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+    """Top-level functions, classes and constants by name."""
+    found: dict[str, ast.stmt] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found[statement.name] = statement
+        elif isinstance(statement, ast.Assign):
+            found.update({t.id: statement for t in statement.targets if isinstance(t, ast.Name)})
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            found[statement.target.id] = statement
+    return found
+
+
+def _import_targets(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """What each name bound by a top-level import leads to."""
+    targets: dict[str, tuple[str, ...]] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom) and statement.module and _is_ours(statement.module):
+            for alias in statement.names:
+                child = f"{statement.module}.{alias.name}"
+                found = child if _module_path(child) is not None else statement.module
+                targets[alias.asname or alias.name] = (found,)
+        elif isinstance(statement, ast.Import):
+            for alias in statement.names:
+                if _is_ours(alias.name):
+                    targets[(alias.asname or alias.name).split(".")[0]] = (alias.name,)
+    return targets
+
+
+def _closure(first: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    pending = list(first)
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        pending.extend(_module_imports(name))
+    return seen
+
+
+@cache
+def _module_path(name: str) -> Path | None:
+    """The file of one of our modules, found without importing it."""
+    base = _ROOT.joinpath(*name.split(".")[1:])
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _module_tree(name: str) -> ast.Module | None:
+    path = _module_path(name)
+    return ast.parse(path.read_text(encoding="utf-8")) if path is not None else None
+
+
+@cache
+def _module_imports(name: str) -> tuple[str, ...]:
+    tree = _module_tree(name)
+    return tuple(sorted(set(_imported(tree)))) if tree is not None else ()
+
+
+@cache
+def _module_digest(name: str) -> str:
+    """Digest of a module's tree and of the data files beside it (instruments, templates)."""
+    tree = _module_tree(name)
+    if tree is None:
+        return ""
+    digest = hashlib.sha256(_dump(tree).encode())
+    path = _module_path(name)
+    assert path is not None
+    if path.name == "__init__.py":
+        return digest.hexdigest()
+    for resource in sorted(p for p in path.parent.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file()):
+        digest.update(resource.name.encode() + b"\0" + resource.read_bytes())
+    return digest.hexdigest()
+
+
+def _imported(tree: ast.AST) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _is_ours(node.module):
+            yield node.module
+            for alias in node.names:
+                child = f"{node.module}.{alias.name}"
+                if _module_path(child) is not None:
+                    yield child
+
+
+def _is_ours(name: str) -> bool:
+    return name == PACKAGE or name.startswith(PACKAGE + ".")
+
+
+def _dump(tree: ast.AST) -> str:
+    """The tree as text, without docstrings and positions."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            first = body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                body[0] = ast.Pass()
+    return ast.dump(tree, annotate_fields=False)

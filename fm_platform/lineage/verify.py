@@ -1,0 +1,231 @@
+"""Verification: does everything in a home still have the bytes and values that the ledger records?
+
+Belongs here: comparing stored sources, published files, reports, work tables and the chain with the records. Does not
+belong here: repairing anything, or judging what the tables say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.lineage.history import History, fold
+from fm_platform.sources import store
+from fm_platform.warehouse.database import Warehouse, open_warehouse
+from fm_platform.warehouse.home import Home
+from fm_platform.warehouse.ledger import LedgerRecord, first_break
+from fm_platform.warehouse.lock import hold_lock
+from fm_platform.warehouse.publish import file_sha256
+
+AUDIT_SCHEMA = "audit."
+
+
+@dataclass
+class Verification:
+    """What was found.
+
+    Attributes:
+        problems: Alterations, in the order of the checks; empty when there are none.
+        pending: Delivered files that differ from what was last read; not an alteration.
+        checked: How many of each kind were compared.
+        anchored: Whether a head given from outside stands in the chain.
+        head: The chain's last record.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    anchored: bool = False
+    head: tuple[int, str] = (0, "")
+
+    @property
+    def consistent(self) -> bool:
+        """Whether nothing was altered."""
+        return not self.problems
+
+
+def verify(home: Home, expected_head: str | None = None) -> Verification:
+    """Compare a home with its ledger.
+
+    Args:
+        home: The home; may be a read-only copy. Where it can be written, the lock is held meanwhile.
+        expected_head: A head hash noted earlier, elsewhere (every report prints one).
+
+    Raises:
+        InputError: The home was never refreshed.
+        EnvironmentFailure: The lock cannot be had.
+    """
+    if not home.work.exists() and "FM_WAREHOUSE" not in os.environ:
+        raise InputError("this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home")
+    found = Verification()
+    with _quiet_home(home):
+        try:
+            with open_warehouse(home, "verify", read_only=True) as warehouse:
+                _verify_ledger(warehouse, home, expected_head, found)
+        except (EnvironmentFailure, duckdb.Error) as error:
+            found.problems.append(f"work.duckdb cannot be read: {str(error).splitlines()[0]}")
+    return found
+
+
+@contextmanager
+def _quiet_home(home: Home) -> Iterator[None]:
+    """Hold the lock where the home can be written; a read-only copy has no writer."""
+    if os.access(home.path, os.W_OK) and (not home.lock.exists() or os.access(home.lock, os.W_OK)):
+        with hold_lock(home.lock, "verify"):
+            yield
+    else:
+        yield
+
+
+def _verify_ledger(warehouse: Warehouse, home: Home, expected_head: str | None, found: Verification) -> None:
+    records = warehouse.records()
+    found.head = warehouse.head()
+    found.checked["ledger records"] = len(records)
+    broken = first_break(records, found.head)
+    if broken:
+        found.problems.append(broken)
+        return
+    history = fold(records)
+    by_seq = {record.seq: record.hash for record in records}
+    _verify_heads(home, records, by_seq, expected_head, found)
+    _verify_sources(home, records, found)
+    _verify_tables(warehouse, history, found)
+    _verify_published(home, records, history, found)
+    _verify_files(home, history, found)
+    found.pending.extend(_pending(home, records))
+
+
+def _verify_heads(
+    home: Home,
+    records: Iterable[LedgerRecord],
+    by_seq: Mapping[int, str],
+    expected_head: str | None,
+    found: Verification,
+) -> None:
+    if expected_head is not None:
+        wanted = expected_head.lower()
+        found.anchored = wanted in by_seq.values()
+        if not found.anchored:
+            found.problems.append(f"the given head {wanted[:16]}... is not in the ledger: it was cut short or rewritten")
+    for record in records:
+        if record.kind == "publication":
+            seq, digest = record.content["ledger_head"]
+            if by_seq.get(seq) != digest:
+                found.problems.append(f"{record.name} names a ledger head that is not in the ledger")
+    left = home.state().get("head", {})
+    if left and by_seq.get(int(left["seq"]), "") != left["hash"] and int(left["seq"]) > 0:
+        found.problems.append("state.json names a ledger head that is not in the ledger: it was cut short or rewritten")
+
+
+def _verify_sources(home: Home, records: Iterable[LedgerRecord], found: Verification) -> None:
+    kept: dict[str, dict[str, Any]] = {}
+    for record in records:
+        if record.kind == "source":
+            kept[record.content["sha256"]] = record.content
+    for sha256, body in sorted(kept.items()):
+        wrong = store.problem(home.sources / f"{sha256}.gz", sha256, body["stored_sha256"])
+        if wrong:
+            found.problems.append(f"stored source sources/{sha256}.gz ({body['path']}) {wrong}")
+    for path in sorted(home.sources.glob("*")):
+        if path.name.removesuffix(".gz") not in kept and not path.name.endswith(".part"):
+            found.problems.append(f"sources/{path.name} is not in the ledger")
+    found.checked["stored sources"] = len(kept)
+
+
+def _verify_tables(warehouse: Warehouse, history: History, found: Verification) -> None:
+    present = {table for table in warehouse.tables() if not table.startswith(AUDIT_SCHEMA)}
+    compared = 0
+    sources: set[str] = set()
+    for table, made in sorted(history.materialized.items()):
+        if not made.body["key"]:
+            continue
+        compared += 1
+        if table not in present:
+            found.problems.append(f"table {table} is missing")
+            continue
+        try:
+            digests = warehouse.digests(table, made.body["key"])
+        except duckdb.Error as error:
+            found.problems.append(f"table {table} cannot be read: {str(error).splitlines()[0]}")
+            continue
+        if digests.full != made.full_digest:
+            found.problems.append(f"table {table} differs from ledger record {made.seq}")
+        if "source_rows_digest" in made.body:
+            names = list(made.body.get("row_sources", [table.split(".", 1)[1]]))
+            sources.update(names)
+            if warehouse.source_rows_digest(names) != made.body["source_rows_digest"]:
+                found.problems.append(f"audit.source_rows of {table} differs from ledger record {made.seq}")
+    for table in sorted(present - set(history.materialized)):
+        found.problems.append(f"table {table} is not in the ledger")
+    for name in warehouse.row_sources():
+        if name not in sources:
+            found.problems.append(f"audit.source_rows has rows of {name!r}, which is not in the ledger")
+    found.checked["work tables"] = compared
+
+
+def _verify_published(
+    home: Home, records: Iterable[LedgerRecord], history: History, found: Verification
+) -> None:
+    known = set()
+    for record in records:
+        if record.kind != "publication":
+            continue
+        body = record.content
+        known.add(Path(body["snapshot"]).name)
+        kept = home.path / body["snapshot"]
+        if not kept.is_file():
+            found.problems.append(f"{body['snapshot']} is missing")
+        elif file_sha256(kept) != body["sha256"]:
+            found.problems.append(f"{body['snapshot']} differs from {record.name}")
+    for path in sorted(home.snapshots.glob("*")):
+        if path.name not in known and not path.name.endswith(".part"):
+            found.problems.append(f"snapshots/{path.name} is not in the ledger")
+    last = history.publication
+    if last is None:
+        if home.published.exists():
+            found.problems.append(f"{home.published.name} was never published")
+    elif not home.published.is_file():
+        found.problems.append(f"{home.published.name} is missing")
+    elif file_sha256(home.published) != last["sha256"]:
+        found.problems.append(f"{home.published.name} differs from publication {last['number']}")
+    found.checked["published files"] = len(known) + (last is not None)
+
+
+def _verify_files(home: Home, history: History, found: Verification) -> None:
+    report = history.materialized.get("files.report")
+    recorded: Mapping[str, str] = report.body["files"] if report is not None else {}
+    for name, sha256 in sorted(recorded.items()):
+        path = home.path / name
+        if not path.is_file():
+            found.problems.append(f"{name} is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            found.problems.append(f"{name} differs from the ledger")
+    found.checked["report files"] = len(recorded)
+
+
+def _pending(home: Home, records: Iterable[LedgerRecord]) -> list[str]:
+    """Live study files that differ from the copies that were read last."""
+    bound = home.bound_study()
+    if bound is None or not bound[1].is_dir():
+        return []
+    latest: dict[tuple[str, str], str] = {}
+    for record in records:
+        if record.kind == "source":
+            body = record.content
+            latest[body["source"], body["path"]] = body["sha256"]
+    pending = []
+    for (_, name), sha256 in sorted(latest.items()):
+        path = bound[1] / name
+        if path.is_file() and file_sha256(path) != sha256:
+            pending.append(name)
+    return sorted(set(pending))
+
+

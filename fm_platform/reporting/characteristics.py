@@ -1,0 +1,213 @@
+"""Who took part: the table of participant characteristics.
+
+Belongs here: counting and describing participants. Does not belong here: symptoms, statistics of change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from fm_platform.reporting import format as fmt
+from fm_platform.study import Study
+
+MEDIAN_RANGE = "median (min to max)"
+COUNT_PERCENT = "n (% of those recorded)"
+COUNT = "n"
+UNKNOWN = "Unknown"
+"""The level that counts missing values, unless the data has a level of that name."""
+
+_CATEGORIES = ("sex", "arm", "site")
+_VARIABLE_LABELS = {"n": "Participants", "age": "Age", "sex": "Sex", "arm": "Arm", "site": "Site"}
+_SCHEMA: dict[str, Any] = {
+    "variable": pl.String,
+    "level": pl.String,
+    "stratum": pl.String,
+    "position": pl.Int64,
+    "variable_label": pl.String,
+    "level_label": pl.String,
+    "n": pl.Int64,
+    "n_missing": pl.Int64,
+    "value": pl.String,
+    "statistic": pl.String,
+    "median": pl.Float64,
+    "q1": pl.Float64,
+    "q3": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "count": pl.Int64,
+    "percent": pl.Float64,
+    "_row_ids": pl.List(pl.String),
+}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The participants of one stratum (None: all), and the raw rows they came from."""
+
+    stratum: str | None
+    people: pl.DataFrame
+    row_ids: list[str]
+
+
+def characteristics(participants: pl.DataFrame, study: Study) -> pl.DataFrame:
+    """Describe the population by stratum.
+
+    Args:
+        participants: `marts.participants`, one row a subject; only those with `in_population` count.
+        study: For the strata's order and the labels of levels.
+
+    Returns:
+        `report.characteristics`: variable `n`, then those of age (years), sex, arm and site that any
+        participant has. A numeric variable has one row (level null) with median, quartiles (linear
+        interpolation) and range; a categorical one a row for each level, percent of those recorded; either
+        has an `Unknown` row when a value is missing. `_row_ids` are those of every participant of the
+        stratum, because counts, percents and the number missing all depend on each of them.
+    """
+    people = population(participants).sort("subject_id")
+    groups = [_group(None, people)]
+    for stratum in strata_in_order(people, study):
+        groups.append(_group(stratum, people.filter(pl.col("stratum") == stratum)))
+    rows: list[dict[str, Any]] = []
+    for group in groups:
+        block = [_total(group)]
+        block += _age_rows(group, people)
+        for variable in _CATEGORIES:
+            block += _category_rows(group, people, variable, study)
+        rows += [{**row, "position": position} for position, row in enumerate(block, start=1)]
+    table = pl.DataFrame(rows, schema=_SCHEMA)
+    return table.with_columns(variable_label=pl.col("variable").replace(_VARIABLE_LABELS))
+
+
+def population(participants: pl.DataFrame) -> pl.DataFrame:
+    """The participants who count in denominators."""
+    return participants.filter(pl.col("in_population").fill_null(False))
+
+
+def strata_in_order(people: pl.DataFrame, study: Study) -> list[str]:
+    """The strata that participants are in: as labelled in study.yaml first, others in natural order."""
+    if "stratum" not in people.columns:
+        return []
+    declared = list(study.labels.get(study.strata or "", {}))
+    return _in_order(people["stratum"].drop_nulls().unique().to_list(), declared)
+
+
+def strata_labels(participants: pl.DataFrame | None, study: Study) -> dict[str, str]:
+    """Label of each stratum of the population, in page order; empty where the study declares no strata."""
+    if participants is None or study.strata is None:
+        return {}
+    people = population(participants)
+    return {value: study.label(study.strata, value) for value in strata_in_order(people, study)}
+
+
+def _group(stratum: str | None, people: pl.DataFrame) -> _Group:
+    return _Group(stratum, people, sorted(set(people["_row_ids"].explode().drop_nulls().to_list())))
+
+
+def _row(
+    group: _Group, variable: str, level: str | None, n: int, n_missing: int, **values: Any
+) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(_SCHEMA),
+        "variable": variable,
+        "level": level,
+        "stratum": group.stratum,
+        "n": n,
+        "n_missing": n_missing,
+        "_row_ids": group.row_ids,
+        **values,
+    }
+
+
+def _total(group: _Group) -> dict[str, Any]:
+    n = group.people.height
+    return _row(group, "n", None, n, 0, value=str(n), statistic=COUNT, count=n)
+
+
+def _unknown(group: _Group, variable: str, level: str, n: int, missing: int) -> dict[str, Any]:
+    texts = {"value": str(missing), "statistic": COUNT, "level_label": UNKNOWN}
+    return _row(group, variable, level, n, missing, count=missing, **texts)
+
+
+def _age_rows(group: _Group, everyone: pl.DataFrame) -> list[dict[str, Any]]:
+    if "age" not in everyone.columns or everyone["age"].null_count() == everyone.height:
+        return []
+    ages = group.people["age"].cast(pl.Float64).drop_nulls()
+    n, missing = ages.len(), group.people.height - ages.len()
+    numbers: dict[str, Any] = {}
+    if n:
+        numbers = {
+            "median": ages.median(),
+            "q1": ages.quantile(0.25, "linear"),
+            "q3": ages.quantile(0.75, "linear"),
+            "low": ages.min(),
+            "high": ages.max(),
+        }
+        low, high = fmt.short_number(numbers["low"]), fmt.short_number(numbers["high"])
+        value = f"{fmt.short_number(numbers['median'])} ({low} to {high})"
+    else:
+        value = fmt.NOT_AVAILABLE
+    rows = [_row(group, "age", None, n, missing, value=value, statistic=MEDIAN_RANGE, **numbers)]
+    if everyone["age"].null_count():
+        rows.append(_unknown(group, "age", UNKNOWN, n, missing))
+    return rows
+
+
+def _category_rows(
+    group: _Group, everyone: pl.DataFrame, variable: str, study: Study
+) -> list[dict[str, Any]]:
+    if variable not in everyone.columns or everyone[variable].null_count() == everyone.height:
+        return []
+    columns = _label_columns(variable, study)
+    declared = [level for column in columns for level in study.labels.get(column, {})]
+    levels = _in_order(everyone[variable].drop_nulls().unique().to_list(), declared)
+    n = group.people.height - group.people[variable].null_count()
+    missing = group.people.height - n
+    rows = []
+    for level in levels:
+        count = group.people.filter(pl.col(variable) == level).height
+        rows.append(
+            _row(
+                group,
+                variable,
+                level,
+                n,
+                missing,
+                value=fmt.count_percent(count, n),
+                statistic=COUNT_PERCENT,
+                count=count,
+                percent=100 * count / n if n else None,
+                level_label=_level_label(level, columns, study),
+            )
+        )
+    if everyone[variable].null_count():
+        unknown = UNKNOWN
+        while unknown in levels:
+            unknown += " (not recorded)"
+        rows.append(_unknown(group, variable, unknown, n, missing))
+    return rows
+
+
+def _label_columns(variable: str, study: Study) -> list[str]:
+    """Names under which study.yaml may label a variable's levels: the role, and the columns that play it."""
+    played = [source.role(variable) for source in study.clinical.values()]
+    return list(dict.fromkeys([variable, *(name for name in played if name)]))
+
+
+def _level_label(level: str, columns: Sequence[str], study: Study) -> str:
+    return next((study.labels[name][level] for name in columns if level in study.labels.get(name, {})), level)
+
+
+def _in_order(levels: Iterable[str], declared: Sequence[str]) -> list[str]:
+    known = {level: index for index, level in enumerate(declared)}
+    return sorted(levels, key=lambda level: (known.get(level, len(known)), _natural(level)))
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts 2 before 10."""
+    parts = re.split(r"([0-9]+)", text)
+    return [(0, int(part), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]

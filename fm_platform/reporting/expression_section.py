@@ -1,0 +1,122 @@
+"""The expression part of the report: how each contrast was run, its volcano plot, its leading genes.
+
+Belongs here: laying out DE results as printed tables. Does not belong here: HTML, testing genes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from fm_platform.reporting import format as fmt
+from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
+
+ContrastRow = Mapping[str, Any]
+"""A row of `expression.contrasts`. The report names, cuts and counts by it, not by study.yaml: when the half
+is blocked, the shown results are those of an earlier declaration."""
+
+
+def contrasts_in_order(report: ReportInput) -> list[ContrastRow]:
+    """The contrasts, in the order of study.yaml; those no longer declared there come last."""
+    table = report.table("expression.contrasts")
+    if table is None:
+        return []
+    place = {contrast.id: index for index, contrast in enumerate(report.study.contrasts)}
+    rows = table.iter_rows(named=True)
+    return sorted(rows, key=lambda row: (place.get(row["contrast"], len(place)), row["contrast"]))
+
+
+def contrast_title(row: ContrastRow) -> str:
+    """What a contrast compares."""
+    compared = f"{row['variable']}: {row['level']} vs {row['reference']}"
+    return compared if row["label"] in (None, "", compared) else f"{row['label']} ({compared})"
+
+
+def is_exploratory(row: ContrastRow) -> bool:
+    """Whether a contrast has too little replication for a finding."""
+    return bool(row["status"] == "exploratory")
+
+
+def contrast_table(report: ReportInput) -> TableView | None:
+    """How each contrast was run, and how many genes passed its cut-off."""
+    contrasts = contrasts_in_order(report)
+    if not contrasts:
+        return None
+    rows, notes = [], []
+    for row in contrasts:
+        title = contrast_title(row)
+        rows.append(
+            (
+                title,
+                str(row["design"]),
+                _text(row["n_samples"]),
+                _text(row["residual_df"]),
+                str(row["status"]),
+                _text(row["n_tested"]),
+                _passed(row),
+            )
+        )
+        if row["reason"]:
+            notes.append(f"{title}: {row['status']}, because of {row['reason']}.")
+        notes += [f"{title}: {note}" for note in row["notes"] or ()]
+    heads = (
+        Head("Contrast", numeric=False),
+        Head("Design", numeric=False),
+        *(Head(text) for text in ("Samples", "Residual df")),
+        Head("Status", numeric=False),
+        *(Head(text) for text in ("Genes tested", "Adjusted p below cut-off")),
+    )
+    return TableView("Contrasts", heads, (RowGroup(tuple(rows)),), (*notes, *_engines(contrasts)))
+
+
+def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
+    """The leading genes of one contrast."""
+    genes = report.table("report.top_genes")
+    if genes is None:
+        return None
+    mine = genes.filter(pl.col("contrast") == row["contrast"]).sort("rank")
+    if mine.is_empty():
+        return None
+    rows = tuple(
+        (
+            str(gene["gene_id"]),
+            str(gene["rank"]),
+            fmt.number(gene["base_mean"]),
+            fmt.number(gene["log2_fold_change"], 2, signed=True),
+            fmt.number(gene["lfc_se"], 2),
+            fmt.small_p(gene["pvalue"]),
+            fmt.small_p(gene["padj"]),
+        )
+        for gene in mine.iter_rows(named=True)
+    )
+    heads = (
+        Head("Gene", numeric=False),
+        *(Head(text) for text in ("Rank", "Base mean", "log2 fold change", "SE", "p", "Adjusted p")),
+    )
+    exploratory = is_exploratory(row)
+    notes = (
+        *(("Exploratory: a ranking to look at, not a list of findings.",) if exploratory else ()),
+        f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene. Wald "
+        f"test; p adjusted after Benjamini and Hochberg ({fmt.NOT_AVAILABLE}: not adjusted, its mean count "
+        "is too low).",
+        *_engines([row]),
+    )
+    caption = f"Genes with the smallest p-values, {contrast_title(row)}"
+    return TableView(caption + (" (exploratory)" if exploratory else ""), heads, (RowGroup(rows),), notes)
+
+
+def _passed(row: ContrastRow) -> str:
+    if row["n_significant"] is None:
+        return fmt.NOT_AVAILABLE
+    return f"{row['n_significant']} at {row['alpha']:g}"
+
+
+def _engines(contrasts: list[ContrastRow]) -> tuple[str, ...]:
+    named = {f"{row['engine']} {row['engine_version']}" for row in contrasts if row["engine"]}
+    return (f"Engine: {'; '.join(sorted(named))}.",) if named else ()
+
+
+def _text(value: object) -> str:
+    return fmt.NOT_AVAILABLE if value is None else str(value)

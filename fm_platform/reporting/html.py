@@ -1,0 +1,105 @@
+"""The printed report: one self-contained HTML file.
+
+Belongs here: turning sections into HTML, with nothing loaded from anywhere. Does not belong here: what a
+section says.
+
+The page carries a Content-Security-Policy that allows its own style sheet (by hash) and inlined pictures,
+and nothing
+else: no script, no font, no request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from fm_platform.reporting.page import (
+    FigureView,
+    GateLine,
+    HalfState,
+    ReportInput,
+    RunInfo,
+    Section,
+    SourceLine,
+    TableView,
+)
+from fm_platform.reporting.sections import report_figures, report_sections
+
+__all__ = ["GateLine", "HalfState", "ReportInput", "RunInfo", "SourceLine", "render_report"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_PRINTED_MARK = (
+    '@page { @top-center { content: "SYNTHETIC DATA"; font: bold 9pt sans-serif; color: #7a3e00; } }\n'
+)
+_HALF_NAMES = {"clinical": "Clinical data", "expression": "Expression data"}
+
+
+def render_report(report: ReportInput, figures: tuple[FigureView, ...] | None = None) -> str:
+    """The report as one HTML document.
+
+    Args:
+        report: What it shows.
+        figures: Those of :func:`~fm_platform.reporting.sections.report_figures`, if already drawn.
+
+    Returns:
+        HTML that depends on the arguments alone: no clock, no machine, no random id.
+    """
+    drawn = report_figures(report) if figures is None else figures
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    if report.study.study.synthetic:
+        style += _PRINTED_MARK
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        study=report.study.study,
+        style=Markup(style),
+        policy=_policy(style),
+        facts=list(_facts(report)),
+        sections=_numbered(report_sections(report, drawn)),
+    )
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _facts(report: ReportInput) -> Iterator[tuple[str, str]]:
+    yield "Study", report.study.study.id
+    for state in report.halves:
+        as_of = f"as of {state.as_of}" if state.as_of else "no results yet"
+        yield _HALF_NAMES[state.half], f"{as_of}; newest delivery blocked" if state.blocked else as_of
+    yield "Run", report.run.run_id
+    yield "Ledger head", report.head_hash
+
+
+def _numbered(sections: tuple[Section, ...]) -> list[dict[str, Any]]:
+    """Sections for the template; tables and figures counted through the whole report."""
+    counts = {"table": 0, "figure": 0}
+    pages = []
+    for section in sections:
+        blocks = []
+        for block in section.blocks:
+            kind = "table" if isinstance(block, TableView) else "figure"
+            counts[kind] += 1
+            entry: dict[str, Any] = {"kind": kind, "number": counts[kind], "view": block}
+            if isinstance(block, FigureView):
+                entry["data"] = "data:image/svg+xml;base64," + base64.b64encode(block.svg).decode()
+            blocks.append(entry)
+        pages.append({"section": section, "blocks": blocks})
+    return pages

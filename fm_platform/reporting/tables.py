@@ -1,0 +1,224 @@
+"""The report's tables: statistics and results joined with their labels and written for people.
+
+Belongs here: pure functions from warehouse frames to `report.*` frames that carry `_row_ids` along. Does
+not belong
+here: computing statistics, HTML, CSV. `position` (of genes: `rank`) is a row's place on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from fm_platform.reporting import format as fmt
+from fm_platform.reporting.characteristics import characteristics
+
+__all__ = ["KEYS", "characteristics", "responders_table", "symptom_change_table", "top_genes"]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "report.characteristics": ("variable", "level", "stratum"),
+    "report.symptom_change": ("outcome", "visit", "stratum"),
+    "report.responders": ("responder", "visit", "stratum"),
+    "report.top_genes": ("contrast", "rank"),
+}
+"""The key of each report table."""
+
+_COUNTS = ("n", "n_missing", "n_zero", "n_eff", "improved", "unchanged", "worsened")
+_NUMBERS = (
+    "median_baseline",
+    "median_change",
+    "hl_estimate",
+    "hl_low",
+    "hl_high",
+    "hl_level",
+    "p_value",
+    "p_floor",
+    "p_holm",
+    "holm_floor",
+    "rank_biserial",
+)
+_ROW_IDS = pl.List(pl.String)
+
+
+def symptom_change_table(stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+    """Change from baseline by outcome, visit and stratum, with the texts that a reader sees.
+
+    Args:
+        stats: `stats.symptom_change`, one row per outcome, visit and stratum (null: all participants).
+        outcomes: `study.outcomes`.
+        visits: `study.visits`.
+
+    Returns:
+        `report.symptom_change`: every statistic as it came (values in units of the outcome's scale, change
+        is visit minus baseline), `change_text` (median change, and the Hodges-Lehmann estimate with its
+        achieved interval) and `p_text` (exact p with its attainable floor).
+    """
+    labelled = _labelled(stats, _outcome_labels(outcomes), visits, "outcome")
+    table = labelled.select(
+        *_text("outcome", "visit", "stratum"),
+        "position",
+        *_text("outcome_label", "visit_label", "family", "better"),
+        *(pl.col(name).cast(pl.Int64) for name in _COUNTS),
+        *(pl.col(name).cast(pl.Float64) for name in _NUMBERS),
+        pl.col("family_size").cast(pl.Int64),
+        *_text("method", "note", "engine_version"),
+        pl.col("_row_ids").cast(_ROW_IDS),
+    )
+    rows = list(table.iter_rows(named=True))
+    texts = [
+        pl.Series("change_text", [_change_text(row) for row in rows], dtype=pl.String),
+        pl.Series("p_text", [fmt.p_value(row["p_value"], row["p_floor"]) for row in rows], dtype=pl.String),
+    ]
+    return table.with_columns(texts).select(pl.exclude("_row_ids"), "_row_ids")
+
+
+def _change_text(row: Mapping[str, Any]) -> str:
+    if row["median_change"] is None:
+        return fmt.NOT_AVAILABLE
+    text = f"median {fmt.number(row['median_change'], signed=True)}"
+    if row["hl_estimate"] is None:
+        return text
+    limits = fmt.interval(row["hl_low"], row["hl_high"], row["hl_level"])
+    return f"{text}; HL {fmt.number(row['hl_estimate'], signed=True)} ({limits})"
+
+
+def responders_table(
+    stats: pl.DataFrame, responders: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame
+) -> pl.DataFrame:
+    """Responder rates by definition, visit and stratum.
+
+    Args:
+        stats: `stats.responders`; `rate`, `ci_low` and `ci_high` are shares between 0 and 1.
+        responders: `study.responders`.
+        outcomes: `study.outcomes`, for the label of what improves.
+        visits: `study.visits`.
+
+    Returns:
+        `report.responders`, with `rate_text` ("4/6 (67%)") and `ci_text`.
+    """
+    definitions = (
+        responders.with_row_index("entry_position")
+        .join(_outcome_labels(outcomes).rename({"outcome": "outcome_id"}), on="outcome_id", how="left")
+        .select(
+            responder=pl.col("responder_id"),
+            responder_label=pl.format(
+                "{}: improved by at least {}% of baseline", "outcome_label", "reduction_percent"
+            ),
+            entry_position=pl.col("entry_position").cast(pl.Int64),
+        )
+    )
+    labelled = _labelled(stats, definitions, visits, "responder")
+    table = labelled.select(
+        *_text("responder", "visit", "stratum"),
+        "position",
+        *_text("responder_label", "visit_label"),
+        *(pl.col(name).cast(pl.Int64) for name in ("n", "n_missing", "responders")),
+        *(pl.col(name).cast(pl.Float64) for name in ("rate", "ci_low", "ci_high", "ci_level")),
+        *_text("denominator", "method", "note", "engine_version"),
+        pl.col("_row_ids").cast(_ROW_IDS),
+    )
+    rows = list(table.iter_rows(named=True))
+    texts = [
+        pl.Series("rate_text", [_rate_text(row["responders"], row["n"]) for row in rows], dtype=pl.String),
+        pl.Series(
+            "ci_text", [fmt.rate_interval(row["ci_low"], row["ci_high"]) for row in rows], dtype=pl.String
+        ),
+    ]
+    return table.with_columns(texts).select(pl.exclude("_row_ids"), "_row_ids")
+
+
+def _rate_text(responders: int | None, n: int | None) -> str:
+    if responders is None or not n:
+        return fmt.NOT_AVAILABLE
+    return f"{responders}/{n} ({fmt.percent(responders, n)})"
+
+
+def top_genes(results: pl.DataFrame, contrasts: pl.DataFrame, n: int = 20) -> pl.DataFrame:
+    """The genes with the smallest p-values of each contrast.
+
+    Args:
+        results: `expression.de_results`; genes without a p-value take no part.
+        contrasts: `expression.contrasts`, which says how each contrast was run.
+        n: Genes a contrast.
+
+    Returns:
+        `report.top_genes`, ordered by p-value and then by gene id; `rank` counts from 1 within a contrast.
+        Its `_row_ids` are the gene's matrix rows and the sample-sheet rows of the contrast.
+    """
+    ranked = (
+        results.filter(pl.col("pvalue").is_not_null() & pl.col("pvalue").is_not_nan())
+        .sort("contrast", "pvalue", "gene_id")
+        .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("contrast"))
+        .filter(pl.col("rank") <= n)
+    )
+    how_run = contrasts.select(
+        *_text("contrast", "status", "engine", "engine_version"),
+        pl.col("n_samples").cast(pl.Int64),
+        sample_rows=pl.col("_row_ids").cast(_ROW_IDS),
+    )
+    return (
+        ranked.join(how_run, on="contrast", how="left")
+        .sort("contrast", "rank")
+        .select(
+            *_text("contrast"),
+            "rank",
+            *_text("gene_id"),
+            *(
+                pl.col(name).cast(pl.Float64)
+                for name in ("base_mean", "log2_fold_change", "lfc_se", "pvalue", "padj")
+            ),
+            *_text("status"),
+            "n_samples",
+            *_text("engine", "engine_version"),
+            pl.col("_row_ids").cast(_ROW_IDS).list.set_union("sample_rows").list.sort(),
+        )
+    )
+
+
+def _labelled(stats: pl.DataFrame, entries: pl.DataFrame, visits: pl.DataFrame, entry: str) -> pl.DataFrame:
+    """Statistics with the labels of their entry and visit, in page order."""
+    visit_labels = visits.select(
+        visit=pl.col("visit_id"),
+        visit_label=_label_or_id("visit_id"),
+        visit_position=pl.col("position").cast(pl.Int64),
+    )
+    return (
+        stats.drop(
+            [name for name in (*entries.columns, "position") if name != entry and name in stats.columns]
+        )
+        .join(entries, on=entry, how="left")
+        .join(visit_labels, on="visit", how="left")
+        .with_columns(
+            pl.col(f"{entry}_label").fill_null(pl.col(entry)),
+            pl.col("visit_label").fill_null(pl.col("visit")),
+        )
+        .sort(
+            "entry_position",
+            entry,
+            "visit_position",
+            "visit",
+            "stratum",
+            nulls_last=[True, True, True, True, False],
+        )
+        .with_columns(position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    )
+
+
+def _outcome_labels(outcomes: pl.DataFrame) -> pl.DataFrame:
+    return outcomes.select(
+        outcome=pl.col("outcome_id"),
+        outcome_label=_label_or_id("outcome_id"),
+        better=pl.col("better").cast(pl.String),
+        entry_position=pl.col("position").cast(pl.Int64),
+    )
+
+
+def _label_or_id(identifier: str) -> pl.Expr:
+    label = pl.col("label").cast(pl.String)
+    return pl.when(label.fill_null("") == "").then(pl.col(identifier)).otherwise(label)
+
+
+def _text(*names: str) -> Sequence[pl.Expr]:
+    return [pl.col(name).cast(pl.String) for name in names]

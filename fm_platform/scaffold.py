@@ -1,0 +1,113 @@
+"""``fm init``: a new study folder with a commented study.yaml and template files.
+
+Belongs here: the text of those files. Does not belong here: reading or checking a study.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from fm_platform.errors import InputError
+from fm_platform.instruments.registry import load_instrument
+
+STUDY_TEMPLATE = """\
+# A study of fm_platform. Paths are relative to this folder. Remove the half that you do not have.
+study:
+  id: {study_id}                  # a short name; the results are kept under it
+  title: "{study_id}"
+  synthetic: false               # true marks every output as made-up data
+
+clinical:
+  participants:                  # becomes the table raw.participants
+    path: clinical/participants.csv
+    grain: subject               # one row a subject
+    columns:                     # roles on the left, your column names on the right
+      subject: subject_id
+      sex: sex
+      age: age
+      group: group
+      fm_type: fm_type
+  visits:
+    path: clinical/visits.csv
+    grain: visit                 # one row a subject and visit
+    columns: {{subject: subject_id, visit: visit, date: visit_date}}
+    missing: ["", NA]            # texts that mean "no value"; {{"-99": not_done}} gives a reason
+    dates: ymd                   # ymd, dmy or mdy
+    # units: {{pain: {{from: mm, to: nrs}}}}
+
+visits:                          # in order; `values` are the texts of the visit column (default: the id)
+  - {{id: baseline, label: Baseline, day: 1, baseline: true}}
+  - {{id: week_4, label: Week 4, day: 29, window: [15, 56]}}
+  - {{id: week_12, label: Week 12, day: 85, window: [57, 112]}}
+# unscheduled: [extra]           # listed, never analysed
+
+population: {{group: fibromyalgia}}    # who counts in denominators
+strata: fm_type                  # tables and colours by this column
+
+instruments:
+  - {{use: fiqr, source: visits, items: "fiqr_q{{n}}"}}    # columns fiqr_q1 to fiqr_q21
+  - {{use: acr2016, source: visits}}                     # columns named like the items
+
+outcomes:
+  - {{id: fiqr_total, label: FIQR total, score: fiqr.total, family: primary, better: lower}}
+  - {{id: fibromyalgianess, label: Fibromyalgianess, score: acr2016.psd, family: primary, better: lower}}
+  - {{id: pain, label: Pain, score: fiqr.pain, better: lower}}
+  # - {{id: twstrs, column: visits.twstrs, range: [6, 85], better: lower}}    # a plain column
+
+responders:
+  - {{id: pain30, outcome: pain, reduction: 0.30}}
+
+# expression:
+#   counts: {{path: rnaseq/counts.csv, gene_id: gene_id}}    # genes in rows, samples in columns
+#   samples: {{path: rnaseq/samples.csv, id: sample_id, subject: subject_id, visit: visit}}
+# contrasts:
+#   - {{id: fm_vs_healthy, design: "~ group", variable: group, level: fibromyalgia, reference: healthy, alpha: 0.05}}
+
+schedule: {{cron: "0 2 * * *", timezone: UTC}}
+"""
+
+
+def write_study(folder: Path) -> list[Path]:
+    """Write a new study folder.
+
+    Args:
+        folder: A folder that does not exist yet, or is empty.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: The folder has something in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+    fiqr, acr = load_instrument("fiqr"), load_instrument("acr2016")
+    answers = [f"fiqr_q{number}" for number in range(1, len(fiqr.items) + 1)]
+    answers += [item.id for item in acr.items]
+    contents = {
+        "study.yaml": STUDY_TEMPLATE.format(study_id=_study_id(folder)),
+        "clinical/participants.csv": _header(["subject_id", "group", "fm_type", "sex", "age"]),
+        "clinical/visits.csv": _header(["subject_id", "visit", "visit_date", *answers]),
+    }
+    written = []
+    for name, text in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _study_id(folder: Path) -> str:
+    """A study id from the folder's name."""
+    kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in folder.resolve().name)
+    return kept if kept[:1].isalpha() else f"study-{kept}".rstrip("-")
+
+
+def _header(columns: list[str]) -> str:
+    """A CSV with a header and no rows yet."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(columns)
+    return text.getvalue()

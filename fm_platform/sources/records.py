@@ -1,0 +1,207 @@
+"""From characters or a worksheet to records: lists of texts, each with the physical line it begins on.
+
+Belongs here: delimiters, quotes, worksheets, blank lines. Does not belong here: what the first record's
+names mean, and whether records have the right length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from fm_platform.errors import InputError
+from fm_platform.sources.decoding import decode
+from fm_platform.sources.files import Content, SourceFile, read_content
+
+DELIMITERS = (",", ";", "\t", "|")
+_SNIFFED_RECORDS = 50
+_MIDNIGHT = re.compile(r"^(\d{4}-\d\d-\d\d) 00:00:00$")
+
+
+@dataclass(frozen=True)
+class Records:
+    """A file cut into records, the header first.
+
+    Attributes:
+        delimiter: What separated the fields (empty for a worksheet).
+        encoding: The text encoding, or ``xlsx``.
+        sheet: The worksheet's name, if it is one.
+        rows: Texts as delivered. Blank lines are not among them.
+        lines: The 1-based physical line each record begins on (a worksheet's row number).
+    """
+
+    file: SourceFile
+    delimiter: str
+    encoding: str
+    sheet: str | None
+    rows: list[list[str]]
+    lines: list[int]
+
+
+def read_records(path: Path, name: str, sheet: str | None = None) -> Records:
+    """Read the records of a text file (gzipped or not) or of one worksheet of a workbook.
+
+    Args:
+        path: Where the file is.
+        name: What to call it in messages.
+        sheet: The worksheet; needed when several are not empty.
+
+    Raises:
+        InputError: The file is no table of text, or a quote is never closed, or the worksheet is not there.
+    """
+    content = read_content(path, name)
+    if content.kind == "xlsx":
+        return _worksheet(content, sheet)
+    if sheet is not None:
+        raise InputError(
+            f"worksheet {sheet!r} asked for, but this is a text file",
+            file=name,
+            mend="drop `sheet:` in study.yaml",
+        )
+    return _text(content)
+
+
+def worksheets(path: Path, name: str) -> list[Records]:
+    """Read every worksheet of a workbook that is not empty; for a text file, its records alone."""
+    content = read_content(path, name)
+    if content.kind != "xlsx":
+        return [_text(content)]
+    workbook = _open_workbook(content)
+    sheets = [_load_sheet(workbook, content, title) for title in workbook.sheet_names]
+    return [sheet for sheet in sheets if sheet.rows]
+
+
+# -- text ----------------------------------------------------------------------------------------------
+
+
+def _text(content: Content) -> Records:
+    text, encoding = decode(content.data, content.file.name)
+    delimiter = _delimiter(text)
+    rows, lines = _split(text, delimiter, content.file.name)
+    if not rows:
+        raise InputError("the file is empty", file=content.file.name, mend="ask for the delivery again")
+    return Records(content.file, delimiter, encoding, None, rows, lines)
+
+
+def _split(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    before = 0
+    width = 0
+    try:
+        for row in reader:
+            blank = not row or (len(row) == 1 and width != 1 and not row[0].strip())
+            if not blank:
+                rows.append(row)
+                lines.append(before + 1)
+                width = width or len(row)
+            before = reader.line_num
+    except csv.Error as error:
+        shown = "text after a closing quote" if "expected after" in str(error) else "an unclosed quote"
+        raise InputError(
+            f"the record that begins here has {shown}",
+            file=name,
+            line=before + 1,
+            mend='close it, or write a quote inside a field as ""; if the file was cut off, copy it again',
+        ) from None
+    return rows, lines
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter under which most of the first records have as many fields as the header."""
+    best, best_score = DELIMITERS[0], (0.0, 1)
+    for candidate in DELIMITERS:
+        score = _fit(text, candidate)
+        if score > best_score:
+            best, best_score = candidate, score
+    return best
+
+
+def _fit(text: str, delimiter: str) -> tuple[float, int]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    sample: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        sample.extend(islice((row for row in reader if any(row)), _SNIFFED_RECORDS))
+    width = len(sample[0]) if sample else 0
+    if width < 2:
+        return (0.0, 0)
+    body = sample[1:]
+    fitting = sum(len(row) in (width, width + 1) for row in body)
+    return ((1 + fitting) / (1 + len(body)), width)
+
+
+# -- workbooks -----------------------------------------------------------------------------------------
+
+
+def _open_workbook(content: Content) -> Any:
+    import fastexcel
+
+    try:
+        return fastexcel.read_excel(content.data)
+    except fastexcel.FastExcelError:
+        raise InputError(
+            "the workbook cannot be opened",
+            file=content.file.name,
+            mend="save it again as .xlsx, or export it as CSV",
+        ) from None
+
+
+def _worksheet(content: Content, sheet: str | None) -> Records:
+    workbook = _open_workbook(content)
+    titles = list(workbook.sheet_names)
+    if sheet is not None and sheet not in titles:
+        raise InputError(
+            f"there is no worksheet {sheet!r}",
+            file=content.file.name,
+            mend=f"use one of: {', '.join(titles)}",
+        )
+    if sheet is not None:
+        titles = [sheet]
+    filled = [found for found in (_load_sheet(workbook, content, title) for title in titles) if found.rows]
+    if not filled:
+        raise InputError("the worksheet is empty", file=content.file.name, mend="ask for the delivery again")
+    if len(filled) > 1:
+        names = ", ".join(str(found.sheet) for found in filled)
+        raise InputError(
+            f"several worksheets hold data: {names}",
+            file=content.file.name,
+            mend="name one with `sheet:` in study.yaml, or export it as CSV",
+        )
+    return filled[0]
+
+
+def _load_sheet(workbook: Any, content: Content, title: str) -> Records:
+    """One worksheet as text; trailing columns that are empty throughout (Excel keeps them) are left out."""
+    import fastexcel
+
+    try:
+        frame = workbook.load_sheet(title, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    except fastexcel.FastExcelError:
+        raise InputError(
+            f"worksheet {title!r} cannot be read",
+            file=content.file.name,
+            mend="save it again as .xlsx, or export it as CSV",
+        ) from None
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for number, cells in enumerate(frame.rows(), start=1):
+        if any(cell is not None for cell in cells):
+            rows.append([_cell(cell) for cell in cells])
+            lines.append(number)
+    width = max((position + 1 for row in rows for position, cell in enumerate(row) if cell), default=0)
+    return Records(content.file, "", "xlsx", title, [row[:width] for row in rows], lines)
+
+
+def _cell(value: str | None) -> str:
+    """A cell's text; a date cell carries no time of day, so that of midnight is not part of it."""
+    if value is None:
+        return ""
+    date = _MIDNIGHT.match(value)
+    return date.group(1) if date else value

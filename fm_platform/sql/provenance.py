@@ -1,0 +1,218 @@
+"""Row provenance: a query rewritten so that every output row carries the raw rows that contributed to it.
+
+Belongs here: the rewriting of a resolved syntax tree. Does not belong here: what is refused (rules.py),
+running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from fm_platform.sql.functions import is_aggregate, is_windowed
+from fm_platform.sql.id_lists import call, collected, tidy, united
+from fm_platform.sql.model import DIALECT, Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
+from fm_platform.sql.resolve import resolved_tree
+from fm_platform.sql.rules import ROW_ID, ROW_IDS
+
+IdsOfTable = Callable[[str, str], exp.Expr]
+"""The row ids that a row of a warehouse table brings, from the table's name and its alias in the query."""
+
+
+def with_row_ids(model: SqlModel, schemas: Schemas, relation: Relation) -> str:
+    """The model's SQL with one more column, ``_row_ids VARCHAR[]``.
+
+    It holds the sorted, distinct ids of the raw rows that contributed. The rows and the other columns are
+    those of ``model.compiled(relation)``. What contributes to an output row:
+
+    - a table's row brings its ``_row_ids`` (of a raw table: its ``_row_id``); constants and VALUES bring
+      none;
+    - a join unites both sides; the missing side of an outer join, and an ANTI JOIN's right side, bring none;
+    - GROUP BY, aggregates, DISTINCT and UNION collect from every row of the group, also from rows that a
+      FILTER clause or a minimum passes over; UNION ALL keeps;
+    - a window function (in SELECT or QUALIFY) collects from every row of its partition, whatever its frame,
+      because each of them has a say in ranks, neighbours and running totals;
+    - EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none.
+
+    What brings none can still matter by being absent: without the row that a NOT EXISTS or a LEFT JOIN
+    misses, an output row may appear, vanish or change.
+
+    Args:
+        model: The model.
+        schemas: The columns of the tables that the model reads, platform columns included.
+        relation: Names each table read.
+
+    Raises:
+        InputError: A name that cannot be resolved.
+    """
+
+    def ids_of_table(table: str, alias: str) -> exp.Expr:
+        columns = schemas[table]
+        if ROW_IDS in columns:
+            return exp.column(ROW_IDS, alias, quoted=True)
+        if ROW_ID in columns or table.startswith("raw."):
+            return exp.array(exp.column(ROW_ID, alias, quoted=True), dialect=DIALECT)
+        raise model.error(
+            f"table {table} has neither {ROW_IDS} nor {ROW_ID}",
+            mend="materialize it with this platform first",
+        )
+
+    return plain_sql(_query(resolved_tree(model, schemas), ids_of_table), relation)
+
+
+def _query(query: exp.Expr, ids_of_table: IdsOfTable) -> exp.Query:
+    """A query that yields its rows with their ids as the last column; ORDER BY is dropped."""
+    with_ = query.args.get("with_")
+    if with_ is not None:
+        for cte in with_.expressions:
+            cte.set("this", _query(cte.this, ids_of_table))
+        with_.pop()
+    order = query.args.get("order")
+    if order is not None:
+        order.pop()
+    result: exp.Query
+    if isinstance(query, exp.Subquery):
+        result = _query(query.this, ids_of_table)
+    elif isinstance(query, exp.Union):
+        result = _union(query, ids_of_table)
+    elif isinstance(query, exp.Select):
+        result = _select(query, ids_of_table)
+    else:
+        raise TypeError(f"no rule for {type(query).__name__}")
+    if with_ is not None:
+        inner = result.args.get("with_")
+        if inner is not None:
+            with_.set("expressions", [*with_.expressions, *inner.expressions])
+        result.set("with_", with_)
+    return result
+
+
+def _union(query: exp.Union, ids_of_table: IdsOfTable) -> exp.Query:
+    columns = output_columns(query)
+    query.set("this", _arm(_query(query.left, ids_of_table)))
+    query.set("expression", _arm(_query(query.right, ids_of_table)))
+    if not query.args.get("distinct"):
+        return query
+    query.set("distinct", False)
+    return _distinct(query, columns)
+
+
+def _arm(query: exp.Query) -> exp.Expr:
+    """An arm of a union, in parentheses where it has CTEs of its own."""
+    return query.subquery(copy=False) if query.args.get("with_") is not None else query
+
+
+def _select(select: exp.Select, ids_of_table: IdsOfTable) -> exp.Query:
+    columns = output_columns(select)
+    grouped = _is_grouped(select)
+    ids = united(_ids_of_sources(select, ids_of_table) + _ids_of_subqueries(select, ids_of_table))
+    if grouped:
+        ids = collected(ids)
+    partitions = _partitions(select)
+    if partitions:
+        ids = united([call("flatten", _over(ids, partition)) for partition in partitions])
+    if not (isinstance(ids, exp.Array) and not select.args.get("joins")):
+        ids = tidy(ids)
+    select.append("expressions", exp.alias_(ids, ROW_IDS, quoted=True))
+    if select.args.get("distinct") is None:
+        return select
+    select.set("distinct", None)
+    return _distinct(select, columns)
+
+
+def _ids_of_sources(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Expr]:
+    """The ids that each table of FROM and JOIN brings to a row."""
+    from_ = select.args.get("from_")
+    sources = [from_.this] if from_ is not None else []
+    sources += [join.this for join in select.args.get("joins") or [] if join.kind != "ANTI"]
+    ids: list[exp.Expr] = []
+    for join in select.args.get("joins") or []:
+        if join.kind == "ANTI" and isinstance(join.this, exp.Subquery):
+            join.this.set("this", _query(join.this.this, ids_of_table))
+    for source in sources:
+        alias = source.alias_or_name
+        if isinstance(source, exp.Table) and source.db:
+            ids.append(ids_of_table(table_name(source), alias))
+        elif isinstance(source, exp.Table):
+            ids.append(exp.column(ROW_IDS, alias, quoted=True))
+        elif isinstance(source, exp.Subquery):
+            source.set("this", _query(source.this, ids_of_table))
+            ids.append(exp.column(ROW_IDS, alias, quoted=True))
+        elif not isinstance(source, (exp.Unnest, exp.Values)):
+            raise TypeError(f"no rule for {type(source).__name__} in FROM")
+    return ids
+
+
+def _ids_of_subqueries(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Expr]:
+    """The ids of the rows that EXISTS and IN (SELECT ...) of a WHERE clause match."""
+    where = select.args.get("where")
+    ids: list[exp.Expr] = []
+    for number, conjunct in enumerate(_conjuncts(where.this) if where is not None else []):
+        alias = f"_matched_{number}"
+        if isinstance(conjunct, exp.Exists) and isinstance(conjunct.this, exp.Query):
+            ids.append(_matching(_query(conjunct.this.copy(), ids_of_table), alias, None))
+        elif isinstance(conjunct, exp.In) and conjunct.args.get("query") is not None:
+            query = conjunct.args["query"].copy()
+            name = output_columns(query)[0]
+            same = exp.EQ(this=exp.column(name, alias, quoted=True), expression=conjunct.this.copy())
+            ids.append(_matching(_query(query, ids_of_table), alias, same))
+    return ids
+
+
+def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
+    if isinstance(condition, exp.Paren):
+        return _conjuncts(condition.this)
+    if isinstance(condition, exp.And):
+        return [*_conjuncts(condition.left), *_conjuncts(condition.right)]
+    return [condition]
+
+
+def _matching(query: exp.Query, alias: str, condition: exp.Expr | None) -> exp.Expr:
+    """All ids of the rows of a subquery, as a value."""
+    gathered = collected(exp.column(ROW_IDS, alias, quoted=True))
+    rows = exp.select(gathered).from_(query.subquery(exp.to_identifier(alias, quoted=True), copy=False))
+    return (rows.where(condition) if condition is not None else rows).subquery(copy=False)
+
+
+def _is_grouped(select: exp.Select) -> bool:
+    """Whether a SELECT turns many rows into one: GROUP BY, or an aggregate outside a window."""
+    if select.args.get("group") is not None or select.args.get("having") is not None:
+        return True
+    parts = [*select.expressions, select.args.get("qualify")]
+    return any(
+        is_aggregate(node) and not is_windowed(node)
+        for part in parts
+        if part is not None
+        for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
+    )
+
+
+def _partitions(select: exp.Select) -> list[list[exp.Expr]]:
+    """The distinct PARTITION BY lists of the windows that SELECT and QUALIFY use."""
+    named = {window.name: window for window in select.args.get("windows") or []}
+    found: dict[str, list[exp.Expr]] = {}
+    for part in [*select.expressions, select.args.get("qualify")]:
+        for window in part.find_all(exp.Window) if part is not None else []:
+            expressions: list[exp.Expr] = list(window.args.get("partition_by") or [])
+            base = named.get(window.alias)
+            while base is not None:
+                expressions += base.args.get("partition_by") or []
+                base = named.get(base.alias) if base.alias != base.name else None
+            found[", ".join(item.sql(dialect=DIALECT) for item in expressions)] = expressions
+    return list(found.values())
+
+
+def _over(ids: exp.Expr, partition: list[exp.Expr]) -> exp.Expr:
+    return exp.Window(this=call("list", ids.copy()), partition_by=[item.copy() for item in partition])
+
+
+def _distinct(query: exp.Query, columns: list[str]) -> exp.Query:
+    """One row for each combination of values, with the ids of all rows that have it."""
+    outer = [exp.alias_(exp.column(name, "_all", quoted=True), name, quoted=True) for name in columns]
+    ids = tidy(collected(exp.column(ROW_IDS, "_all", quoted=True)))
+    return (
+        exp.select(*outer, exp.alias_(ids, ROW_IDS, quoted=True))
+        .from_(query.subquery(exp.to_identifier("_all", quoted=True), copy=False))
+        .group_by(*(exp.column(name, "_all", quoted=True) for name in columns))
+    )

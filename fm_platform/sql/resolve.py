@@ -1,0 +1,68 @@
+"""A model's tree with every name resolved: columns carry their table, positions and aliases are written out.
+
+Belongs here: the one call to sqlglot's qualifier and the repair of what it changes. Does not belong here:
+what is made of the resolved tree (lineage.py, provenance.py, number_types.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
+
+from fm_platform.errors import InputError
+from fm_platform.sql.model import DIALECT, Schemas, SqlModel, leftmost_select, output_columns
+
+
+def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
+    """A copy of the model's tree in which every column names its table.
+
+    Args:
+        model: The model.
+        schemas: The columns of at least the tables that the model reads.
+
+    Returns:
+        The resolved tree. Names inside are in lower case (DuckDB does not tell them apart); the output
+        columns keep the case in which the author wrote them.
+
+    Raises:
+        InputError: A table or column that does not exist, or a name that may mean two columns.
+    """
+    try:
+        tree = qualify(model.tree.copy(), dialect=DIALECT, schema=sqlglot_schema(model, schemas))
+    except OptimizeError as error:
+        raise _unresolved(model, error) from None
+    for name, projection in zip(output_columns(model.tree), leftmost_select(tree).expressions, strict=True):
+        projection.set("alias", exp.to_identifier(name, quoted=True))
+    return tree
+
+
+def sqlglot_schema(model: SqlModel, schemas: Schemas) -> MappingSchema:
+    """The columns of a model's inputs for sqlglot. A type that it cannot read becomes "unknown"."""
+    mapping: dict[str, Any] = {}
+    for ref in model.refs:
+        if ref not in schemas:
+            raise model.error(f"the columns of {ref} are not known", mend="materialize it first")
+        schema, table = ref.split(".", 1)
+        columns = {name: _readable_type(type_) for name, type_ in schemas[ref].items()}
+        mapping.setdefault(schema, {})[table] = columns
+    return MappingSchema(mapping, dialect=DIALECT)
+
+
+def _readable_type(text: str) -> exp.DataType:
+    try:
+        return exp.DataType.build(text, dialect=DIALECT)
+    except SqlglotError:
+        return exp.DataType.build("unknown")
+
+
+def _unresolved(model: SqlModel, error: OptimizeError) -> InputError:
+    """sqlglot's complaint about a name, with the line of the first column that bears it."""
+    text = re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()[0].split(". Line:")[0].rstrip(".")
+    words = {word.lower() for word in re.findall(r"\w+", text)}
+    columns = (column for column in model.tree.find_all(exp.Column) if column.name.lower() in words)
+    return model.error(text, node=next(columns, None), mend="name an existing column, with its table's alias")

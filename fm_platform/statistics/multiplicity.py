@@ -1,0 +1,50 @@
+"""Adjusting p-values within a declared family of tests.
+
+Belongs here: Holm (family-wise error) and Benjamini-Hochberg (false discovery rate), exactly, with their
+floors. Does not belong here: deciding what a family is (study.yaml declares it before there are data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+
+def holm(p_values: Sequence[Fraction | None]) -> list[Fraction | None]:
+    """Holm's step-down adjustment.
+
+    Args:
+        p_values: One for every declared test; None for one that has no data yet. It counts in the size of the
+            family, so that an adjusted p does not rise when the data arrive.
+    """
+    size = len(p_values)
+    adjusted: list[Fraction | None] = [None] * size
+    running = Fraction(0)
+    known = sorted((p, at) for at, p in enumerate(p_values) if p is not None)
+    for step, (p, at) in enumerate(known):
+        running = max(running, min(Fraction(1), (size - step) * p))
+        adjusted[at] = running
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[Fraction | None]) -> list[Fraction | None]:
+    """Benjamini and Hochberg's step-up adjustment; None as in :func:`holm`."""
+    size = len(p_values)
+    adjusted: list[Fraction | None] = [None] * size
+    running = Fraction(1)
+    known = sorted((p, at) for at, p in enumerate(p_values) if p is not None)
+    for rank in range(len(known), 0, -1):
+        p, at = known[rank - 1]
+        running = min(running, p * size / rank)
+        adjusted[at] = running
+    return adjusted
+
+
+def holm_floor(p_floor: Fraction, size: int) -> Fraction:
+    """The smallest Holm-adjusted p that a test could reach: its smallest p, as the smallest of the family.
+
+    Args:
+        p_floor: The smallest p that the test could reach.
+        size: Number of tests in the family.
+    """
+    return min(Fraction(1), size * p_floor)

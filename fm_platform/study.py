@@ -1,0 +1,543 @@
+"""study.yaml as a typed, frozen value.
+
+Belongs here: the shape of study.yaml, its internal consistency, and where its files are. Does not belong here:
+anything that reads the data those files hold, or that knows an instrument's items.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from fm_platform.errors import InputError
+from fm_platform.yaml_lines import YamlDocument, parse_model, read_yaml
+
+STUDY_FILE = "study.yaml"
+ROLES_OF_VISIT_SOURCES = ("visit", "date", "missing_reason")
+
+_SLUG = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+
+
+def _slug(value: str) -> str:
+    if not _SLUG.match(value):
+        raise ValueError("use letters, digits, - and _, beginning with a letter")
+    return value
+
+
+def _table_name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError("use lower-case letters, digits and _, beginning with a letter")
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Slug = Annotated[str, pydantic.AfterValidator(_slug)]
+TableName = Annotated[str, pydantic.AfterValidator(_table_name)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class StudyInfo(_Section):
+    """Who the study is. ``synthetic`` marks every output as made-up data."""
+
+    id: Slug
+    title: str
+    synthetic: bool = False
+
+
+class UnitConversion(_Section):
+    """A declared unit of a column and the unit that the platform works in."""
+
+    from_unit: Literal["mm", "nrs"] = Field(alias="from")
+    to_unit: Literal["mm", "nrs"] = Field(alias="to")
+
+    @property
+    def factor(self) -> Fraction:
+        """What a delivered number is multiplied with (100 mm of a visual scale are 10 points)."""
+        steps = {"mm": 1, "nrs": 10}
+        return Fraction(steps[self.from_unit], steps[self.to_unit])
+
+
+class ClinicalSource(_Section):
+    """One clinical file.
+
+    ``columns`` maps roles to column names: ``subject`` (one name or several), ``visit``, ``date``, ``arm``, ``site``,
+    ``missing_reason``, ``sex``, ``age``, or any further subject attribute.
+    """
+
+    path: str
+    pick: Literal["newest"] | None = None
+    sheet: str | None = None
+    format: Literal["csv", "redcap"] = "csv"
+    dictionary: str | None = None
+    events: str | None = None
+    grain: Literal["subject", "visit", "record"] | None = None
+    aggregate: Literal["mean", "median", "last", "first", "min", "max"] | None = None
+    columns: dict[str, Texts] = Field(default_factory=dict)
+    missing: tuple[str | dict[str, str], ...] = ("",)
+    dates: Literal["ymd", "dmy", "mdy"] | None = None
+    units: dict[str, UnitConversion] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _roles(self) -> ClinicalSource:
+        if self.format == "redcap":
+            return self
+        if self.grain is None:
+            raise ValueError("add `grain: subject` or `grain: visit`")
+        if "subject" not in self.columns:
+            raise ValueError("columns needs a `subject:`")
+        if self.grain == "visit" and "visit" not in self.columns:
+            raise ValueError("columns needs a `visit:` because the grain is visit")
+        if self.grain == "record" and self.aggregate is None:
+            raise ValueError("grain record needs `aggregate:`")
+        for role, names in self.columns.items():
+            if role != "subject" and len(names) != 1:
+                raise ValueError(f"role {role} takes one column")
+        return self
+
+    @property
+    def missing_codes(self) -> dict[str, str]:
+        """Each code that means "no value", with its reason (empty: none given)."""
+        codes: dict[str, str] = {}
+        for entry in self.missing:
+            codes.update(entry if isinstance(entry, dict) else {entry: ""})
+        return codes
+
+    def role(self, name: str) -> str | None:
+        """The column that plays a one-column role, if declared."""
+        names = self.columns.get(name)
+        return names[0] if names else None
+
+
+class Visit(_Section):
+    """A planned visit. ``values`` are the texts that stand for it in the visit column (default: the id)."""
+
+    id: Slug
+    label: str = ""
+    day: int | None = None
+    baseline: bool = False
+    window: tuple[int, int] | None = None
+    values: Texts = ()
+
+    @property
+    def found_as(self) -> tuple[str, ...]:
+        """The texts of the visit column that mean this visit."""
+        return self.values or (self.id,)
+
+
+class InstrumentUse(_Section):
+    """An instrument and where its items are: a pattern with ``{n}``, a map from item to column, or item names."""
+
+    use: str
+    source: str
+    items: str | dict[str, str] | None = None
+    total: str | None = None
+
+
+class Outcome(_Section):
+    """A tracked number: an instrument's score (``fiqr.total``) or a plain column (``visits.twstrs``)."""
+
+    id: Slug
+    label: str = ""
+    score: str | None = None
+    column: str | None = None
+    family: str | None = None
+    better: Literal["lower", "higher"] = "lower"
+    range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Outcome:
+        if (self.score is None) == (self.column is None):
+            raise ValueError("give either `score:` or `column:`")
+        if self.column is not None:
+            if self.column.count(".") != 1:
+                raise ValueError("column is written source.column, e.g. visits.twstrs")
+            if self.range is None:
+                raise ValueError("a plain column needs `range: [low, high]`")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("range needs its lower end first")
+        return self
+
+
+class Responder(_Section):
+    """A responder definition: a subject responds when the outcome improves by at least ``reduction`` of baseline."""
+
+    id: Slug
+    outcome: str
+    reduction: Decimal
+    label: str = ""
+
+    @field_validator("reduction")
+    @classmethod
+    def _share(cls, value: Decimal) -> Decimal:
+        if not 0 < value < 1:
+            raise ValueError("reduction is a share between 0 and 1, e.g. 0.30")
+        return value
+
+    @property
+    def reduction_exact(self) -> Fraction:
+        """The share as an exact fraction (0.30 is 3/10)."""
+        return Fraction(self.reduction)
+
+
+class CountsSource(_Section):
+    """The count matrix: one file or several whose shared samples must agree."""
+
+    path: Texts
+    format: str = "auto"
+    gene_id: str | None = None
+
+
+class SamplesSource(_Section):
+    """The sample sheet. ``id`` names samples, ``count_id`` the column that holds the matrix's sample names."""
+
+    path: str
+    id: str
+    count_id: str | None = None
+    subject: str | None = None
+    visit: str | None = None
+
+
+class ExpressionSource(_Section):
+    """The expression half: counts and their sample sheet."""
+
+    counts: CountsSource
+    samples: SamplesSource
+
+
+class Contrast(_Section):
+    """One comparison. Variables of the design are factors unless listed under ``covariates``."""
+
+    id: Slug
+    design: str
+    variable: str
+    level: str
+    reference: str
+    subset: dict[str, Texts] = Field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
+    alpha: float = Field(default=0.1, gt=0, lt=1)
+    label: str = ""
+
+    @model_validator(mode="after")
+    def _in_design(self) -> Contrast:
+        if not self.design.lstrip().startswith("~"):
+            raise ValueError("design is a formula that begins with ~")
+        if not re.search(rf"\b{re.escape(self.variable)}\b", self.design):
+            raise ValueError(f"variable {self.variable!r} is not in the design {self.design!r}")
+        if self.level == self.reference:
+            raise ValueError("level and reference are the same")
+        return self
+
+
+class Gate(_Section):
+    """When the gate stops a half: the largest share of a source's rows that may be set aside."""
+
+    max_set_aside: float = Field(default=0.2, ge=0, le=1)
+
+
+class Schedule(_Section):
+    """When the nightly refresh looks for work."""
+
+    cron: str = "0 2 * * *"
+    timezone: str = "UTC"
+
+
+class Study(_Section):
+    """A whole study.yaml, with the folder it stands in."""
+
+    study: StudyInfo
+    clinical: dict[TableName, ClinicalSource] = Field(default_factory=dict)
+    visits: tuple[Visit, ...] = ()
+    unscheduled: tuple[str, ...] = ()
+    population: dict[str, Texts] = Field(default_factory=dict)
+    strata: str | None = None
+    labels: dict[str, dict[str, str]] = Field(default_factory=dict)
+    instruments: tuple[InstrumentUse, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    responders: tuple[Responder, ...] = ()
+    withdrawals: str | None = None
+    expression: ExpressionSource | None = None
+    contrasts: tuple[Contrast, ...] = ()
+    gate: Gate = Gate()
+    schedule: Schedule = Schedule()
+
+    _folder: Path = PrivateAttr(default=Path("."))
+    _document: YamlDocument | None = PrivateAttr(default=None)
+
+    @field_validator("clinical", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _halves(self) -> Study:
+        if not self.clinical and self.expression is None:
+            raise ValueError("a study needs `clinical:`, `expression:` or both")
+        return self
+
+    # -- halves and look-ups ------------------------------------------------------------------------------------
+
+    @property
+    def has_clinical(self) -> bool:
+        """Whether the clinical half exists."""
+        return bool(self.clinical)
+
+    @property
+    def has_expression(self) -> bool:
+        """Whether the expression half exists."""
+        return self.expression is not None
+
+    @property
+    def baseline(self) -> Visit:
+        """The baseline visit (clinical studies with visits always have exactly one)."""
+        return next(visit for visit in self.visits if visit.baseline)
+
+    def visit_of(self, text: str) -> Visit | None:
+        """The planned visit that a text of the visit column stands for."""
+        return next((visit for visit in self.visits if text in visit.found_as), None)
+
+    def outcome(self, outcome_id: str) -> Outcome:
+        """The declared outcome with this id."""
+        return next(outcome for outcome in self.outcomes if outcome.id == outcome_id)
+
+    def label(self, column: str, value: str) -> str:
+        """The display label of a level (the level itself where none is declared)."""
+        return self.labels.get(column, {}).get(value, value)
+
+    # -- files ------------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The study folder."""
+        return self._folder
+
+    @property
+    def file(self) -> Path:
+        """The study.yaml itself."""
+        return self._folder / STUDY_FILE
+
+    @property
+    def text(self) -> str:
+        """study.yaml as written."""
+        return self._document.text if self._document else ""
+
+    def line_of(self, *key_path: str | int) -> int | None:
+        """The line of a key in study.yaml."""
+        return self._document.line_of(*key_path) if self._document else None
+
+    def error(self, message: str, *key_path: str | int, mend: str) -> InputError:
+        """An error that points at a key of study.yaml."""
+        return InputError(message, file=self.file, line=self.line_of(*key_path), mend=mend)
+
+    def resolve(self, pattern: str, *key_path: str | int, pick: str | None = None) -> Path:
+        """The file that a path or glob of study.yaml names.
+
+        Args:
+            pattern: Path relative to the study folder; with ``pick`` it may be a glob.
+            key_path: Where it stands in study.yaml, for the error.
+            pick: ``newest`` takes the last of the matches in name order (dated exports sort by date).
+
+        Raises:
+            InputError: Nothing matches, or several files do and no pick is declared.
+        """
+        if not any(mark in pattern for mark in "*?["):
+            path = self._folder / pattern
+            if not path.is_file():
+                raise self.error(
+                    f"file {pattern} does not exist", *key_path, mend=f"put it at {path}, or correct the path"
+                )
+            return path
+        matches = sorted(match for match in self._folder.glob(pattern) if match.is_file())
+        if not matches:
+            raise self.error(f"no file matches {pattern}", *key_path, mend="add the export, or correct the pattern")
+        if len(matches) > 1 and pick != "newest":
+            names = ", ".join(match.name for match in matches[:5])
+            raise self.error(f"{pattern} matches {names}", *key_path, mend="add `pick: newest`, or name one file")
+        return matches[-1]
+
+    # -- identity ---------------------------------------------------------------------------------------------
+
+    def section_digest(self, *keys: str) -> str:
+        """SHA-256 of the named top-level sections as parsed (comments and layout do not count)."""
+        dumped = self.model_dump(mode="json", by_alias=True)
+        chosen = {key: dumped[key] for key in sorted(keys)}
+        canonical = json.dumps(chosen, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load_study(folder: Path) -> Study:
+    """Read and check ``folder/study.yaml``.
+
+    Raises:
+        InputError: study.yaml is missing, malformed, inconsistent, or asks for what this version cannot do; the
+            message names the line and the mend.
+    """
+    document = read_yaml(folder / STUDY_FILE)
+    study = parse_model(_with_contrast_file(document, folder), Study)
+    study._folder = folder
+    study._document = document
+    for problem in (_check_ids, _check_visits, _check_references, _check_supported):
+        problem(study)
+    return study
+
+
+def _with_contrast_file(document: YamlDocument, folder: Path) -> YamlDocument:
+    """Replace ``contrasts: file.csv`` (nf-core layout: id, variable, reference, target, blocking) by its rows."""
+    data = document.data
+    if not isinstance(data, dict) or not isinstance(data.get("contrasts"), str):
+        return document
+    import csv
+
+    name = data["contrasts"]
+    try:
+        with (folder / name).open(newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle))
+    except FileNotFoundError:
+        raise InputError(
+            f"contrast file {name} does not exist",
+            file=document.path,
+            line=document.line_of("contrasts"),
+            mend="put it into the study folder, or list the contrasts in study.yaml",
+        ) from None
+    needed = {"id", "variable", "reference", "target"}
+    if not rows or not needed <= set(rows[0]):
+        raise InputError(
+            f"a contrast file needs the columns {', '.join(sorted(needed))}",
+            file=folder / name,
+            line=1,
+            mend="use nf-core's layout: id,variable,reference,target,blocking",
+        )
+    contrasts = []
+    for row in rows:
+        blocking = [part for part in (row.get("blocking") or "").split(";") if part]
+        contrasts.append(
+            {
+                "id": row["id"],
+                "design": "~ " + " + ".join([*blocking, row["variable"]]),
+                "variable": row["variable"],
+                "level": row["target"],
+                "reference": row["reference"],
+            }
+        )
+    return YamlDocument(document.path, document.text, {**data, "contrasts": contrasts}, document.lines)
+
+
+def _check_ids(study: Study) -> None:
+    for section, entries in (
+        ("visits", study.visits),
+        ("outcomes", study.outcomes),
+        ("responders", study.responders),
+        ("contrasts", study.contrasts),
+    ):
+        counts = Counter(entry.id for entry in entries)
+        for index, entry in enumerate(entries):
+            if counts[entry.id] > 1:
+                raise study.error(
+                    f"{section}: id {entry.id!r} appears twice", section, index, "id", mend="give each its own id"
+                )
+    for name in study.clinical:
+        if name.startswith("stg_") or name in ("samples", "counts", "count_columns"):
+            raise study.error(
+                f"clinical source {name!r}: that name is the platform's own", "clinical", name, mend="rename it"
+            )
+
+
+def _check_visits(study: Study) -> None:
+    if not study.visits:
+        for name, source in study.clinical.items():
+            if source.grain == "visit":
+                raise study.error(
+                    f"source {name} has visits, but no `visits:` are declared",
+                    "clinical",
+                    name,
+                    mend="add a `visits:` list with one `baseline: true`",
+                )
+        return
+    baselines = [visit.id for visit in study.visits if visit.baseline]
+    if len(baselines) != 1:
+        raise study.error(
+            f"visits: {len(baselines)} of them are marked baseline", "visits", mend="mark exactly one `baseline: true`"
+        )
+    seen: dict[str, str] = {}
+    for index, visit in enumerate(study.visits):
+        for text in visit.found_as:
+            if text in seen or text in study.unscheduled:
+                raise study.error(
+                    f"visit value {text!r} stands for two visits", "visits", index, mend="give it to one of them"
+                )
+            seen[text] = visit.id
+
+
+def _check_references(study: Study) -> None:
+    for index, use in enumerate(study.instruments):
+        if use.source not in study.clinical:
+            raise study.error(
+                f"instrument {use.use}: source {use.source!r} is not declared under clinical",
+                "instruments",
+                index,
+                "source",
+                mend=f"use one of: {', '.join(study.clinical) or 'none declared'}",
+            )
+    for index, outcome in enumerate(study.outcomes):
+        if outcome.column and outcome.column.split(".")[0] not in study.clinical:
+            raise study.error(
+                f"outcome {outcome.id}: no source named {outcome.column.split('.')[0]!r}",
+                "outcomes",
+                index,
+                "column",
+                mend=f"use one of: {', '.join(study.clinical) or 'none declared'}",
+            )
+    outcome_ids = [outcome.id for outcome in study.outcomes]
+    for index, responder in enumerate(study.responders):
+        if responder.outcome not in outcome_ids:
+            raise study.error(
+                f"responder {responder.id}: no outcome {responder.outcome!r}",
+                "responders",
+                index,
+                "outcome",
+                mend=f"use one of: {', '.join(outcome_ids) or 'none declared'}",
+            )
+    if study.contrasts and not study.has_expression:
+        raise study.error("contrasts need an expression half", "contrasts", mend="add `expression:` or drop them")
+
+
+def _check_supported(study: Study) -> None:
+    for name, source in study.clinical.items():
+        if source.format == "redcap":
+            raise study.error(
+                f"source {name}: REDCap exports are not read by this version",
+                "clinical",
+                name,
+                "format",
+                mend="export one flat CSV per instrument and use `format: csv`",
+            )
+        if source.grain == "record":
+            raise study.error(
+                f"source {name}: grain record is not handled by this version",
+                "clinical",
+                name,
+                "grain",
+                mend="aggregate to one row a visit and use `grain: visit`",
+            )
+    if study.withdrawals is not None:
+        raise study.error(
+            "withdrawals are not handled by this version",
+            "withdrawals",
+            mend="take the subject's rows out of the delivery and remove this key",
+        )

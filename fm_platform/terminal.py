@@ -1,0 +1,229 @@
+"""What commands print: progress, summaries, tables, explanations; and the same as JSON.
+
+Belongs here: text for a terminal. Does not belong here: computing what is printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import click
+import polars as pl
+
+from fm_platform.catalog.session import StepResult
+from fm_platform.defs.refresh import RefreshSummary
+from fm_platform.lineage.explain import Explanation
+from fm_platform.lineage.verify import Verification
+from fm_platform.warehouse.lock import Holder
+
+_HASH = 12
+
+
+class Progress:
+    """One line a step on standard error, with sub-steps of long ones."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._count = 0
+        self._begun = 0.0
+
+    def planned(self, tables: Sequence[str], fresh: int) -> None:
+        """What will run."""
+        self._total = len(tables)
+        if tables:
+            _tell(f"{len(tables)} assets to run, {fresh} fresh")
+
+    def note(self, text: str) -> None:
+        """A word from within a step."""
+        _tell(f"          {text}")
+
+    def step(self, table: str, result: StepResult | None) -> None:
+        """A step begins or ends."""
+        if result is None:
+            self._count += 1
+            self._begun = time.monotonic()
+            _tell(f"[{self._count:>3}/{max(self._total, self._count)}] {table}")
+            return
+        seconds = time.monotonic() - self._begun
+        if result.status == "fresh":
+            _tell(f"          unchanged ({seconds:.1f} s)")
+            return
+        rows = result.materialized.body["rows"]
+        warned = [check.name for check in result.checks if not check.passed]
+        checks = f", {len(result.checks)} checks" if result.checks else ""
+        trouble = click.style(f", failed: {', '.join(warned)}", fg="yellow") if warned else ""
+        unit = "files" if table.startswith("files.") else "tables" if table.startswith("publish.") else "rows"
+        _tell(f"          {rows:,} {unit}{checks}{trouble} ({seconds:.1f} s)")
+
+    def waiting(self, holder: Holder | None) -> None:
+        """Another process holds the lock."""
+        _tell(f"waiting for the home's lock, held by {holder or 'another process'}")
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+    sys.stderr.flush()
+
+
+def print_summary(summary: RefreshSummary) -> None:
+    """The end of a refresh."""
+    for table, error in summary.errors:
+        click.echo(click.style(f"failed  {table}: {error}", fg="red"), err=True)
+    for table, check in summary.failed_checks:
+        click.echo(click.style(f"blocking check failed  {table}: {check}", fg="red"), err=True)
+    if summary.blocked:
+        names = ", ".join(entry.table for entry in summary.blocked)
+        click.echo(f"blocked {names}\n        because {summary.blocked[0].reason}", err=True)
+    note = " (synthetic data)" if summary.synthetic else ""
+    click.echo(
+        f"study {summary.study_id}{note}: {len(summary.computed)} assets run, "
+        f"{len(summary.unchanged) + summary.fresh} unchanged, {summary.seconds:.1f} s"
+    )
+    report = summary.home.reports / "report.html"
+    if report.exists():
+        click.echo(f"report     {report}")
+    if summary.publication is not None:
+        click.echo(f"warehouse  {summary.home.published}  (publication {summary.publication})")
+    click.echo(f"UI         fm dev --study {summary.study_folder} --home {summary.home.path}")
+
+
+def summary_as_json(summary: RefreshSummary) -> str:
+    """A refresh's summary as JSON."""
+    return json.dumps(
+        {
+            "study": summary.study_id,
+            "synthetic": summary.synthetic,
+            "home": str(summary.home.path),
+            "run_id": summary.run_id,
+            "computed": [result.table for result in summary.computed],
+            "unchanged": list(summary.unchanged),
+            "fresh": summary.fresh,
+            "blocked": [{"asset": e.table, "reason": e.reason} for e in summary.blocked],
+            "errors": [{"asset": table, "message": str(error)} for table, error in summary.errors],
+            "failed_checks": [{"asset": table, "check": check} for table, check in summary.failed_checks],
+            "publication": summary.publication,
+            "seconds": round(summary.seconds, 3),
+        },
+        indent=1,
+    )
+
+
+def print_frame(frame: pl.DataFrame) -> None:
+    """A whole result as an aligned table."""
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_formatting="ASCII_MARKDOWN",
+        fmt_str_lengths=80,
+        tbl_width_chars=10_000,
+        fmt_table_cell_list_len=6,
+    ):
+        click.echo(str(frame))
+    click.echo(f"({frame.height} row{'' if frame.height == 1 else 's'})")
+
+
+def rows_as_json(frame: pl.DataFrame) -> str:
+    """An array of row objects; NaN becomes null."""
+    return json.dumps(frame.to_dicts(), default=_plain, indent=1).replace("NaN", "null")
+
+
+def explanation_as_json(explanation: Explanation) -> str:
+    """An explanation as JSON."""
+    return json.dumps(dataclasses.asdict(explanation), default=_plain, indent=1)
+
+
+def verification_as_json(found: Verification) -> str:
+    """A verification as JSON."""
+    return json.dumps(
+        {
+            "consistent": found.consistent,
+            "anchored": found.anchored,
+            "problems": found.problems,
+            "pending": found.pending,
+            "checked": found.checked,
+            "head": {"seq": found.head[0], "hash": found.head[1]},
+        },
+        indent=1,
+    )
+
+
+def print_verification(found: Verification) -> None:
+    """What a verification found."""
+    for problem in found.problems:
+        click.echo(click.style(f"altered  {problem}", fg="red"))
+    for name in found.pending:
+        click.echo(f"pending  {name}: a new delivery that no refresh has read yet")
+    click.echo("compared " + ", ".join(f"{count} {kind}" for kind, count in found.checked.items()))
+    if found.problems:
+        click.echo(f"{len(found.problems)} alteration{'s' if len(found.problems) > 1 else ''} found")
+    elif found.anchored:
+        click.echo("consistent, anchored at the given head")
+    else:
+        click.echo(f"consistent, not anchored (head {found.head[1]})")
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """An explanation as a tree."""
+    key = ", ".join(f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items())
+    if explanation.publication.get("data_origin") == "synthetic":
+        click.echo("SYNTHETIC DATA")
+    click.echo(f"{explanation.table} ({key})")
+    if explanation.column:
+        click.echo(f"  {explanation.column} = {explanation.value}")
+    else:
+        for name, value in explanation.value.items():
+            click.echo(f"  {name} = {value}")
+    if explanation.method:
+        click.echo(f"  method     {explanation.method}")
+    _print_made(explanation.made)
+    _print_inputs(explanation.inputs)
+    passed = sum(bool(check["passed"]) for check in explanation.checks)
+    click.echo(f"  checks     {passed} of {len(explanation.checks)} passed, here and upstream")
+    for check in explanation.checks:
+        if not check["passed"]:
+            click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
+    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
+    for row in explanation.rows:
+        click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}")
+
+
+def _print_made(made: Mapping[str, Any]) -> None:
+    click.echo(f"  run        {made['run_id']} at {made['at']} by {made['actor']}")
+    if made.get("reason"):
+        click.echo(f"  reason     {made['reason']}")
+    click.echo(f"  code       {made['code_version'][:_HASH]}   study.yaml {made['study_digest'][:_HASH]}")
+    click.echo(f"  ledger     record {made['ledger_seq']}")
+
+
+def _print_inputs(inputs: Sequence[Mapping[str, str]]) -> None:
+    for kind in ("DIRECT", "INDIRECT"):
+        chosen = [f"{entry['table']}.{entry['column']}" for entry in inputs if entry["kind"] == kind]
+        if chosen:
+            click.echo(f"  {kind.lower():<10} {', '.join(dict.fromkeys(chosen))}")
+
+
+def de_as_json(summary: Any) -> str:
+    """A DE summary as JSON."""
+    return json.dumps(dataclasses.asdict(summary), default=_plain, indent=1)
+
+
+def print_de(summary: Any) -> None:
+    """A DE summary."""
+    for line in summary.lines():
+        click.echo(line)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)

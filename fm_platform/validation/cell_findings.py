@@ -1,0 +1,102 @@
+"""The SQL that finds cells which break a rule: numbers, ranges, units, dates.
+
+Belongs here: one SELECT a column, with the reason in words. Does not belong here: rules about whole rows
+(``row_findings``), or running anything (``gate``).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from fm_platform.study import ClinicalSource
+from fm_platform.validation import expressions
+from fm_platform.validation.declared import DeclaredColumn
+from fm_platform.validation.rules import is_scale, range_rule
+from fm_platform.warehouse.names import identifier, literal
+
+LARGEST_OTHER_UNIT = 100
+"""A millimetre scale ends here; a larger number is no unit mismatch but simply wrong."""
+
+_ORDER_NAMES = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
+
+
+def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
+    """A SELECT of the findings in one column.
+
+    Args:
+        raw: SQL of the raw table.
+        entry: The column: a number or a date.
+        source: Its source.
+
+    Returns:
+        SQL with the columns _row_id, scope, column, rule, reason, value.
+    """
+    refused = _date_refusal(source) if entry.kind == "date" else _number_refusal(entry)
+    return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
+    refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
+from (
+    select _row_id, value, cell, {refused} as refusal
+    from (
+        select _row_id, {identifier(entry.column)} as value, {expressions.text(entry.column)} as cell
+        from {raw}
+        where not {expressions.is_missing(entry.column, source)}
+    )
+)
+where refusal is not null"""
+
+
+def number(cell: str, entry: DeclaredColumn) -> str:
+    """A present cell as DECIMAL in the staged unit, whatever its range; null for text that is no number."""
+    pattern = literal(expressions.number_pattern(entry))
+    value = expressions.decimal(cell, entry.factor)
+    return f"case when regexp_full_match({cell}, {pattern}) then {value} end"
+
+
+def range_text(entry: DeclaredColumn) -> str:
+    """A range as people write it: 0..10."""
+    return f"{_plain(entry.low)}..{_plain(entry.high)}"
+
+
+def _number_refusal(entry: DeclaredColumn) -> str:
+    """Rule and reason of a cell that is no acceptable number, as a list; else null."""
+    rule, value = range_rule(entry), number("cell", entry)
+    after = "" if entry.factor == 1 else " after conversion of its unit"
+    wanted = "a whole number" if entry.integer else "a number"
+    branches = [(f"{value} is null", rule, f"is not {wanted}")]
+    if entry.integer:
+        branches.append((f"{value} <> floor({value})", rule, f"is not {wanted}{after}"))
+    if is_scale(entry):
+        mismatch = f"{value} > {_plain(entry.high)} and {value} <= {LARGEST_OTHER_UNIT}"
+        reason = f"is outside {range_text(entry)}{after}, as if in another unit (declare it under units)"
+        branches.append((mismatch, "FM019", reason))
+    outside = f"{value} not between {_plain(entry.low)} and {_plain(entry.high)}"
+    branches.append((outside, rule, f"is outside {range_text(entry)}{after}"))
+    return _case(branches)
+
+
+def _date_refusal(source: ClinicalSource) -> str:
+    order = _ORDER_NAMES.get(source.dates or "", "")
+    reason = f"is not a date in the order {order}" if order else "is not a date"
+    return _case([(f"{date('cell', source)} is null", "FM024", reason)])
+
+
+def date(cell: str, source: ClinicalSource) -> str:
+    """A present cell as DATE; null for text that is no date in a declared order and with a plausible year."""
+    pattern = literal(expressions.date_pattern(source))
+    return f"""case when regexp_full_match({expressions.date_text(cell)}, {pattern})
+        then {expressions.date(cell, source)} end"""
+
+
+def _case(branches: list[tuple[str, str, str]]) -> str:
+    whens = " ".join(
+        f"when {condition} then [{literal(rule)}, {literal(reason)}]" for condition, rule, reason in branches
+    )
+    return f"case {whens} end"
+
+
+def _plain(value: Decimal | None) -> str:
+    """A decimal without exponent and without zeros at its end."""
+    if value is None:
+        raise ValueError("a number column has both bounds")
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

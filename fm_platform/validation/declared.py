@@ -1,0 +1,74 @@
+"""The type of a declared column, and its constants.
+
+Belongs here: the frozen type that the room's modules share, and look-ups on lists of it. Does not belong
+here: how study.yaml becomes such a list (``columns``, ``roles``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+ColumnKind = Literal["subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason"]
+
+SUBJECT_ID = "subject_id"
+VISIT_ID = "visit_id"
+VISIT_DATE = "visit_date"
+STAGED_NAMES = {SUBJECT_ID: "subject", VISIT_ID: "visit", VISIT_DATE: "date"}
+"""The columns that staging adds, each with the only kind of file column that may carry the same name."""
+
+TEXT, DATE, ITEM, NUMBER = "VARCHAR", "DATE", "SMALLINT", "DECIMAL(18,6)"
+
+AGE_RANGE = (Decimal(0), Decimal(120))
+UNIT_RANGES = {"nrs": (Decimal(0), Decimal(10)), "mm": (Decimal(0), Decimal(100))}
+
+_PRECEDENCE = ("subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason")
+
+
+@dataclass(frozen=True)
+class DeclaredColumn:
+    """One use of one file column. A column with several uses has several entries.
+
+    Attributes:
+        source: The clinical source.
+        column: The file column.
+        kind: What it is used as.
+        type: DuckDB type in ``staging``.
+        low, high: Inclusive bounds in the staged unit (numbers only).
+        integer: Whether only whole numbers are accepted.
+        instrument, item, domain: For items and totals, the questionnaire's own names.
+        role: The role in study.yaml (``sex``, ``arm``); for measures and totals the variable's name
+            (``visits.twstrs``, ``fiqr.total.recorded``).
+        factor: What a delivered number is multiplied with to reach the staged unit.
+    """
+
+    source: str
+    column: str
+    kind: ColumnKind
+    type: str = TEXT
+    low: Decimal | None = None
+    high: Decimal | None = None
+    integer: bool = False
+    instrument: str = ""
+    item: str = ""
+    domain: str = ""
+    role: str = ""
+    factor: Fraction = Fraction(1)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is staged as a number."""
+        return self.type in (ITEM, NUMBER)
+
+
+def columns_of_source(columns: Sequence[DeclaredColumn], source: str) -> tuple[DeclaredColumn, ...]:
+    """One entry per file column of a source: the use that decides its type."""
+    chosen: dict[str, DeclaredColumn] = {}
+    entries = [entry for entry in columns if entry.source == source]
+    for entry in sorted(entries, key=lambda entry: _PRECEDENCE.index(entry.kind)):
+        chosen.setdefault(entry.column, entry)
+    order = list(dict.fromkeys(entry.column for entry in entries))
+    return tuple(chosen[column] for column in order)

@@ -1,0 +1,144 @@
+"""How delivered text is read, as DuckDB expressions: missing codes, numbers, units, dates, visits, ids.
+
+Belongs here: pure functions from a declaration to SQL text, shared by the rules and by the staging models, so
+that both read a cell in the same way. Does not belong here: what is acceptable (``rules``), whole queries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from fm_platform.study import ClinicalSource, Study
+from fm_platform.validation.declared import DATE, ITEM, NUMBER, DeclaredColumn
+from fm_platform.warehouse.names import identifier, literal
+
+WHOLE_NUMBER = "[+-]?[0-9]{1,9}([.]0{0,6})?"
+ANY_NUMBER = (
+    "[+-]?([0-9]{1,11}([.][0-9]{0,30})?|[.][0-9]{1,30})|[+-]?[0-9]{1,5}([.][0-9]{0,30})?[eE][+-]?0?[0-6]"
+)
+"""Numbers that fit DECIMAL(18,6), where more than six decimals are rounded."""
+
+DATE_SHAPES = {
+    "ymd": "(19|20|21)[0-9]{2}-[0-9]{1,2}-[0-9]{1,2}",
+    "compact": "(19|20|21)[0-9]{2}[0-9]{4}",
+    "dmy": "[0-9]{1,2}-[0-9]{1,2}-(19|20|21)[0-9]{2}",
+    "mdy": "[0-9]{1,2}-[0-9]{1,2}-(19|20|21)[0-9]{2}",
+}
+_DATE_FORMATS = {"ymd": "%Y-%m-%d", "compact": "%Y%m%d", "dmy": "%d-%m-%Y", "mdy": "%m-%d-%Y"}
+_TIME_OF_DAY = "[ T][0-9]{1,2}:[0-9:.Z+-]+$"
+_NUMERIC_CODE = re.compile(r"^[+-]?[0-9]*[.]?[0-9]+$")
+
+
+def text(column: str, alias: str = "") -> str:
+    """A cell as delivered, without the blanks around it."""
+    return f"trim({alias}.{identifier(column)})" if alias else f"trim({identifier(column)})"
+
+
+def texts(values: Iterable[str]) -> str:
+    """A parenthesized list of literals."""
+    return "(" + ", ".join(literal(value) for value in values) + ")"
+
+
+def missing_codes(source: ClinicalSource) -> tuple[str, ...]:
+    """The texts that mean "no value": the empty cell and the declared codes."""
+    return tuple(dict.fromkeys(["", *(code.strip() for code in source.missing_codes)]))
+
+
+def is_missing(column: str, source: ClinicalSource, alias: str = "") -> str:
+    """Whether a cell holds no value."""
+    return f"{text(column, alias)} in {texts(missing_codes(source))}"
+
+
+def subject_id(columns: Sequence[str], source: ClinicalSource, alias: str = "") -> str:
+    """The subject's id: its parts joined with ``-``; null when a part is missing.
+
+    Only codes that are no numbers (``NA``, ``.``) count as missing here: -99 may be a code in one column, but
+    99 is as good an id as any.
+    """
+    codes = [code for code in missing_codes(source) if not _NUMERIC_CODE.match(code)]
+    absent = " or ".join(f"{text(column, alias)} in {texts(codes)}" for column in columns)
+    joined = " || '-' || ".join(text(column, alias) for column in columns)
+    return f"case when {absent} then null else {joined} end"
+
+
+def visit_id(column: str, study: Study, alias: str = "") -> str:
+    """The visit that a text stands for: a planned one, an unscheduled one under its own text, or null."""
+    cell = text(column, alias)
+    branches = [f"when {cell} in {texts(visit.found_as)} then {literal(visit.id)}" for visit in study.visits]
+    if study.unscheduled:
+        branches.append(f"when {cell} in {texts(study.unscheduled)} then {cell}")
+    return f"case {' '.join(branches)} end"
+
+
+def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
+    """A trimmed text in its staged type, in the staged unit; null for text that cannot be read.
+
+    Args:
+        cell: SQL of the trimmed text, null where the value is missing.
+        entry: The column's declaration.
+        source: Its source.
+    """
+    if entry.type == DATE:
+        return date(cell, source)
+    if entry.type in (ITEM, NUMBER):
+        number = decimal(cell, entry.factor)
+        return f"try_cast({number} as {ITEM})" if entry.type == ITEM else number
+    return cell
+
+
+def decimal(cell: str, factor: Fraction) -> str:
+    """A trimmed text as an exact decimal in the staged unit."""
+    number = f"try_cast({cell} as {NUMBER})"
+    if factor == 1:
+        return number
+    return f"try_cast({number} * {float(factor):g} as {NUMBER})"
+
+
+def date(cell: str, source: ClinicalSource) -> str:
+    """A trimmed text as a date, in the first order that the calendar allows."""
+    formats = ", ".join(literal(_DATE_FORMATS[order]) for order in date_orders(source))
+    return f"cast(try_strptime({date_text(cell)}, [{formats}]) as {DATE})"
+
+
+def number_pattern(entry: DeclaredColumn) -> str:
+    """The pattern that a delivered number must match as a whole.
+
+    A whole number may be written with zero decimals. Under a unit conversion the delivered text may have
+    other decimals (1.3 points are 13 mm); there the converted value is looked at.
+    """
+    return WHOLE_NUMBER if entry.integer and entry.factor == 1 else ANY_NUMBER
+
+
+def date_orders(source: ClinicalSource) -> tuple[str, ...]:
+    """The orders in which a date is tried.
+
+    Year first is unmistakable and always read. Where no order is declared, year last is read in whichever
+    order the calendar allows; a cell that allows both is an error of the input (:func:`is_ambiguous_date`).
+    """
+    if source.dates is None:
+        return ("ymd", "compact", "dmy", "mdy")
+    return ("ymd", "compact") if source.dates == "ymd" else ("ymd", source.dates)
+
+
+def date_text(cell: str) -> str:
+    """A trimmed date without its time of day, its parts joined with ``-``."""
+    return f"replace(replace(regexp_replace({cell}, {literal(_TIME_OF_DAY)}, ''), '/', '-'), '.', '-')"
+
+
+def date_pattern(source: ClinicalSource) -> str:
+    """The pattern that :func:`date_text` must match as a whole: four-digit years of 1900 to 2199."""
+    return "|".join(dict.fromkeys(DATE_SHAPES[order] for order in date_orders(source)))
+
+
+def is_ambiguous_date(cell: str) -> str:
+    """Whether day and month could be taken for each other, to a different date."""
+    dated = date_text(cell)
+    first, second = (
+        f"cast(regexp_extract({dated}, '^([0-9]{{1,2}})-([0-9]{{1,2}})-', {part}) as integer)"
+        for part in (1, 2)
+    )
+    shape = f"regexp_full_match({dated}, {literal(DATE_SHAPES['dmy'])})"
+    two_readings = f"{first} between 1 and 12 and {second} between 1 and 12 and {first} <> {second}"
+    return f"case when {shape} then {two_readings} end"

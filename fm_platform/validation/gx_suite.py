@@ -1,0 +1,79 @@
+"""The adapter to Great Expectations 1.x: plain expectations in, counts of unexpected values out.
+
+Belongs here: everything that imports Great Expectations. Does not belong here: which expectations there are
+(``expectations``), or what their counts are compared with (``gate``).
+
+Great Expectations works on pandas only (it has no DuckDB or Polars engine), sends usage data and draws
+progress bars unless told otherwise, and takes seconds to import; all of that stays in this module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fm_platform.validation.expectations import Expectation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What Great Expectations found for one expectation.
+
+    Attributes:
+        expectation: The question.
+        unexpected: How many values do not meet it; None if it could not be evaluated.
+        problem: Why it could not be evaluated.
+    """
+
+    expectation: Expectation
+    unexpected: int | None
+    problem: str = ""
+
+
+def gx_version() -> str:
+    """The installed version, without importing the library."""
+    return version("great_expectations")
+
+
+def count_unexpected(
+    suite: Sequence[Expectation], frame: pd.DataFrame, *, name: str = "candidate"
+) -> tuple[Counted, ...]:
+    """Validate a frame in one run.
+
+    Args:
+        suite: The expectations.
+        frame: The typed candidate (``candidate.candidate``).
+        name: The suite's name.
+
+    Returns:
+        One count per expectation, in their order.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations import expectations as gxe
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    asset = context.data_sources.add_pandas("fm_platform").add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+    asked = [
+        getattr(gxe, expectation.type)(**dict(expectation.arguments), meta={"position": position})
+        for position, expectation in enumerate(suite)
+    ]
+    found = batch.validate(gx.ExpectationSuite(name=name, expectations=asked), result_format="SUMMARY")
+    by_position = {result.expectation_config.meta["position"]: result for result in found.results}
+    return tuple(_counted(expectation, by_position[position]) for position, expectation in enumerate(suite))
+
+
+def _counted(expectation: Expectation, result: Any) -> Counted:
+    count = result.result.get("unexpected_count")
+    if count is not None:
+        return Counted(expectation, int(count))
+    return Counted(expectation, None, "no count was returned")

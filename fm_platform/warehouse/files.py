@@ -1,0 +1,49 @@
+"""Files that a run makes for people: written aside, recorded, then moved into place.
+
+Belongs here: the order of those three, and finishing it after a crash. Does not belong here: what the files say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from fm_platform.warehouse.home import Home, write_atomically
+
+
+def stage_files(home: Home, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write files aside.
+
+    Args:
+        home: The home whose lock the caller holds.
+        files: Path relative to the home to content.
+
+    Returns:
+        Path to SHA-256, as the ledger records it.
+    """
+    digests = {}
+    for name, content in sorted(files.items()):
+        digests[name] = hashlib.sha256(content).hexdigest()
+        write_atomically(_aside(home, digests[name]), content)
+    return digests
+
+
+def place_files(home: Home, recorded: Mapping[str, str]) -> list[str]:
+    """Move recorded files into place; returns those that are neither aside nor in place."""
+    lost = []
+    for name, sha256 in recorded.items():
+        target, aside = home.path / name, _aside(home, sha256)
+        if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256:
+            continue
+        if not aside.is_file():
+            lost.append(name)
+            continue
+        write_atomically(target, aside.read_bytes())
+    for sha256 in set(recorded.values()):
+        _aside(home, sha256).unlink(missing_ok=True)
+    return lost
+
+
+def _aside(home: Home, sha256: str) -> Path:
+    return home.scratch / f"file-{sha256}"

@@ -1,0 +1,101 @@
+"""Read-only access to the published file, for people, schedules and programs.
+
+Belongs here: opening ``warehouse.duckdb`` so that a query can do nothing but read it. Does not belong here: the work
+database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.warehouse.home import Home
+
+
+class Published:
+    """An open published warehouse."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """Run one SELECT.
+
+        Raises:
+            InputError: The SQL is wrong, or tries to do more than read.
+        """
+        try:
+            if parameters:
+                return self.connection.sql(sql, params=list(parameters)).pl()
+            relation = self.connection.sql(sql)
+        except (duckdb.Error, ValueError) as error:
+            raise InputError(_first_lines(error), mend="see `fm query \"SHOW ALL TABLES\"` for what there is") from None
+        if relation is None:
+            raise InputError("the statement returns no rows", mend="write a SELECT")
+        try:
+            return relation.pl()
+        except duckdb.Error as error:
+            raise InputError(_first_lines(error), mend="correct the query") from None
+
+    def schema(self, table: str) -> dict[str, str]:
+        """Column names and types of ``schema.table``.
+
+        Raises:
+            InputError: There is no such table.
+        """
+        schema, _, name = table.partition(".")
+        rows = self.connection.sql(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
+            "ORDER BY column_index",
+            params=[schema, name],
+        ).fetchall()
+        if not rows:
+            raise InputError(f"no table {table!r} in the published warehouse", mend=f"there are: {self._tables()}")
+        return dict(rows)
+
+    def _tables(self) -> str:
+        rows = self.connection.sql(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY ALL"
+        ).fetchall()
+        return ", ".join(row[0] for row in rows)
+
+
+@contextmanager
+def open_published(home: Home) -> Iterator[Published]:
+    """Open the published warehouse read-only, with no access to files or extensions.
+
+    Raises:
+        InputError: Nothing was published yet.
+        EnvironmentFailure: The file cannot be opened.
+    """
+    if not home.published.is_file():
+        raise InputError(
+            "nothing is published here yet", file=home.published, mend="run `fm refresh`, or name the home with --home"
+        )
+    try:
+        connection = duckdb.connect(str(home.published), read_only=True)
+    except duckdb.Error as error:
+        raise EnvironmentFailure(
+            f"cannot be opened: {_first_lines(error)}", file=home.published, mend="run `fm verify`"
+        ) from error
+    try:
+        for setting in (
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+            "SET python_enable_replacements = false",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ):
+            connection.execute(setting)
+        yield Published(connection)
+    finally:
+        connection.close()
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(line for line in str(error).splitlines()[:2] if line.strip())

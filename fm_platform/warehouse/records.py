@@ -1,0 +1,80 @@
+"""The shapes that travel between rooms and into the ledger: columns, column lineage, check outcomes.
+
+Belongs here: small frozen value types with a JSON form. Does not belong here: anything that opens DuckDB or decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+LineageKind = Literal["DIRECT", "INDIRECT"]
+
+
+@dataclass(frozen=True, order=True)
+class ColumnInput:
+    """One input column of one output column.
+
+    DIRECT inputs are what a value is computed from; INDIRECT ones decide which rows take part (filters, join keys,
+    groupings). ``transformation`` is a short word for the how: ``IDENTITY``, ``TRANSFORMATION``, ``AGGREGATION``,
+    ``FILTER``, ``JOIN``, ``GROUP_BY``, ``SORT``, ``WINDOW``, ``CONDITIONAL``.
+    """
+
+    table: str
+    column: str
+    kind: LineageKind = "DIRECT"
+    transformation: str = "TRANSFORMATION"
+
+    def as_json(self) -> dict[str, str]:
+        """The ledger's form."""
+        return {
+            "table": self.table,
+            "column": self.column,
+            "kind": self.kind,
+            "transformation": self.transformation,
+        }
+
+
+ColumnLineage = Mapping[str, tuple[ColumnInput, ...]]
+"""Output column name to its inputs. A column with no inputs is a constant."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a declared table: its name, DuckDB type (empty: as found) and what it means."""
+
+    name: str
+    description: str
+    type: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The verdict of one check on one table.
+
+    Attributes:
+        name: Stable slug, unique within the table (letters, digits, underscore).
+        passed: The verdict.
+        blocking: Whether a failure stops everything downstream.
+        severity: ``ERROR`` or ``WARN``.
+        description: What is checked, one sentence.
+        metadata: Counts and column names; never patient values.
+    """
+
+    name: str
+    passed: bool
+    blocking: bool = False
+    severity: Literal["ERROR", "WARN"] = "WARN"
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckDeclaration:
+    """A check that a table will report, known before anything runs."""
+
+    name: str
+    blocking: bool
+    description: str

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.expression.de import run_de
+
+GROUPS = ["a", "b", "a", "b", "a", "b"]
+
+
+@pytest.fixture
+def files(tmp_path: Path, simulate: Any) -> tuple[Path, Path]:
+    counts, sheet = tmp_path / "counts.csv", tmp_path / "samples.csv"
+    values = simulate(GROUPS, up_in="b", genes=150)
+    values[3] = 0
+    rows = [",".join(["gene", *(f"s{i}" for i in range(1, 7))])]
+    rows += [",".join([f"g{149 - i}", *map(str, line)]) for i, line in enumerate(values.tolist())]
+    counts.write_text("\n".join(rows) + "\n")
+    lines = [
+        f"{batch},s{i + 1},{group},{i}" for i, (batch, group) in enumerate(zip("xyyxxy", GROUPS, strict=True))
+    ]
+    sheet.write_text("batch,name,group,age\n" + "\n".join(lines) + "\n")
+    return counts, sheet
+
+
+def test_pasilla_agrees_with_deseq2_of_r(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "pasilla"
+    counts, sheet = folder / "pasilla_gene_counts.tsv", folder / "pasilla_sample_annotation.csv"
+    out = tmp_path / "de.csv"
+    design, contrast = "~ type + condition", "condition,treated,untreated"
+    with pytest.raises(InputError) as caught:
+        run_de(counts, sheet, design, contrast, out=out)
+    assert "treated1fb, treated2fb, treated3fb, untreated1fb" in str(caught.value)
+    assert "untreated1, untreated2, untreated3, untreated4, treated1" in str(caught.value)
+    assert not out.exists()
+
+    summary = run_de(counts, sheet, design, contrast, out=out, reconcile="affix")
+    assert ("treated1fb", "treated1") in summary.id_mapping
+    assert summary.columns == ("Intercept", "type[T.single-read]", "condition[T.treated]")
+    ours = pl.read_csv(out)
+    r = pl.read_csv(folder / "oracle_R_DESeq2_1.38.3" / "results.csv.gz", null_values="NA").rename(
+        {"": "gene_id"}
+    )
+    assert ours["gene_id"].to_list() == r["gene_id"].to_list()
+    both = ours.join(r, on="gene_id", suffix="_r")
+    expressed = both.filter(pl.col("baseMean_r") > 0)
+    relative = (expressed["baseMean"] / expressed["baseMean_r"] - 1).abs().max()
+    assert isinstance(relative, float)
+    assert relative < 1e-9
+    assert both.filter((pl.col("baseMean_r") == 0) & (pl.col("baseMean") != 0)).height == 0
+    called = set(both.filter(pl.col("padj") < 0.1)["gene_id"])
+    called_by_r = set(both.filter(pl.col("padj_r") < 0.1)["gene_id"])
+    assert len(called & called_by_r) / len(called | called_by_r) >= 0.9
+    assert summary.n_up + summary.n_down == len(called)
+
+
+def test_the_csv_has_deseq2_columns_in_matrix_order_with_gaps_empty(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "de.csv"
+    told: list[str] = []
+    summary = run_de(
+        *files, "~ batch + group", "group,b,a", out=out, alpha=0.05, shrink="apeglm", progress=told.append
+    )
+    with out.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == [
+        "gene_id",
+        "baseMean",
+        "log2FoldChange",
+        "lfcSE",
+        "stat",
+        "pvalue",
+        "padj",
+        "log2FoldChange_shrunk",
+    ]
+    assert [row["gene_id"] for row in rows] == [f"g{149 - i}" for i in range(150)]
+    assert (rows[3]["baseMean"], rows[3]["pvalue"], rows[3]["padj"]) == ("0", "", "")
+    assert all(math.isfinite(float(text)) for text in rows[0].values() if not text.startswith("g"))
+    assert summary.n_genes == 150
+    assert summary.na_reasons["all_zero"] == 1
+    assert summary.id_column == "name"
+    assert summary.id_rule == "exact"
+    assert list(summary.size_factors) == [f"s{i}" for i in range(1, 7)]
+    assert summary.as_json()["alpha"] == 0.05
+    assert "size factors" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["counts.csv", "de.csv", "samples.csv"]
+
+
+def test_a_second_run_writes_the_same_bytes(files: tuple[Path, Path], tmp_path: Path) -> None:
+    written = []
+    for name in ("one.csv", "two.csv"):
+        run_de(*files, "~ group", "group,b,a", out=tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+
+
+def test_covariates_and_subsets_are_honoured(files: tuple[Path, Path], tmp_path: Path) -> None:
+    summary = run_de(
+        *files,
+        "~ age + group",
+        "group,b,a",
+        out=tmp_path / "de.csv",
+        covariates=["age"],
+        subset={"age": ["0", "1", "2", "3", "4"]},
+    )
+    assert summary.n_samples == 5
+    assert "age" in summary.columns
+    assert summary.status == "exploratory"
+    assert summary.reason == "2 residual degrees of freedom"
+
+
+@pytest.mark.parametrize(
+    ("design", "contrast", "message"),
+    [
+        ("~ group", "group,b", "is not VARIABLE,LEVEL,REFERENCE"),
+        ("~ batch", "group,b,a", "variable 'group' is not in the design"),
+        ("~ group", "group,a,a", "level and reference are the same"),
+        ("group", "group,b,a", "begins with ~"),
+        ("~ group", "group,c,a", "no sample has group = 'c'"),
+    ],
+)
+def test_a_wrong_contrast_is_refused_before_anything_is_written(
+    files: tuple[Path, Path], tmp_path: Path, design: str, contrast: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_de(*files, design, contrast, out=tmp_path / "de.csv")
+    assert not (tmp_path / "de.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_fit(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(EnvironmentFailure, match="there is no folder"):
+        run_de(*files, "~ group", "group,b,a", out=tmp_path / "missing" / "de.csv")

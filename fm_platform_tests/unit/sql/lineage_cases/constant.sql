@@ -1,0 +1,1 @@
+select 'visits' as source, v.subject from raw.visits as v

@@ -1,0 +1,1 @@
+with s as (select x.subject, x.visit, x.exact from staging.scores as x) select post.subject, post.exact - base.exact as change from s as post join s as base on base.subject = post.subject and base.visit = 'baseline'

@@ -1,0 +1,1 @@
+select distinct v.subject, v.visit from raw.visits as v

@@ -1,0 +1,1 @@
+select v.subject from raw.visits as v group by v.subject having min(v.fatigue) > 3

@@ -1,0 +1,1 @@
+select v.subject, v.pain as score from raw.visits as v

@@ -1,0 +1,1 @@
+select v.subject, p.sex from raw.visits as v join raw.participants as p on p.subject = v.subject

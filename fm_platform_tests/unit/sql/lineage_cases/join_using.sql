@@ -1,0 +1,1 @@
+select subject, v.pain, p.age from raw.visits as v join raw.participants as p using (subject)

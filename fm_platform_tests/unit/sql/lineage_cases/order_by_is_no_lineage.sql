@@ -1,0 +1,1 @@
+select v.subject from raw.visits as v order by v.pain

@@ -1,0 +1,1 @@
+select v.fatigue as FATIGUE, v.SUBJECT as subject from raw.visits as v

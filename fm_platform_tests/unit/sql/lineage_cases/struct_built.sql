@@ -1,0 +1,1 @@
+select {'who': v.subject, 'pain': v.pain} as packed from raw.visits as v

@@ -1,0 +1,1 @@
+with everyone as (select v.subject, 'v' as origin from raw.visits as v union all select p.subject, p.arm from raw.participants as p) select e.origin, count(e.subject) as n from everyone as e group by e.origin

@@ -1,0 +1,1 @@
+select v.subject, unnest(v.tags) as tag from raw.visits as v

@@ -1,0 +1,1 @@
+select subject, pain as score from raw.visits

@@ -1,0 +1,1 @@
+select v.subject, rank() over (partition by v.subject order by v.date) as nth from raw.visits as v

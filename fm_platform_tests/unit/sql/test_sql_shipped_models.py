@@ -1,0 +1,204 @@
+"""The models of dbt_like_sql/, run in DuckDB on a study of three subjects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from fm_platform.sql.lineage import column_lineage
+from fm_platform.sql.loader import load_models
+from fm_platform.sql.model import GeneratedModel, SqlModel
+from fm_platform.sql.number_types import check_types
+from fm_platform.sql.provenance import with_row_ids
+
+FOLDER = Path(__file__).resolve().parents[3] / "dbt_like_sql"
+
+STUDY = """
+create schema study; create schema staging; create schema marts;
+create table study.visits as select *, []::varchar[] as _row_ids from (values
+    ('baseline', 'Baseline', 1, 0, true, null, null),
+    ('week_4', 'Week 4', 29, 1, false, 15, 56),
+    ('week_12', 'Week 12', 85, 2, false, 57, 112)
+) as v(visit_id, label, day, position, is_baseline, window_low, window_high);
+create table study.outcomes as select *, []::varchar[] as _row_ids from (values
+    ('fiqr_total', 'fiqr.total', null), ('twstrs', null, 'visits.twstrs'), ('sss', 'acr2016.sss', null)
+) as v(outcome_id, score_id, variable);
+create table staging.stg_subjects as select * from (values
+    ('S1', 'F', 50::decimal(18, 6), 'a', null, 'primary', true, ['p1']),
+    ('S2', 'F', null, 'b', null, 'secondary', true, ['p2']),
+    ('S3', 'M', 61, 'b', null, null, false, ['p3'])
+) as v(subject_id, sex, age, arm, site, stratum, in_population, _row_ids);
+create table staging.stg_visits as select * from (values
+    ('visits', 'S1', 'baseline', date '2024-01-10', null, ['s1b']),
+    ('visits', 'S1', 'week_4', date '2024-02-07', null, ['s1w4']),
+    ('visits', 'S1', 'week_12', date '2024-06-30', null, ['s1w12']),
+    ('lab', 'S1', 'week_4', null, null, ['l1w4']),
+    ('visits', 'S2', 'baseline', date '2024-01-11', null, ['s2b']),
+    ('visits', 'S2', 'week_4', null, 'withdrawn', ['s2w4']),
+    ('visits', 'S2', 'extra', date '2024-03-01', null, ['s2x'])
+) as v(source, subject_id, visit_id, visit_date, missing_reason, _row_ids);
+create table staging.stg_instrument_scores as select *, exact / scale as value from (values
+    ('S1', 'baseline', 'fiqr.total', 361::bigint, 6::bigint, ['s1b']),
+    ('S1', 'week_4', 'fiqr.total', 1001, 20, ['s1w4']),
+    ('S1', 'week_12', 'fiqr.total', 200, 6, ['s1w12']),
+    ('S2', 'baseline', 'fiqr.total', 300, 6, ['s2b']),
+    ('S2', 'week_4', 'fiqr.total', null, null, ['s2w4']),
+    ('S2', 'extra', 'fiqr.total', 100, 6, ['s2x']),
+    ('S1', 'baseline', 'fiqr.pain', 7, 1, ['s1b'])
+) as v(subject_id, visit_id, score_id, exact, scale, _row_ids);
+alter table staging.stg_instrument_scores rename exact to value_exact;
+alter table staging.stg_instrument_scores rename scale to value_scale;
+create table staging.stg_measures as select * from (values
+    ('S1', 'baseline', 'visits.twstrs', 999999999999.123456::decimal(18, 6), ['s1b']),
+    ('S1', 'week_4', 'visits.twstrs', 1.5, ['s1w4']),
+    ('S2', 'week_4', 'visits.twstrs', 3, ['s2w4']),
+    ('S2', 'baseline', 'fiqr.total.recorded', 50, ['s2b'])
+) as v(subject_id, visit_id, variable, value, _row_ids);
+"""
+
+
+def relation(name: str) -> str:
+    return ".".join(f'"{part}"' for part in name.split("."))
+
+
+def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    rows = connection.execute(
+        "select table_schema, table_name, column_name, data_type from information_schema.columns"
+    )
+    for schema, table, column, kind in rows.fetchall():
+        found.setdefault(f"{schema}.{table}", {})[column] = kind
+    return found
+
+
+@pytest.fixture
+def models(staging_models: list[GeneratedModel]) -> list[SqlModel]:
+    return [model for model in load_models(FOLDER, staging_models) if model.path is not None]
+
+
+@pytest.fixture
+def built(models: list[SqlModel]) -> duckdb.DuckDBPyConnection:
+    """The study with every shipped model built, in order, row ids carried along."""
+    connection = duckdb.connect()
+    connection.execute(STUDY)
+    for model in models:
+        known = schemas(connection)
+        check_types(model, known)
+        plain = connection.execute(model.compiled(relation)).fetchall()
+        connection.execute(f"create table {relation(model.name)} as {with_row_ids(model, known, relation)}")
+        columns = ", ".join(f'"{name}"' for name in model.columns)
+        again = connection.execute(f"select {columns} from {model.name}").fetchall()
+        assert sorted(map(repr, plain)) == sorted(map(repr, again))
+    return connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return connection.execute(sql).fetchall()
+
+
+def test_participants_count_planned_visits_that_took_place(built: duckdb.DuckDBPyConnection) -> None:
+    assert rows(
+        built, "select subject_id, stratum, n_visits, _row_ids from marts.participants order by 1"
+    ) == [
+        ("S1", "primary", 3, ["l1w4", "p1", "s1b", "s1w12", "s1w4"]),
+        ("S2", "secondary", 1, ["p2", "s2b"]),
+        ("S3", None, 0, ["p3"]),
+    ]
+
+
+def test_scores_are_planned_visits_with_a_value_and_name_only_their_own_rows(
+    built: duckdb.DuckDBPyConnection,
+) -> None:
+    found = rows(
+        built,
+        "select outcome_id, subject_id, visit_id, value_exact, value_scale, _row_ids"
+        " from marts.symptom_scores order by 1, 2, 3",
+    )
+    assert found == [
+        ("fiqr_total", "S1", "baseline", 361, 6, ["s1b"]),
+        ("fiqr_total", "S1", "week_12", 200, 6, ["s1w12"]),
+        ("fiqr_total", "S1", "week_4", 1001, 20, ["s1w4"]),
+        ("fiqr_total", "S2", "baseline", 300, 6, ["s2b"]),
+        ("twstrs", "S1", "baseline", 999999999999123456, 1000000, ["s1b"]),
+        ("twstrs", "S1", "week_4", 1500000, 1000000, ["s1w4"]),
+        ("twstrs", "S2", "week_4", 3000000, 1000000, ["s2w4"]),
+    ]
+    assert all(value == exact / scale for exact, scale, value in rows(
+        built, "select value_exact, value_scale, value from marts.symptom_scores"
+    ))  # fmt: skip
+
+
+def test_change_is_divided_once_and_names_both_visits(built: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        built,
+        "select outcome_id, subject_id, visit_id, base, post, change, _row_ids from marts.symptom_change"
+        " order by 1, 3",
+    )
+    assert found == [
+        ("fiqr_total", "S1", "week_12", 361 / 6, 200 / 6, -161 / 6, ["s1b", "s1w12"]),
+        ("fiqr_total", "S1", "week_4", 361 / 6, 1001 / 20, (1001 * 6 - 361 * 20) / 120, ["s1b", "s1w4"]),
+        ("twstrs", "S1", "week_4", 999999999999.123456, 1.5, (1500000 - 999999999999123456) / 1000000,
+         ["s1b", "s1w4"]),
+    ]  # fmt: skip
+
+
+def test_schedule_gives_study_days_and_windows(built: duckdb.DuckDBPyConnection) -> None:
+    assert rows(
+        built,
+        "select subject_id, visit_id, study_day, in_window from staging.stg_visit_schedule order by 1, 3",
+    ) == [
+        ("S1", "baseline", 1, None),
+        ("S1", "week_4", 29, True),
+        ("S1", "week_12", 173, False),
+        ("S2", "baseline", 1, None),
+    ]
+
+
+def test_schedule_of_a_study_without_dates_is_null(models: list[SqlModel]) -> None:
+    connection = duckdb.connect()
+    connection.execute(STUDY)
+    connection.execute("update staging.stg_visits set visit_date = null")
+    model = next(model for model in models if model.name == "staging.stg_visit_schedule")
+    found = connection.execute(with_row_ids(model, schemas(connection), relation)).fetchall()
+    assert len(found) == 4
+    assert {row[2:6] for row in found} == {(None, None, None, None)}
+
+
+def test_models_run_on_empty_tables(models: list[SqlModel]) -> None:
+    connection = duckdb.connect()
+    connection.execute(STUDY)
+    for table in list(schemas(connection)):
+        connection.execute(f"truncate {table}")
+    for model in models:
+        sql = with_row_ids(model, schemas(connection), relation)
+        connection.execute(f"create table {relation(model.name)} as {sql}")
+        assert rows(connection, f"select count(*) from {model.name}") == [(0,)]
+
+
+def test_declared_keys_and_types_hold(models: list[SqlModel], built: duckdb.DuckDBPyConnection) -> None:
+    for model in models:
+        key = ", ".join(model.key)
+        assert rows(built, f"select {key} from {model.name} group by {key} having count(*) > 1") == []
+    types = schemas(built)
+    assert types["marts.participants"]["n_visits"] == "INTEGER"
+    change = types["marts.symptom_change"]
+    assert [change[name] for name in ("base_exact", "post_scale", "post", "change")] == [
+        "BIGINT", "BIGINT", "DOUBLE", "DOUBLE",
+    ]  # fmt: skip
+
+
+def test_every_column_has_a_direct_input(models: list[SqlModel], built: duckdb.DuckDBPyConnection) -> None:
+    known = schemas(built)
+    for model in models:
+        for column, inputs in column_lineage(model, known).items():
+            assert any(found.kind == "DIRECT" for found in inputs), (model.name, column)
+            assert {found.table for found in inputs} <= set(model.refs)
+
+
+def test_who_the_subject_is_does_not_enter_the_scores(models: list[SqlModel]) -> None:
+    for model in models:
+        if model.name in ("marts.symptom_scores", "marts.symptom_change"):
+            assert not {"marts.participants", "staging.stg_subjects"} & set(model.refs)

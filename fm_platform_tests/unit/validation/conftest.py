@@ -1,0 +1,107 @@
+"""A miniature warehouse: study.yaml and delimited text in, quarantine and staging out, on an in-memory DuckDB.
+
+Belongs here: what the tests of this room share. Does not belong here: expectations about results.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from textwrap import dedent
+
+import duckdb
+import polars as pl
+import pytest
+
+from fm_platform.instruments.registry import load_instruments
+from fm_platform.sql.loader import load_models
+from fm_platform.sql.provenance import with_row_ids
+from fm_platform.study import load_study
+from fm_platform.validation.columns import declared_columns
+from fm_platform.validation.gate import GateResult, find, gate
+from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.staging_models import staging_models
+from fm_platform.warehouse.names import identifier, relation
+
+
+class MiniWarehouse:
+    """One study with its raw tables."""
+
+    def __init__(self, folder: Path, study_yaml: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "study.yaml").write_text(dedent(study_yaml), encoding="utf-8")
+        self.folder = folder
+        self.study = load_study(folder)
+        self.instruments = load_instruments(self.study)
+        self.con = duckdb.connect()
+        self.con.execute("attach ':memory:' as fm")
+        for schema in ("raw", "quarantine", "staging", "audit"):
+            self.con.execute(f"create schema fm.{schema}")
+
+    def deliver(self, source: str, text: str) -> None:
+        """Make ``raw.<source>`` from CSV text; row ids are the source's name and the line."""
+        header, *rows = csv.reader(io.StringIO(dedent(text).strip() + "\n"))
+        self.deliver_rows(source, header, rows)
+
+    def deliver_rows(self, source: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        columns = {name: [row[position] for row in rows] for position, name in enumerate(header)}
+        ids = [f"{source}:{line}" for line in range(2, len(rows) + 2)]
+        frame = pl.DataFrame(
+            {"_row_id": ids, **columns}, schema={name: pl.String for name in ["_row_id", *header]}
+        )
+        self._store(f"raw.{source}", frame)
+
+    def view(self, source: str) -> RawSource:
+        columns = declared_columns(self.study, self.instruments)
+        return RawSource(self.study, columns, source, relation)
+
+    def find(self, source: str) -> list[tuple[str, str | None, str, str]]:
+        """Findings as (row id, column, rule, reason)."""
+        return find(self.con, self.view(source)).select("_row_id", "column", "rule", "reason").rows()
+
+    def gate(self, source: str) -> GateResult:
+        return gate(self.con, relation, self.study, self.instruments, source)
+
+    def stage(self) -> None:
+        """Fill quarantine and staging, with row provenance, as the platform does."""
+        for source in self.study.clinical:
+            self._store(f"quarantine.{source}", find(self.con, self.view(source)))
+        empty = self.folder / "no_models"
+        empty.mkdir(exist_ok=True)
+        for model in load_models(empty, staging_models(self.study, self.instruments)):
+            schemas = {table: self._schema(table) for table in model.refs}
+            self.con.execute(
+                f"create or replace table {relation(model.name)} as {with_row_ids(model, schemas, relation)}"
+            )
+
+    def rows(self, table: str, *columns: str) -> list[tuple[object, ...]]:
+        listed = ", ".join(identifier(column) for column in columns)
+        return sorted(self.con.sql(f"select {listed} from {relation(table)}").fetchall(), key=repr)
+
+    def schema(self, table: str) -> dict[str, str]:
+        return self._schema(table)
+
+    def _schema(self, table: str) -> dict[str, str]:
+        described = self.con.sql(f"describe {relation(table)}").fetchall()
+        return {row[0]: row[1] for row in described}
+
+    def _store(self, table: str, frame: pl.DataFrame) -> None:
+        self.con.register("incoming", frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self.con.execute(f"create or replace table {relation(table)} as select * from incoming")
+        self.con.unregister("incoming")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Callable[[str], MiniWarehouse]]:
+    """Makes a miniature warehouse from the text of a study.yaml."""
+    made: list[MiniWarehouse] = []
+
+    def make(study_yaml: str) -> MiniWarehouse:
+        made.append(MiniWarehouse(tmp_path / f"study_{len(made)}", study_yaml))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.con.close()
