@@ -1,7 +1,7 @@
 """Printed tables of change from baseline and of responders.
 
-Belongs here: laying out `report.symptom_change` and `report.responders`, with the small-sample facts that
-a reader needs beside a p-value. Does not belong here: HTML, and any test.
+Belongs here: laying out `report.symptom_change` and `report.responders`, with the small-sample facts that a
+reader needs beside a p-value. Does not belong here: HTML, and any test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The clinical part of the report: who took part, what was recorded, how symptoms changed, who responded.
 
-Belongs here: laying out `report.*` tables of the clinical half as printed tables. Does not belong here:
-HTML, and any number that is not already in a table (counts of recorded values apart).
+Belongs here: laying out `report.*` tables of the clinical half as printed tables. Does not belong here: HTML,
+and any number that is not already in a table (counts of recorded values apart).
 """
 
 from __future__ import annotations

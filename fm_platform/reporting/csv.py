@@ -3,8 +3,8 @@
 Belongs here: the one way a table is written as CSV. Does not belong here: which tables, where the files go.
 
 UTF-8, comma, line feed, a header line. A null is an empty field, an empty text is `""`; floats have 17
-significant digits, which read back as the same number. Columns of the platform's own (`_...`) are left
-out. `data_origin`, the last column, says of every row whether its data are synthetic.
+significant digits, which read back as the same number. Columns of the platform's own (`_...`) are left out.
+`data_origin`, the last column, says of every row whether its data are synthetic.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How numbers are written for people: the one place that formats a p-value, a number, an interval or a share.
 
-Belongs here: number to text, for tables, figures and the report alike. Does not belong here: computing any
-of them.
+Belongs here: number to text, for tables, figures and the report alike. Does not belong here: computing any of
+them.
 
-Every text uses U+2212 as its minus sign and rounds half away from zero on the number's shortest decimal
-form, so 2.25 becomes 2.3 and the same input always gives the same text.
+Every text uses U+2212 as its minus sign and rounds half away from zero on the number's shortest decimal form,
+so 2.25 becomes 2.3 and the same input always gives the same text.
 """
 
 from __future__ import annotations

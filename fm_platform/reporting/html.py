@@ -3,9 +3,8 @@
 Belongs here: turning sections into HTML, with nothing loaded from anywhere. Does not belong here: what a
 section says.
 
-The page carries a Content-Security-Policy that allows its own style sheet (by hash) and inlined pictures,
-and nothing
-else: no script, no font, no request.
+The page carries a Content-Security-Policy that allows its own style sheet (by hash) and inlined pictures.
+There is no script, no font and no request.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a report is made from, and the shapes of a printed page.
 
-Belongs here: frozen value types. Does not belong here: how they are filled (sections) or written (html,
-csv).
+Belongs here: frozen value types. Does not belong here: how they are filled (sections) or written (html, csv).
 """
 
 from __future__ import annotations
@@ -77,8 +76,8 @@ class ReportInput:
     Attributes:
         study: The study.
         tables: Frames by table name: `report.*`, `marts.participants`, `marts.symptom_scores`,
-            `study.outcomes`, `expression.contrasts`, `expression.de_results`. Parts whose table is absent
-            are left out.
+            `study.outcomes`, `expression.contrasts`, `expression.de_results`. Parts whose table is absent are
+            left out.
         run: The run.
         head_hash: Hash of the ledger's newest record.
         halves: One state per half that the study has.

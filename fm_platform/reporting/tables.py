@@ -1,8 +1,7 @@
 """The report's tables: statistics and results joined with their labels and written for people.
 
-Belongs here: pure functions from warehouse frames to `report.*` frames that carry `_row_ids` along. Does
-not belong
-here: computing statistics, HTML, CSV. `position` (of genes: `rank`) is a row's place on the page.
+Belongs here: pure functions from warehouse frames to `report.*` frames that carry `_row_ids` along. Does not
+belong here: computing statistics, HTML, CSV. `position` (of genes: `rank`) is a row's place on the page.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ def symptom_change_table(stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl
         visits: `study.visits`.
 
     Returns:
-        `report.symptom_change`: every statistic as it came (values in units of the outcome's scale, change
-        is visit minus baseline), `change_text` (median change, and the Hodges-Lehmann estimate with its
-        achieved interval) and `p_text` (exact p with its attainable floor).
+        `report.symptom_change`: every statistic as it came (values in units of the outcome's scale, change is
+        visit minus baseline), `change_text` (median change, and the Hodges-Lehmann estimate with its achieved
+        interval) and `p_text` (exact p with its attainable floor).
     """
     labelled = _labelled(stats, _outcome_labels(outcomes), visits, "outcome")
     table = labelled.select(

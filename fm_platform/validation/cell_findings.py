@@ -17,6 +17,8 @@ from fm_platform.warehouse.names import identifier, literal
 LARGEST_OTHER_UNIT = 100
 """A millimetre scale ends here; a larger number is no unit mismatch but simply wrong."""
 
+LONGEST_USUAL_RANGE = 20
+
 _ORDER_NAMES = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 
 
@@ -32,6 +34,7 @@ def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> st
         SQL with the columns _row_id, scope, column, rule, reason, value.
     """
     refused = _date_refusal(source) if entry.kind == "date" else _number_refusal(entry)
+    fine = [*expressions.missing_codes(source), *_usual_texts(entry)]
     return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
     refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
 from (
@@ -39,10 +42,19 @@ from (
     from (
         select _row_id, {identifier(entry.column)} as value, {expressions.text(entry.column)} as cell
         from {raw}
-        where not {expressions.is_missing(entry.column, source)}
+        where {expressions.text(entry.column)} not in {expressions.texts(fine)}
     )
 )
 where refusal is not null"""
+
+
+def _usual_texts(entry: DeclaredColumn) -> list[str]:
+    """The plain spellings of a short range of whole numbers, which need no closer look."""
+    if not entry.integer or entry.factor != 1 or entry.low is None or entry.high is None:
+        return []
+    if entry.high - entry.low > LONGEST_USUAL_RANGE:
+        return []
+    return [str(value) for value in range(int(entry.low), int(entry.high) + 1)]
 
 
 def number(cell: str, entry: DeclaredColumn) -> str:

@@ -62,8 +62,8 @@ def volcano(
         synthetic: Writes on the figure that the data are made up.
 
     Returns:
-        SVG bytes that depend on the arguments alone. The points are an embedded bitmap (tens of thousands
-        of them), all else is vector.
+        SVG bytes that depend on the arguments alone. The points are an embedded bitmap (tens of thousands of
+        them), all else is vector.
     """
     points = _points(results.filter(pl.col("contrast") == contrast), alpha)
     with drawing.canvas(_WIDTH, _HEIGHT) as figure:

@@ -1,4 +1,4 @@
-"""A miniature warehouse: study.yaml and delimited text in, quarantine and staging out, on an in-memory DuckDB.
+"""A miniature warehouse: study.yaml and text in, quarantine and staging out, on an in-memory DuckDB.
 
 Belongs here: what the tests of this room share. Does not belong here: expectations about results.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -29,9 +29,9 @@ from fm_platform.warehouse.names import identifier, relation
 class MiniWarehouse:
     """One study with its raw tables."""
 
-    def __init__(self, folder: Path, study_yaml: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "study.yaml").write_text(dedent(study_yaml), encoding="utf-8")
+    def __init__(self, folder: Path, study_yaml: str, files: Mapping[str, str]) -> None:
+        for name, text in {"study.yaml": study_yaml, **files}.items():
+            (folder / name).write_text(dedent(text), encoding="utf-8")
         self.folder = folder
         self.study = load_study(folder)
         self.instruments = load_instruments(self.study)
@@ -49,7 +49,7 @@ class MiniWarehouse:
         columns = {name: [row[position] for row in rows] for position, name in enumerate(header)}
         ids = [f"{source}:{line}" for line in range(2, len(rows) + 2)]
         frame = pl.DataFrame(
-            {"_row_id": ids, **columns}, schema={name: pl.String for name in ["_row_id", *header]}
+            {"_row_id": ids, **columns}, schema=dict.fromkeys(["_row_id", *header], pl.String)
         )
         self._store(f"raw.{source}", frame)
 
@@ -93,13 +93,14 @@ class MiniWarehouse:
         self.con.unregister("incoming")
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Iterator[Callable[[str], MiniWarehouse]]:
-    """Makes a miniature warehouse from the text of a study.yaml."""
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., MiniWarehouse]]:
+    """Makes a miniature warehouse from the text of a study.yaml and of further files of its folder."""
     made: list[MiniWarehouse] = []
 
-    def make(study_yaml: str) -> MiniWarehouse:
-        made.append(MiniWarehouse(tmp_path / f"study_{len(made)}", study_yaml))
+    def make(study_yaml: str, **files: str) -> MiniWarehouse:
+        named = {name.replace("_yaml", ".yaml"): text for name, text in files.items()}
+        made.append(MiniWarehouse(tmp_path_factory.mktemp("study"), study_yaml, named))
         return made[-1]
 
     yield make

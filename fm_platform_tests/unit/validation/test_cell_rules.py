@@ -79,7 +79,8 @@ instruments: [{use: fiqr, source: visits, items: "q{n}"}]
         }
 
     @pytest.mark.parametrize(
-        "cell", ["5.5", "5,0", "five", "5 or 6", "0x5", "1e1", "5_0", "٥", "NaN", "inf", "5.0000001", "9" * 40]
+        "cell",
+        ["5.5", "5,0", "five", "5 or 6", "0x5", "1e1", "5_0", "٥", "NaN", "inf", "5.0000001", "9" * 40],
     )
     def test_text_that_is_no_whole_number(self, fiqr, cell):
         assert fiqr(cell) == {cell: ("FM001", f"{cell} is not a whole number")}
@@ -106,18 +107,16 @@ instruments: [{use: acr2016, source: visits}]
     ]
 
 
-def test_an_instrument_of_ones_own_with_a_0_to_10_item_detects_another_unit(warehouse, tmp_path):
-    study = (
+def test_an_instrument_of_ones_own_with_a_0_to_10_item_detects_another_unit(warehouse):
+    made = warehouse(
         HEAD
         + """
 clinical:
   visits: {path: v.csv, grain: visit, columns: {subject: id, visit: visit}}
 instruments: [{use: nrs.yaml, source: visits}]
-"""
+""",
+        nrs_yaml=NRS,
     )
-    (tmp_path / "study_0").mkdir()
-    (tmp_path / "study_0" / "nrs.yaml").write_text(NRS)
-    made = warehouse(study)
     made.deliver("visits", "id,visit,pain\ns1,baseline,73\ns2,baseline,101\ns3,baseline,10\n")
     assert [(row, rule) for row, _, rule, _ in made.find("visits")] == [
         ("visits:2", "FM019"),
@@ -173,7 +172,12 @@ class TestDates:
 
     def test_year_first_is_read_under_any_order(self, warehouse):
         cells = ["2021-03-04", "2021/3/4", "2021-03-04 10:20", "2021-03-04T10:20:30Z", "2020-02-29"]
-        assert [self.judge(warehouse, order, cells) for order in ("", "ymd", "dmy", "mdy")] == [[], [], [], []]
+        assert [self.judge(warehouse, order, cells) for order in ("", "ymd", "dmy", "mdy")] == [
+            [],
+            [],
+            [],
+            [],
+        ]
 
     def test_the_declared_order_decides(self, warehouse):
         assert self.judge(warehouse, "dmy", ["25.03.2021", "3/4/2021", "03/25/2021"]) == ["03/25/2021"]
@@ -181,7 +185,17 @@ class TestDates:
         assert self.judge(warehouse, "ymd", ["20210304", "25.03.2021"]) == ["25.03.2021"]
 
     @pytest.mark.parametrize(
-        "cell", ["2021-02-29", "2021-13-01", "soon", "21-03-04", "0021-03-04", "infinity", "2021-03-04 noon", "44259"]
+        "cell",
+        [
+            "2021-02-29",
+            "2021-13-01",
+            "soon",
+            "21-03-04",
+            "0021-03-04",
+            "infinity",
+            "2021-03-04 noon",
+            "44259",
+        ],
     )
     def test_what_is_no_date(self, warehouse, cell):
         assert self.judge(warehouse, "", [cell]) == [cell]

@@ -42,7 +42,24 @@ outcomes:
 
 ITEMS = [f"q{n}" for n in range(1, 22)]
 
-DIRTY = ["0", "10", "4.0", "11", "-1", "5.5", "x", "", "NA", "-99", "100", "1e2", "29.02.2021", "28/2/2021", " 7 ", "٣"]
+DIRTY = [
+    "0",
+    "10",
+    "4.0",
+    "11",
+    "-1",
+    "5.5",
+    "x",
+    "",
+    "NA",
+    "-99",
+    "100",
+    "1e2",
+    "29.02.2021",
+    "28/2/2021",
+    " 7 ",
+    "٣",
+]
 
 
 def areas(made) -> list[str]:
@@ -51,13 +68,21 @@ def areas(made) -> list[str]:
 
 def delivered(made, rows: list[dict[str, str]]) -> None:
     """Visits with the given cells; every other cell has an accepted value."""
-    usual = {"week": "0", "day": "01.02.2021", "arm": "a", "mm": "50", "tot": "50", "twstrs": "30", "pain": "5"}
+    usual = {
+        "week": "0",
+        "day": "01.02.2021",
+        "arm": "a",
+        "mm": "50",
+        "tot": "50",
+        "twstrs": "30",
+        "pain": "5",
+    }
     usual |= dict.fromkeys(ITEMS, "5") | dict.fromkeys(areas(made), "1")
     header = ["id", *usual]
     made.deliver_rows("visits", header, [[{**usual, **row}[name] for name in header] for row in rows])
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def demo(warehouse):
     made = warehouse(DEMO)
     made.deliver("participants", "id,sex,age\np1,f,44\np2,m,50\np3,f,200\n")
@@ -69,7 +94,7 @@ def outcomes(result) -> dict:
 
 
 class TestCleanFile:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def result(self, demo):
         delivered(demo, [{"id": "p1"}, {"id": "p1", "week": "4"}, {"id": "p2"}])
         return demo, demo.gate("visits")
@@ -101,7 +126,7 @@ class TestCleanFile:
 
 
 class TestDirtyFile:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def result(self, demo):
         rows = [
             {"id": "p1", "q1": "11", "q2": "x", "jaw_l": "2", "twstrs": "5", "pain": "73", "mm": "101"},
@@ -180,7 +205,9 @@ class TestDirtyFile:
     def test_no_patient_value_is_in_the_metadata(self, result):
         checks, _ = result
         text = repr([check.metadata for check in checks.values()])
-        assert not {"'p1'", "'p9'", "'p3'", "'73'", "50.06"} & {word for word in text.replace(",", " ").split()}
+        assert not {"'p1'", "'p9'", "'p3'", "'73'", "50.06"} & {
+            word for word in text.replace(",", " ").split()
+        }
 
 
 def test_an_empty_file_is_not_accepted(demo):
@@ -236,7 +263,7 @@ class TestDisagreement:
         assert [(entry["column"], entry["great_expectations"]) for entry in differing] == [("q1", None)]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(
         st.fixed_dictionaries(

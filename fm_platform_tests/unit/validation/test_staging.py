@@ -55,7 +55,9 @@ def staged(warehouse):
 
 def test_accepted_rows_are_typed_and_quarantined_cells_are_null(warehouse):
     made = staged(warehouse)
-    assert made.rows("staging.visits", "subject_id", "visit_id", "visit_date", "pain", "twstrs", "why", "_row_ids") == [
+    assert made.rows(
+        "staging.visits", "subject_id", "visit_id", "visit_date", "pain", "twstrs", "why", "_row_ids"
+    ) == [
         ("p1", "baseline", datetime.date(2021, 2, 1), Decimal("7.3"), Decimal(30), None, ["visits:2"]),
         ("p1", "extra", datetime.date(2021, 2, 3), Decimal(10), Decimal("6.5"), None, ["visits:4"]),
         ("p1", "week_4", None, None, None, "holiday", ["visits:3"]),
@@ -132,7 +134,9 @@ def test_answers_are_long_and_totals_are_measures(warehouse):
     answers = made.rows("staging.stg_answers", "subject_id", "visit_id", "instrument", "item", "answer")
     expected = [item.id for item in made.instruments[0].items][2:]
     assert answers == sorted(("p1", "baseline", "fiqr", item, 4) for item in expected)
-    assert made.rows("staging.stg_measures", "variable", "value") == [("fiqr.total.recorded", Decimal("40.5"))]
+    assert made.rows("staging.stg_measures", "variable", "value") == [
+        ("fiqr.total.recorded", Decimal("40.5"))
+    ]
 
 
 def test_items_in_another_unit_become_whole_numbers(warehouse):
@@ -225,4 +229,6 @@ def test_column_names_with_blanks_and_quotes_are_kept(warehouse):
     )
     made.deliver_rows("visits", ["patient's id", "week no.", 'pain "now"'], [["o'hara", "it's 0", "3"]])
     made.stage()
-    assert made.rows("staging.visits", "subject_id", "visit_id", 'pain "now"') == [("o'hara", "baseline", Decimal(3))]
+    assert made.rows("staging.visits", "subject_id", "visit_id", 'pain "now"') == [
+        ("o'hara", "baseline", Decimal(3))
+    ]

@@ -1,0 +1,104 @@
+"""On any delivery: no row is lost, and a staged cell is empty for one of two reasons only."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+STUDY = """
+study: {id: mini, title: Mini}
+clinical:
+  people: {path: p.csv, grain: subject, columns: {subject: id, age: age}}
+  visits:
+    path: v.csv
+    grain: visit
+    columns: {subject: [site, id], visit: week, date: day}
+    missing: [NA, {"-99": not_done}]
+    dates: dmy
+    units: {mm: {from: mm, to: nrs}}
+visits: [{id: baseline, baseline: true, values: ["0"]}, {id: week_4, values: ["4"]}]
+unscheduled: [extra]
+instruments: [{use: nrs.yaml, source: visits}]
+outcomes: [{id: pain, column: visits.pain, range: [0, 10]}]
+"""
+
+NRS = """
+id: nrs
+title: Two ratings
+citation: none
+items:
+  - {id: now, label: Now, domain: pain, min: 0, max: 10, recall: now}
+  - {id: worst, label: Worst, domain: pain, min: -5, max: 5, recall: a week}
+scores:
+  - {id: now, label: Now, rule: item, item: now}
+"""
+
+MISSING = {"", "NA", "-99"}
+TYPED = ("day", "now", "worst", "pain", "mm")
+SPELLINGS = [
+    "0",
+    "7",
+    "10",
+    "11",
+    "-5",
+    "5.0",
+    "5.5",
+    "1e1",
+    "100",
+    "01.02.2021",
+    "31.02.2021",
+    "2020-02-29",
+    "NA",
+    "-99",
+    "",
+]
+
+cells = (
+    st.sampled_from(SPELLINGS) | st.text(max_size=6) | st.from_regex(r"[+-]?[0-9.,eE/-]{0,9}", fullmatch=True)
+)
+visit_rows = st.lists(
+    st.tuples(
+        st.sampled_from(["1", "2", ""]),
+        st.sampled_from(["1", "2", "NA", "a "]) | st.text(max_size=3).filter(lambda text: "-" not in text),
+        st.sampled_from(["0", "4", "extra", "x", ""]),
+        *[cells] * len(TYPED),
+    ),
+    max_size=15,
+)
+people_rows = st.lists(st.tuples(st.sampled_from(["1-1", "1-2", "2-1", "2-2", "1-a", ""]), cells), max_size=8)
+
+
+@settings(max_examples=1500)
+@given(people=people_rows, visits=visit_rows)
+def test_rows_reconcile_and_cells_are_null_only_if_missing_or_refused(warehouse, people, visits):
+    made = _delivered(warehouse, people, visits)
+    refused = {(row_id, column) for row_id, column, _, _ in made.find("visits") if column is not None}
+    set_aside = {row_id for row_id, column, _, _ in made.find("visits") if column is None}
+    staged = made.con.sql(f"select _row_ids[1], {', '.join(TYPED)} from fm.staging.visits").fetchall()
+
+    assert len(staged) + len(set_aside) == len(visits)
+    assert {row[0] for row in staged}.isdisjoint(set_aside)
+    for row_id, *values in staged:
+        delivered = visits[int(row_id.split(":")[1]) - 2][3:]
+        for column, value, text in zip(TYPED, values, delivered, strict=True):
+            expected_null = text.strip(" \u00a0\u3000\u2003") in MISSING or (row_id, column) in refused
+            assert (value is None) == expected_null, (column, text)
+
+
+@settings(max_examples=40)
+@given(people=people_rows, visits=visit_rows)
+def test_every_staged_visit_belongs_to_a_staged_subject(warehouse, people, visits):
+    made = _delivered(warehouse, people, visits)
+    subjects = {row[0] for row in made.rows("staging.stg_subjects", "subject_id")}
+    assert {row[0] for row in made.rows("staging.stg_visits", "subject_id")} <= subjects
+    keys = made.rows("staging.visits", "subject_id", "visit_id")
+    assert len(keys) == len(set(keys))
+    assert all(part is not None for key in keys for part in key)
+
+
+def _delivered(warehouse, people, visits):
+    made = warehouse(STUDY, nrs_yaml=NRS)
+    made.deliver_rows("people", ["id", "age"], people)
+    made.deliver_rows("visits", ["site", "id", "week", *TYPED], visits)
+    made.stage()
+    return made
