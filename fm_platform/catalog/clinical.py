@@ -86,8 +86,10 @@ def build_raw(step: Step, source: str) -> Built:
 
 def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) -> Asset:
     raw = f"raw.{source}"
-    needed = required_columns(study, instruments, source)
-    read = direct(raw, *needed)
+    read = direct(raw, *required_columns(study, instruments, source))
+    for table in gate_inputs(study, source):
+        if table != raw:
+            read += indirect(table, *required_columns(study, instruments, table.removeprefix("raw.")), how="JOIN")
     return Asset(
         table=f"quarantine.{source}",
         description=f"What the gate found in {raw}: cells that are nulled and rows that are set aside, with the reason.",
@@ -181,7 +183,10 @@ def _scores() -> Asset:
 def build_scores(step: Step) -> Built:
     """Score every instrument."""
     answers = step.read("staging.stg_answers")
-    visits = step.read("staging.stg_visits").filter(pl.col("missing_reason").is_null())
+    visits = step.read("staging.stg_visits")
+    answered = visits.join(answers, on=["subject_id", "visit_id"], how="semi")["subject_id", "visit_id"]
+    took_place = pl.concat([visits.filter(pl.col("missing_reason").is_null())["subject_id", "visit_id"], answered])
+    visits = visits.join(took_place.unique(), on=["subject_id", "visit_id"], how="semi", maintain_order="left")
     frames = []
     for use, instrument in zip(step.study.instruments, step.instruments, strict=True):
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")
