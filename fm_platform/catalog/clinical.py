@@ -19,8 +19,8 @@ from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
-from fm_platform.validation.columns import require_columns, required_columns
 from fm_platform.validation.checks import check_declarations
+from fm_platform.validation.columns import require_columns, required_columns
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import relation
@@ -59,7 +59,10 @@ def _raw(study: Study, source: str) -> Asset:
         code_version=code_version(build_raw),
         build=partial(build_raw, source=source),
         columns=(
-            Column("_row_id", "Hash of source, row content and occurrence: the same row keeps it wherever it stands"),
+            Column(
+                "_row_id",
+                "Hash of source, row content and occurrence: the same row keeps it wherever it stands",
+            ),
         ),
     )
 
@@ -77,7 +80,12 @@ def build_raw(step: Step, source: str) -> Built:
         source_rows=source_rows(
             source, table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
         ),
-        metadata={"file": name, "sha256": table.file.sha256, "delimiter": table.delimiter, "encoding": table.encoding},
+        metadata={
+            "file": name,
+            "sha256": table.file.sha256,
+            "delimiter": table.delimiter,
+            "encoding": table.encoding,
+        },
     )
 
 
@@ -89,10 +97,12 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
     read = direct(raw, *required_columns(study, instruments, source))
     for table in gate_inputs(study, source):
         if table != raw:
-            read += indirect(table, *required_columns(study, instruments, table.removeprefix("raw.")), how="JOIN")
+            read += indirect(
+                table, *required_columns(study, instruments, table.removeprefix("raw.")), how="JOIN"
+            )
     return Asset(
         table=f"quarantine.{source}",
-        description=f"What the gate found in {raw}: cells that are nulled and rows that are set aside, with the reason.",
+        description=f"What the gate found in {raw}: cells that are nulled, rows that are set aside, and why.",
         group="quarantine",
         kinds=("duckdb", "greatexpectations"),
         half="clinical",
@@ -102,7 +112,7 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         code_version=code_version(build_quarantine, ("great-expectations",)),
         checks=tuple(check_declarations(study, instruments, source)),
         build=partial(build_quarantine, source=source),
-        lineage={name: read for name in ("scope", "column", "rule", "reason", "value")},
+        lineage=dict.fromkeys(("scope", "column", "rule", "reason", "value"), read),
         columns=columns(
             _row_id="The raw row",
             scope="cell: the cell is nulled and the row kept; row: the row is set aside",
@@ -159,10 +169,10 @@ def _scores() -> Asset:
             "visit_id": direct("staging.stg_visits", "visit_id", how="IDENTITY"),
             "instrument": direct("staging.stg_answers", "instrument", how="IDENTITY"),
             "score_id": direct("staging.stg_answers", "instrument"),
-            **{
-                name: (*answers, *given)
-                for name in ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note")
-            },
+            **dict.fromkeys(
+                ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note"),
+                (*answers, *given),
+            ),
         },
         columns=columns(
             subject_id="The subject",
@@ -185,8 +195,12 @@ def build_scores(step: Step) -> Built:
     answers = step.read("staging.stg_answers")
     visits = step.read("staging.stg_visits")
     answered = visits.join(answers, on=["subject_id", "visit_id"], how="semi")["subject_id", "visit_id"]
-    took_place = pl.concat([visits.filter(pl.col("missing_reason").is_null())["subject_id", "visit_id"], answered])
-    visits = visits.join(took_place.unique(), on=["subject_id", "visit_id"], how="semi", maintain_order="left")
+    took_place = pl.concat(
+        [visits.filter(pl.col("missing_reason").is_null())["subject_id", "visit_id"], answered]
+    )
+    visits = visits.join(
+        took_place.unique(), on=["subject_id", "visit_id"], how="semi", maintain_order="left"
+    )
     frames = []
     for use, instrument in zip(step.study.instruments, step.instruments, strict=True):
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")

@@ -49,7 +49,9 @@ def test_a_p_value_leads_to_the_twelve_visits_it_was_computed_from(refreshed):
 )  # fmt: skip
 def test_every_kind_of_number_ends_at_lines_of_kept_files(refreshed, arguments, files):
     found = explained(refreshed, *arguments)
-    counted = {path: sum(row["path"] == path for row in found["rows"]) for path in {r["path"] for r in found["rows"]}}
+    counted = {
+        path: sum(row["path"] == path for row in found["rows"]) for path in {r["path"] for r in found["rows"]}
+    }
     assert counted == files
     for row in found["rows"]:
         kept = refreshed.home / "sources" / f"{row['sha256']}.gz"
@@ -57,7 +59,9 @@ def test_every_kind_of_number_ends_at_lines_of_kept_files(refreshed, arguments, 
 
 
 def test_several_matches_are_listed_as_commands(refreshed):
-    outcome = refreshed.fm("explain", "report.symptom_change", "--where", "outcome=pain", "--column", "p_value")
+    outcome = refreshed.fm(
+        "explain", "report.symptom_change", "--where", "outcome=pain", "--column", "p_value"
+    )
     assert outcome.code == 2
     assert "--where outcome=pain --where visit=week_4 --where stratum=secondary" in outcome.err
 

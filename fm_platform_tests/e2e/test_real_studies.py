@@ -103,7 +103,8 @@ def test_responders_are_counted_by_arm(cdystonia):
     pairs = [visits for visits in subjects.values() if "0" in visits and "4" in visits]
     expected = sum(10 * (visits["0"] - visits["4"]) >= 3 * visits["0"] for visits in pairs)
     found = query(
-        cdystonia, "SELECT stratum, responders FROM stats.responders WHERE visit = 'week_4' ORDER BY stratum NULLS FIRST"
+        cdystonia,
+        "SELECT stratum, responders FROM stats.responders WHERE visit = 'week_4' ORDER BY stratum NULLS FIRST",
     )
     assert found[0] == {"stratum": None, "responders": expected}
     assert sum(row["responders"] for row in found[1:]) == expected

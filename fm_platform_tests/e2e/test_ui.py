@@ -95,7 +95,9 @@ def ui(small_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     command = [sys.executable, "-c", "from fm_platform.cli import main; main()", "dev", "--port", str(port)]
     command += ["--study", str(workspace.study), "--home", str(workspace.home)]
     with (base / "dev.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=base)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=base
+        )
         try:
             yield wait_until_up(Ui(workspace, port), process, base / "dev.log")
         finally:
@@ -180,7 +182,7 @@ def test_the_pages_ask_no_other_host(ui, tmp_path):
             "--virtual-time-budget=15000", "--dump-dom", f"http://127.0.0.1:{ui.port}{page}",
         ]  # fmt: skip
         finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert "<div id=\"root\">" in finished.stdout
+        assert '<div id="root">' in finished.stdout
         assert "<script" in finished.stdout
         hosts |= requested_hosts(log)
     assert hosts == {f"127.0.0.1:{ui.port}"}
@@ -196,9 +198,11 @@ def requested_hosts(log: Path) -> set[str]:
     hosts = set()
     for event in events["events"]:
         url = event.get("params", {}).get("url") if isinstance(event.get("params"), dict) else None
-        initiator = str(event.get("params", {}).get("initiator", "")) if isinstance(event.get("params"), dict) else ""
-        if url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and initiator.startswith("http"):
-            hosts.add(urlsplit(url).netloc)
-        elif url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and "127.0.0.1" in url:
+        initiator = (
+            str(event.get("params", {}).get("initiator", "")) if isinstance(event.get("params"), dict) else ""
+        )
+        if (url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and initiator.startswith("http")) or (
+            url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and "127.0.0.1" in url
+        ):
             hosts.add(urlsplit(url).netloc)
     return hosts

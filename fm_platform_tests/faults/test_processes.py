@@ -70,5 +70,9 @@ def test_a_refresh_waits_for_the_holder_and_says_who_it_is(workspace):
 
 def test_readers_answer_while_a_writer_holds_the_home(workspace):
     with hold_lock(Home(workspace.home).lock, "a-writer"):
-        for command in (["status"], ["query", "SELECT 1"], ["explain", "study.visits", "--where", "visit_id=week_4"]):
+        for command in (
+            ["status"],
+            ["query", "SELECT 1"],
+            ["explain", "study.visits", "--where", "visit_id=week_4"],
+        ):
             assert workspace.fm(*command).code == 0

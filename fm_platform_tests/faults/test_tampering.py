@@ -89,7 +89,10 @@ def missing_report_table(home: Path) -> str:
 
 
 def work_value(home: Path) -> str:
-    in_work(home, "UPDATE stats.symptom_change SET p_value = p_value / 2 WHERE outcome = 'pain' AND visit = 'week_4'")
+    in_work(
+        home,
+        "UPDATE stats.symptom_change SET p_value = p_value / 2 WHERE outcome = 'pain' AND visit = 'week_4'",
+    )
     return "stats.symptom_change"
 
 

@@ -35,7 +35,10 @@ def unsigned(values: Sequence[int | None]) -> bytes:
 
 def double(values: Sequence[float | None]) -> bytes:
     quiet_nan = bytes.fromhex("000000000000f87f")
-    return b"".join(quiet_nan if v is not None and v != v else struct.pack("<d", v or (v if v == 0 else 0.0)) for v in values)
+    return b"".join(
+        quiet_nan if v is not None and v != v else struct.pack("<d", v or (v if v == 0 else 0.0))
+        for v in values
+    )
 
 
 def text(values: Sequence[object]) -> bytes:
@@ -53,7 +56,10 @@ def microseconds(values: Sequence[datetime | None]) -> bytes:
 
 
 def nanoseconds(values: Sequence[time | None]) -> bytes:
-    whole = [None if v is None else ((v.hour * 60 + v.minute) * 60 + v.second) * 10**6 + v.microsecond for v in values]
+    whole = [
+        None if v is None else ((v.hour * 60 + v.minute) * 60 + v.second) * 10**6 + v.microsecond
+        for v in values
+    ]
     return integer([None if v is None else v * 1000 for v in whole])
 
 
@@ -126,7 +132,9 @@ def test_the_digest_is_that_of_the_documented_encoding(warehouse):
 @pytest.mark.parametrize("at", range(len(TYPES)), ids=[name for name, _, _ in TYPES])
 def test_every_type_alone_is_encoded_as_documented(warehouse, at):
     name, kind, encode = TYPES[at]
-    warehouse.connection.execute(f'CREATE SCHEMA fm.t; CREATE TABLE fm.t.one (position INTEGER, "{name}" {kind})')
+    warehouse.connection.execute(
+        f'CREATE SCHEMA fm.t; CREATE TABLE fm.t.one (position INTEGER, "{name}" {kind})'
+    )
     for position, row in enumerate(ROWS):
         warehouse.connection.execute("INSERT INTO fm.t.one VALUES (?, ?)", [position, row[at]])
     types = [("position", "INTEGER", integer), TYPES[at]]
@@ -142,8 +150,20 @@ def test_an_empty_table_has_the_digest_of_its_schema(warehouse):
 
 # -- what does not matter, what does ---------------------------------------------------------------------------
 
-SCHEMA = {"key": pl.Int64, "text": pl.String, "real": pl.Float64, "ids": pl.List(pl.String), "deep": pl.List(pl.List(pl.Int64))}
-KINDS = [("key", "BIGINT"), ("text", "VARCHAR"), ("real", "DOUBLE"), ("ids", "VARCHAR[]"), ("deep", "BIGINT[][]")]
+SCHEMA = {
+    "key": pl.Int64,
+    "text": pl.String,
+    "real": pl.Float64,
+    "ids": pl.List(pl.String),
+    "deep": pl.List(pl.List(pl.Int64)),
+}
+KINDS = [
+    ("key", "BIGINT"),
+    ("text", "VARCHAR"),
+    ("real", "DOUBLE"),
+    ("ids", "VARCHAR[]"),
+    ("deep", "BIGINT[][]"),
+]
 LETTERS = st.text(alphabet="ab ,\n\x00ä日", max_size=4)
 VALUES = st.tuples(
     st.none() | LETTERS,
@@ -191,7 +211,10 @@ def test_how_a_frame_is_cut_into_chunks_does_not_matter(values, data):
 
 
 @settings(max_examples=20)
-@given(st.lists(st.tuples(st.none() | LETTERS, st.none() | st.integers(0, 3)), unique=True, max_size=8), st.randoms())
+@given(
+    st.lists(st.tuples(st.none() | LETTERS, st.none() | st.integers(0, 3)), unique=True, max_size=8),
+    st.randoms(),
+)
 def test_the_order_of_rows_does_not_matter(tmp_path_factory, keys, random):
     from fm_platform.warehouse.database import open_warehouse
     from fm_platform.warehouse.home import Home
@@ -222,9 +245,14 @@ def test_storage_order_and_threads_do_not_matter_over_many_row_groups(warehouse)
 
 
 def test_every_nan_is_the_same_nan():
-    payloads = np.array([0x7FF8000000000000, 0x7FF8000000000001, 0xFFF8000000000000, 0x7FF0000000000001], dtype="<u8")
+    payloads = np.array(
+        [0x7FF8000000000000, 0x7FF8000000000001, 0xFFF8000000000000, 0x7FF0000000000001], dtype="<u8"
+    )
     assert all(math.isnan(value) for value in payloads.view("<f8"))
-    found = {frame_digest(pl.DataFrame({"x": payloads[i : i + 1].view("<f8")}), [("x", "DOUBLE")]) for i in range(4)}
+    found = {
+        frame_digest(pl.DataFrame({"x": payloads[i : i + 1].view("<f8")}), [("x", "DOUBLE")])
+        for i in range(4)
+    }
     assert len(found) == 1
 
 
@@ -243,14 +271,19 @@ def test_every_nan_is_the_same_nan():
     ids=str,
 )  # fmt: skip
 def test_values_that_look_alike_differ(kind, values):
-    found = {frame_digest(pl.DataFrame({"x": pl.Series([value], dtype=kind)}), [("x", "T")]) for value in values}
+    found = {
+        frame_digest(pl.DataFrame({"x": pl.Series([value], dtype=kind)}), [("x", "T")]) for value in values
+    }
     assert len(found) == len(values)
 
 
 def test_values_do_not_slide_between_rows_or_columns():
     kinds = [("a", "VARCHAR"), ("b", "VARCHAR")]
     tables = [[("ab", "c")], [("a", "bc")], [("abc", "")], [("ab", "c"), ("", "")], [("", "")], []]
-    found = {frame_digest(pl.DataFrame(t, schema={"a": pl.String, "b": pl.String}, orient="row"), kinds) for t in tables}
+    found = {
+        frame_digest(pl.DataFrame(t, schema={"a": pl.String, "b": pl.String}, orient="row"), kinds)
+        for t in tables
+    }
     assert len(found) == len(tables)
 
 

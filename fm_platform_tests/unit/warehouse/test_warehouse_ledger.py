@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, canonical, first_break, link
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
@@ -67,7 +71,12 @@ def test_the_hash_is_the_documented_one():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("kind", "check"), ("at", "2020-01-01T00:00:00.000000+00:00"), ("run_id", "run-2"), ("body", '{"number":9}')],
+    [
+        ("kind", "check"),
+        ("at", "2020-01-01T00:00:00.000000+00:00"),
+        ("run_id", "run-2"),
+        ("body", '{"number":9}'),
+    ],
 )
 @pytest.mark.parametrize("at", range(5))
 def test_an_altered_field_is_found_at_its_record(field, value, at):
@@ -90,7 +99,9 @@ def test_a_removed_record_is_missed_by_its_number(at):
 
 def test_a_cut_tail_contradicts_the_head():
     records = chain()
-    assert first_break(records[:-1], head_of(records)) == "audit.head does not name the last ledger record (4)"
+    assert (
+        first_break(records[:-1], head_of(records)) == "audit.head does not name the last ledger record (4)"
+    )
     assert first_break([], head_of(records)) == "audit.head does not name the last ledger record (0)"
 
 
@@ -108,7 +119,9 @@ def test_exchanged_contents_are_found():
     records = chain()
     second, third = records[1], records[2]
     records[1], records[2] = replace(third, seq=2), replace(second, seq=3)
-    assert first_break(records, head_of(records)) == "ledger record 2 (source) does not follow the one before it"
+    assert (
+        first_break(records, head_of(records)) == "ledger record 2 (source) does not follow the one before it"
+    )
 
 
 def test_a_record_put_in_between_is_found():
@@ -123,12 +136,16 @@ def test_a_forged_record_breaks_its_successor_unless_all_are_forged():
     records = chain()
     records[1] = replace(records[1], body='{"number":9}')
     records[1] = replace(records[1], hash=documented_hash(records[1]))
-    assert first_break(records, head_of(records)) == "ledger record 3 (source) does not follow the one before it"
+    assert (
+        first_break(records, head_of(records)) == "ledger record 3 (source) does not follow the one before it"
+    )
     forged = rehash(records, 2)
     assert first_break(forged, head_of(chain())) == "audit.head does not name the last ledger record (5)"
 
 
-@pytest.mark.parametrize("body", ['{"b": 1}', '{"b":1,"a":2}', '{"a":1,"a":2}', '{"a":1.50}', '{"a":"\\u00fc"}'])
+@pytest.mark.parametrize(
+    "body", ['{"b": 1}', '{"b":1,"a":2}', '{"a":1,"a":2}', '{"a":1.50}', '{"a":"\\u00fc"}']
+)
 def test_a_body_that_is_not_canonical_is_found_even_with_a_right_hash(body):
     records = chain()
     records[2] = replace(records[2], body=body)

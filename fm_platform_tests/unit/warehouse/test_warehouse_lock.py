@@ -91,11 +91,16 @@ def test_a_process_cannot_take_its_own_lock_twice(tmp_path):
 
 
 def test_a_lock_file_that_cannot_be_opened_is_an_environment_failure(tmp_path):
-    with pytest.raises(EnvironmentFailure, match="cannot be opened"), hold_lock(tmp_path / "none" / "lock", "r"):
+    with (
+        pytest.raises(EnvironmentFailure, match="cannot be opened"),
+        hold_lock(tmp_path / "none" / "lock", "r"),
+    ):
         pass
 
 
-@pytest.mark.parametrize("content", ["", "not json", "{}", '{"pid": "x", "run_id": 1, "since": 2}', "[]", "3"])
+@pytest.mark.parametrize(
+    "content", ["", "not json", "{}", '{"pid": "x", "run_id": 1, "since": 2}', "[]", "3"]
+)
 def test_an_unreadable_lock_file_names_nobody(tmp_path, content):
     (tmp_path / "lock").write_text(content)
     assert read_holder(tmp_path / "lock") is None

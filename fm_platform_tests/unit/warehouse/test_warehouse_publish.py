@@ -24,7 +24,9 @@ def put(warehouse: Warehouse, value: str, table: str = "t.x") -> None:
 
 def publish_value(warehouse: Warehouse, value: str, number: int) -> LedgerRecord:
     put(warehouse, value)
-    return publish(warehouse, Publication(["t.x", "audit.ledger"], facts={"table": "publish.warehouse"}), number)
+    return publish(
+        warehouse, Publication(["t.x", "audit.ledger"], facts={"table": "publish.warehouse"}), number
+    )
 
 
 def published_value(home: Home, table: str = "t.x") -> str:
@@ -71,8 +73,12 @@ def test_comments_views_and_derived_tables_are_in_the_file(warehouse, home):
     with duckdb.connect(str(moved), read_only=True) as connection:
         assert connection.sql("SELECT loud FROM t.long").fetchall() == [("ONE",)]
         assert connection.sql("SELECT n FROM audit.extra").fetchall() == [(1,)]
-        assert connection.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'x'").fetchall() == [("What it's for",)]
-        found = connection.sql("SELECT comment FROM duckdb_columns() WHERE table_name = 'x' AND column_name = 'v'")
+        assert connection.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'x'").fetchall() == [
+            ("What it's for",)
+        ]
+        found = connection.sql(
+            "SELECT comment FROM duckdb_columns() WHERE table_name = 'x' AND column_name = 'v'"
+        )
         assert found.fetchall() == [('A "value"',)]
 
 
@@ -136,7 +142,12 @@ def test_a_reader_s_sql_sees_no_python_variable_and_changes_no_setting(warehouse
     secret_frame = pl.DataFrame({"a": [1]})
     assert secret_frame.height == 1
     with open_published(home) as reader:
-        for sql in ("SELECT * FROM secret_frame", "SET threads = 1", "CREATE TABLE t.y AS SELECT 1", "not sql"):
+        for sql in (
+            "SELECT * FROM secret_frame",
+            "SET threads = 1",
+            "CREATE TABLE t.y AS SELECT 1",
+            "not sql",
+        ):
             with pytest.raises(InputError):
                 reader.query(sql)
         assert reader.query("SELECT v FROM t.x WHERE k = ?", ["a"]).item() == "one"

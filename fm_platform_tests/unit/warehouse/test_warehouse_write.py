@@ -36,7 +36,13 @@ with open_warehouse(Home(Path(sys.argv[1])), "killed") as warehouse:
 
 def origin(source: str, *row_ids: str) -> pl.DataFrame:
     rows = [(source, row_id, "f" * 64, f"{source}.csv", line) for line, row_id in enumerate(row_ids, start=2)]
-    schema = {"source": pl.String, "row_id": pl.String, "file_sha256": pl.String, "path": pl.String, "line": pl.Int64}
+    schema = {
+        "source": pl.String,
+        "row_id": pl.String,
+        "file_sha256": pl.String,
+        "path": pl.String,
+        "line": pl.Int64,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -49,10 +55,15 @@ def state_of(warehouse: Warehouse) -> tuple[object, ...]:
 def test_a_table_and_its_records_are_written_in_order(warehouse):
     def checks(written: TableDigests) -> list[CheckOutcome]:
         assert warehouse.read("t.x").rows() == FIRST.rows()
-        return [CheckOutcome("first", True), CheckOutcome("second", False, True, "ERROR", "text", {"n": written.rows})]
+        return [
+            CheckOutcome("first", True),
+            CheckOutcome("second", False, True, "ERROR", "text", {"n": written.rows}),
+        ]
 
     before = [("source", {"sha256": "1"}), ("quarantine", {"cells": 0})]
-    record, outcomes = warehouse.write(TableWrite("t.x", ("k",), FIRST, {"actor": "me"}, before=before, checks=checks))
+    record, outcomes = warehouse.write(
+        TableWrite("t.x", ("k",), FIRST, {"actor": "me"}, before=before, checks=checks)
+    )
     records = warehouse.records()
     assert [entry.kind for entry in records] == ["source", "quarantine", "materialization", "check", "check"]
     assert record == records[2]
@@ -104,7 +115,9 @@ def test_a_process_killed_between_table_and_record_leaves_both_as_before(home):
     with open_warehouse(home, "first") as warehouse:
         warehouse.write(TableWrite("t.x", ("k",), FIRST, {}))
         before = state_of(warehouse)
-    finished = subprocess.run([sys.executable, "-c", KILLED, str(home.path)], capture_output=True, check=False)
+    finished = subprocess.run(
+        [sys.executable, "-c", KILLED, str(home.path)], capture_output=True, check=False
+    )
     assert finished.returncode == 9, finished.stderr
     with open_warehouse(home, "second") as warehouse:
         assert state_of(warehouse) == before
@@ -164,7 +177,9 @@ def test_a_table_without_rows_keeps_its_columns(warehouse):
         "SELECT * FROM secret_frame",
     ],
 )
-def test_sql_in_the_work_database_reaches_no_other_file_and_no_python_variable(warehouse, statement, tmp_path):
+def test_sql_in_the_work_database_reaches_no_other_file_and_no_python_variable(
+    warehouse, statement, tmp_path
+):
     secret_frame = pl.DataFrame({"secret": [1]})
     assert secret_frame.height == 1
     outside, neighbour = tmp_path / "outside", Path(f"{warehouse.home.path}-neighbour")
@@ -179,7 +194,10 @@ def test_sql_in_the_work_database_reaches_no_other_file_and_no_python_variable(w
 
 def test_a_file_that_is_no_database_is_an_environment_failure(home: Home):
     home.work.write_text("not a database, but long enough to look like a file " * 400)
-    with pytest.raises(EnvironmentFailure, match=r"work\.duckdb.*cannot be opened"), open_warehouse(home, "r"):
+    with (
+        pytest.raises(EnvironmentFailure, match=r"work\.duckdb.*cannot be opened"),
+        open_warehouse(home, "r"),
+    ):
         pass
 
 
