@@ -280,7 +280,10 @@ def dev(study: Path | None, home: Path | None, port: int) -> None:
     from fm_platform.study import load_study
 
     folder = study_folder(study, home)
-    serve(folder, home_of(load_study(folder), home), port)
+    place = home_of(load_study(folder), home)
+    click.echo(f"study {folder}\nhome  {place.path}\nUI    http://127.0.0.1:{port}  (Ctrl+C ends it)")
+    sys.stdout.flush()
+    serve(folder, place, port)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -197,12 +197,11 @@ def requested_hosts(log: Path) -> set[str]:
     kinds = {number: name for name, number in events["constants"]["logEventTypes"].items()}
     hosts = set()
     for event in events["events"]:
-        url = event.get("params", {}).get("url") if isinstance(event.get("params"), dict) else None
-        initiator = (
-            str(event.get("params", {}).get("initiator", "")) if isinstance(event.get("params"), dict) else ""
-        )
-        if (url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and initiator.startswith("http")) or (
-            url and kinds.get(event["type"]) == "URL_REQUEST_START_JOB" and "127.0.0.1" in url
-        ):
-            hosts.add(urlsplit(url).netloc)
+        asked = event.get("params")
+        if kinds.get(event["type"]) != "URL_REQUEST_START_JOB" or not isinstance(asked, dict):
+            continue
+        by_a_page = str(asked.get("initiator", "")).startswith("http")
+        host = urlsplit(asked.get("url", "")).netloc
+        if by_a_page or host.startswith("127.0.0.1"):
+            hosts.add(host)
     return hosts

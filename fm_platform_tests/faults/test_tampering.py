@@ -135,7 +135,8 @@ def ledger_tail(home: Path) -> str:
     in_work(
         home,
         "DELETE FROM audit.ledger WHERE seq = (SELECT max(seq) FROM audit.ledger)",
-        "UPDATE audit.head SET seq = l.seq, hash = l.hash FROM (SELECT * FROM audit.ledger ORDER BY seq DESC LIMIT 1) l",
+        "UPDATE audit.head SET seq = (SELECT max(seq) FROM audit.ledger)",
+        "UPDATE audit.head SET hash = (SELECT l.hash FROM audit.ledger AS l WHERE l.seq = head.seq)",
     )
     return "cut short"
 
