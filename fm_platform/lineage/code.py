@@ -17,7 +17,7 @@ from typing import Any
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 PACKAGE = "fm_platform"
-RESOURCE_SUFFIXES = (".yaml", ".j2", ".css")
+RESOURCE_SUFFIXES = (".yaml", ".j2", ".css", ".csv")
 _ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -1,6 +1,7 @@
 """What Dagster is given for the bundled demo. Structural drift shows as a change of the snapshot.
 
-After an intended change, run ``pytest fm_platform_tests/defs/test_definitions.py --snapshot-update`` and review the diff.
+After an intended change, run ``pytest fm_platform_tests/defs/test_definitions.py --snapshot-update``
+and review the diff.
 """
 
 from __future__ import annotations

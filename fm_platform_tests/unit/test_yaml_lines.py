@@ -140,7 +140,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         ("title: x\nitemz: []\n", 2, "unknown key 'itemz'", "did you mean 'items'?"),
         ("title: x\nzzz: 1\n", 2, "unknown key 'zzz'", "known keys here: by_name, items, one, title"),
         ("title: x\nitems:\n  - name: a\n    sice: 1\n", 4, "unknown key 'items.0.sice'", "did you mean 'size'?"),
-        ("title: x\nby_name:\n  k:\n    nme: a\n    name: b\n", 4, "unknown key 'by_name.k.nme'", "did you mean 'name'?"),
+        ("title: x\nby_name:\n  k:\n    nme: a\n", 4, "unknown key 'by_name.k.nme'", "did you mean 'name'?"),
         ("title: x\none: {name: a,\n  sizes: 1}\n", 3, "unknown key 'one.sizes'", "did you mean 'size'?"),
         ("items: []\n", 1, "key 'title' is missing", "add `title:` there"),
         ("title: x\nitems:\n  - size: 1\n", 3, "key 'items.0.name' is missing", "add `name:` there"),

@@ -128,7 +128,7 @@ def test_only_names_that_the_function_uses_are_followed(ask):
         lambda text: text.replace("# a remark", "# another remark,\n    # of two lines"),
         lambda text: text.replace("Build it.", "Build it well."),
         lambda text: text.replace('"""A module."""', '"""A module, described."""'),
-        lambda text: text.replace("basement.lift(step) + helper(step)", "(\n        basement.lift( step )\n        + helper(step)\n    )"),
+        lambda text: text.replace("basement.lift(step) + helper(step)", "(\n  basement.lift( step ) +\n helper(step))"),
         lambda text: text.replace("def helper(step):\n", 'def helper(step):\n    """What it does."""\n'),
         lambda text: text.replace('    """Build it."""\n', ""),
     ],
