@@ -15,6 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
 from pydantic import (
@@ -34,6 +35,8 @@ STUDY_FILE = "study.yaml"
 ROLES_OF_VISIT_SOURCES = ("visit", "date", "missing_reason")
 
 _SLUG = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+_FIELD = r"(\*|\d+(-\d+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/\d+)?"
+_CRON = re.compile(rf"^{_FIELD}(,{_FIELD})*(\s+{_FIELD}(,{_FIELD})*){{4}}$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
@@ -266,6 +269,22 @@ class Schedule(_Section):
     cron: str = "0 2 * * *"
     timezone: str = "UTC"
 
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if not _CRON.match(value):
+            raise ValueError("write five cron fields, e.g. 0 2 * * * for two in the morning")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no such time zone; write a name such as UTC or Europe/Berlin") from None
+        return value
+
 
 class Study(_Section):
     """A whole study.yaml, with the folder it stands in."""
@@ -442,6 +461,14 @@ def _with_contrast_file(document: YamlDocument, folder: Path) -> YamlDocument:
             line=1,
             mend="use nf-core's layout: id,variable,reference,target,blocking",
         )
+    for name_of_column in set(rows[0]) - needed - {"blocking"}:
+        if any(row[name_of_column] for row in rows):
+            raise InputError(
+                f"column {name_of_column!r} of a contrast file is not understood, and it may change the analysis",
+                file=folder / name,
+                line=1,
+                mend="list these contrasts in study.yaml, where subset and design can be given",
+            )
     contrasts = []
     for row in rows:
         blocking = [part for part in (row.get("blocking") or "").split(";") if part]

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
 from fm_platform.catalog.graph import Catalog
-from fm_platform.errors import CheckFailed, FmError
+from fm_platform.errors import CheckFailed, FmError, InputError
 from fm_platform.lineage.history import History, Materialized, as_state, fold
 from fm_platform.lineage.plan import FileDigests, Plan, blocked_by, blocked_halves, make_plan, parts_of
 from fm_platform.sources.store import keep
@@ -151,6 +151,7 @@ class Session:
         parts = parts_of(asset, self.history, self.catalog.study_digests, self._files, halves)
         if before is not None and before.fingerprint == parts.fingerprint and not force:
             return StepResult(asset.table, "fresh", before)
+        self._require_inputs(asset)
         self._require_unaltered_inputs(asset)
         self._record_study()
         delivered: list[Delivered] = []
@@ -198,6 +199,14 @@ class Session:
             raise CheckFailed(
                 f"{asset.table} is blocked: check {verdict.check} of {verdict.table} failed at {verdict.at}",
                 mend=f"see quarantine and `fm status`; correct what {verdict.table} reads, then refresh",
+            )
+
+    def _require_inputs(self, asset: Asset) -> None:
+        missing = [table for table in asset.inputs if table not in self.history.materialized]
+        if missing and not asset.tolerates_blocked:
+            raise InputError(
+                f"{asset.table} reads {missing[0]}, which was never materialized",
+                mend=f"select what it needs, too: --select +{asset.table}",
             )
 
     def _require_unaltered_inputs(self, asset: Asset) -> None:
@@ -284,9 +293,16 @@ class Session:
     def _record_study(self) -> None:
         study = self.catalog.study
         digest = sha256_text(study.text)
+        contrasts = [contrast.model_dump(mode="json") for contrast in study.contrasts]
         last = self.history.study
-        if last is None or last["sha256"] != digest:
-            body = {"id": study.study.id, "sha256": digest, "text": study.text, "actor": self.actor.name}
+        if last is None or last["sha256"] != digest or last.get("contrasts") != contrasts:
+            body = {
+                "id": study.study.id,
+                "sha256": digest,
+                "text": study.text,
+                "contrasts": contrasts,
+                "actor": self.actor.name,
+            }
             with self.warehouse.transaction():
                 self.warehouse.append("study", body)
 

@@ -86,6 +86,8 @@ def select(expression: str, nodes: Mapping[str, Node]) -> set[str]:
         InputError: A name matches nothing.
     """
     chosen: set[str] = set()
+    if not expression.strip(", "):
+        raise InputError("--select names nothing", mend="name assets, e.g. --select +report.responders")
     for part in expression.replace(",", " ").split():
         up, down = part.startswith("+"), part.endswith("+")
         name = part.strip("+").replace("/", ".")

@@ -34,6 +34,9 @@ _AUDIT_TABLES = (
         source VARCHAR, _row_id VARCHAR, file_sha256 VARCHAR, path VARCHAR, line BIGINT)""",
 )
 
+_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
+"""The files that DuckDB keeps for one database."""
+
 _LEDGER_COLUMNS = 'seq, kind, "at", run_id, body, prev_hash, hash'
 
 
@@ -275,11 +278,21 @@ def check_body(table: str, outcome: CheckOutcome, value_digest: str) -> dict[str
     }
 
 
+def _allow_only(connection: duckdb.DuckDBPyConnection, home: Home, url: str) -> None:
+    """Name the few files that may be opened once external access is off."""
+    folders = [home.path] if url.startswith("ducklake:") else [home.scratch]
+    databases = [str(home.published)] if url.startswith("ducklake:") else [str(home.published), url]
+    files = [f"{database}{suffix}" for database in databases for suffix in _SUFFIXES]
+    for setting, paths in (("allowed_directories", folders), ("allowed_paths", files)):
+        connection.execute(f"SET {setting} = [{', '.join(literal(str(path)) for path in paths)}]")
+
+
 @contextmanager
 def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Iterator[Warehouse]:
     """Attach the work database as ``fm``. The caller holds the home's lock.
 
-    SQL that runs here can neither read files nor load extensions; only the home's own databases can be attached.
+    SQL that runs here can load no extension and can read and write only the databases of the home and its scratch
+    folder; a DuckLake catalog needs the whole home for its data files.
 
     Raises:
         EnvironmentFailure: The database cannot be opened.
@@ -289,11 +302,10 @@ def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Itera
     try:
         for name in required_extensions(url):
             connection.execute(f"LOAD {literal(str(extension_file(name)))}")
-        allowed = [str(home.path)]
         connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET autoload_known_extensions = false")
         connection.execute("SET python_enable_replacements = false")
-        connection.execute(f"SET allowed_directories = [{', '.join(literal(folder) for folder in allowed)}]")
+        _allow_only(connection, home, url)
         connection.execute("SET enable_external_access = false")
         connection.execute(f"ATTACH {literal(url)} AS fm{' (READ_ONLY)' if read_only else ''}")
         if not read_only:

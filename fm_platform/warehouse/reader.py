@@ -15,6 +15,7 @@ import polars as pl
 
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.warehouse.home import Home
+from fm_platform.warehouse.names import literal
 
 
 class Published:
@@ -83,14 +84,17 @@ def open_published(home: Home) -> Iterator[Published]:
             file=home.published,
             mend="run `fm refresh`, or name the home with --home",
         )
+    connection = duckdb.connect(":memory:")
     try:
-        connection = duckdb.connect(str(home.published), read_only=True)
+        connection.execute(f"ATTACH {literal(str(home.published))} AS warehouse (READ_ONLY)")
     except duckdb.Error as error:
+        connection.close()
         raise EnvironmentFailure(
             f"cannot be opened: {_first_lines(error)}", file=home.published, mend="run `fm verify`"
         ) from error
     try:
         for setting in (
+            "USE warehouse",
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
             "SET python_enable_replacements = false",
