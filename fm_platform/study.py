@@ -267,6 +267,7 @@ class Study(_Section):
     unscheduled: tuple[str, ...] = ()
     population: dict[str, Texts] = Field(default_factory=dict)
     strata: str | None = None
+    reference_arm: str | None = None
     labels: dict[str, dict[str, str]] = Field(default_factory=dict)
     instruments: tuple[InstrumentUse, ...] = ()
     outcomes: tuple[Outcome, ...] = ()

@@ -9,9 +9,11 @@ from functools import partial
 
 import polars as pl
 
+from fm_platform.catalog.analyses import analysis_assets
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.scoring import score_answers
@@ -37,7 +39,7 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     for model in load_models(models_folder(), staging_models(study, instruments)):
         assets.append(model_asset(model, half="clinical", group=model.schema))
-    return [*assets, _scores(), *statistics_assets()]
+    return [*assets, _scores(), *statistics_assets(), *analysis_assets(study), results_data(study)]
 
 
 # -- delivered files ----------------------------------------------------------------------------------------------

@@ -179,6 +179,29 @@ class Mcid(_Part):
     citation: str
 
 
+class Criterion(_Part):
+    """At least ``at_least`` of these scores improve by ``reduction_percent`` of baseline or more."""
+
+    scores: Names
+    reduction_percent: Annotated[int, Field(ge=1, le=99)]
+    at_least: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _enough(self) -> Criterion:
+        if self.at_least > len(self.scores):
+            raise ValueError("at_least asks for more scores than are listed")
+        return self
+
+
+class Composite(_Part):
+    """A responder definition over several scores: every criterion is met."""
+
+    id: Name
+    label: str
+    citation: str
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+
+
 class Instrument(_Part):
     """A questionnaire: what is asked and how it is scored."""
 
@@ -192,6 +215,7 @@ class Instrument(_Part):
     scores: tuple[Score, ...]
     bands: Annotated[tuple[BandScheme, ...], BeforeValidator(_empty_if_none)] = ()
     mcid: Annotated[tuple[Mcid, ...], BeforeValidator(_empty_if_none)] = ()
+    composites: Annotated[tuple[Composite, ...], BeforeValidator(_empty_if_none)] = ()
 
     @property
     def item_ids(self) -> tuple[str, ...]:
