@@ -103,7 +103,8 @@ class Score(_Part):
         prorate: the answered items stand for all of them, if at least ``min_answered`` of them are answered.
         lowest, highest: counts as its smallest or largest answer, which gives the bounds of the score.
 
-    A value is a whole number over ``scale``, or over ``prorated_scale`` where items were missing.
+    A value is a whole number over ``scale``, or over ``prorated_scale`` where items were missing. ``paramcd``
+    is its ADaM parameter code; without one, a code is made from its id.
     """
 
     id: Name
@@ -120,10 +121,11 @@ class Score(_Part):
     scale: Annotated[int, Field(ge=1)] = 1
     prorated_scale: Annotated[int, Field(ge=1)] | None = None
     better: Literal["lower", "higher"] = "lower"
+    paramcd: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,7}$")] | None = None
 
     @model_validator(mode="after")
     def _fits_rule(self) -> Score:
-        given = self.model_fields_set - {"id", "label", "rule", "better"}
+        given = self.model_fields_set - {"id", "label", "rule", "better", "paramcd"}
         allowed = {
             "item": {"item"},
             "sum": {"domains", "items", "weight", "scale", "missing", "min_answered", "prorated_scale"},

@@ -17,8 +17,8 @@ from typing import Literal
 
 from fm_platform.statistics.integers import Number, on_common_scale
 
-MOST_STEPS = 3_000_000
-"""Additions that the exact distribution may take, a few seconds' worth."""
+MOST_STEPS = 1_500_000
+"""Additions that the exact distribution may take, a second or two' worth."""
 FEWEST_APPROXIMATED = 20
 
 
