@@ -245,6 +245,14 @@ class Contrast(_Section):
         return self
 
 
+class Privacy(_Section):
+    """What could identify a subject, and whether pseudonymized tables are wanted (key: ``FM_PSEUDONYM_KEY``)."""
+
+    quasi_identifiers: tuple[str, ...] = ()
+    k: int = Field(default=3, ge=2)
+    pseudonyms: bool = False
+
+
 class Gate(_Section):
     """When the gate stops a half: the largest share of a source's rows that may be set aside."""
 
@@ -275,6 +283,7 @@ class Study(_Section):
     withdrawals: str | None = None
     expression: ExpressionSource | None = None
     contrasts: tuple[Contrast, ...] = ()
+    privacy: Privacy = Privacy()
     gate: Gate = Gate()
     schedule: Schedule = Schedule()
 

@@ -15,6 +15,7 @@ from fm_platform.catalog.clinical_marts import clinical_marts
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.privacy import privacy_assets
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
@@ -44,7 +45,7 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
     generated = [*staging_models(study, instruments), *([second] if second else [])]
     for model in load_models(models_folder(), generated):
         assets.append(model_asset(model, half="clinical", group=model.schema))
-    assets += [_scores(checked=second is not None), *clinical_marts(instruments)]
+    assets += [_scores(checked=second is not None), *clinical_marts(instruments), *privacy_assets(study, instruments)]
     return [*assets, *statistics_assets(), *analysis_assets(study), results_data(study)]
 
 

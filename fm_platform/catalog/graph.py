@@ -14,6 +14,7 @@ from fm_platform.catalog.clinical import clinical_assets
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
 from fm_platform.catalog.parameters import parameters_asset
+from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
@@ -59,6 +60,7 @@ def build_catalog(study_folder: Path) -> Catalog:
     if study.has_expression:
         assets += expression_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
+    assets = with_privacy(study, instruments, assets)
     return Catalog(study, instruments, {asset.table: asset for asset in assets}, _study_digests(study, instruments, assets))
 
 

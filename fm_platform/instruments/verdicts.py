@@ -65,8 +65,8 @@ def criteria_table(
         instruments: The study's instruments; those without the criteria's bounds give no rows.
 
     Returns:
-        The columns of ``CRITERIA_SCHEMA``. ``undecided_by`` names what is not fully known where the verdict is
-        indeterminate.
+        The columns of ``CRITERIA_SCHEMA``. ``undecided_by`` names what is not fully known where the verdict
+        is indeterminate.
     """
     frames = [pl.DataFrame(schema=CRITERIA_SCHEMA)]
     for instrument in instruments:

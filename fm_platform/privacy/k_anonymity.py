@@ -6,6 +6,7 @@ Belongs here: equivalence classes and bands. Does not belong here: which columns
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,27 +60,30 @@ BANDINGS = (
 
 
 def banded(values: pl.Series, banding: Banding) -> pl.Series:
-    """Numbers as texts of their band; other values as they are, null as ``unknown``."""
+    """Numbers as texts of their band; other values as they are, null as ``unknown``.
+
+    A series named ``age`` ends at ``OLDEST_SHOWN``.
+    """
     if not values.dtype.is_numeric():
         return values.cast(pl.String).fill_null("unknown")
     if banding.width == 0:
         return pl.Series(values.name, ["any"] * len(values), dtype=pl.String)
-    if banding.width is None:
-        return values.cast(pl.Float64).map_elements(_shown, return_dtype=pl.String).fill_null("unknown")
-    width = banding.width
-    return values.cast(pl.Float64).map_elements(lambda v: _band(v, width), return_dtype=pl.String).fill_null("unknown")
+    oldest = OLDEST_SHOWN if values.name == "age" else None
+    texts = [
+        "unknown" if value is None else _band(value, banding.width, oldest)
+        for value in values.cast(pl.Float64).to_list()
+    ]
+    return pl.Series(values.name, texts, dtype=pl.String)
 
 
-def _shown(value: float) -> str:
-    return f"{value:g}"
-
-
-def _band(value: float, width: int) -> str:
-    low = int(value // width) * width
+def _band(value: float, width: int | None, oldest: int | None) -> str:
+    if oldest is not None and value >= oldest:
+        return f"{oldest}+"
+    if width is None:
+        return f"{value:g}"
+    low = math.floor(value / width) * width
     high = low + width - 1
-    if low >= OLDEST_SHOWN or value >= OLDEST_SHOWN:
-        return f"{OLDEST_SHOWN}+"
-    return f"{low}-{min(high, OLDEST_SHOWN - 1)}"
+    return f"{low}-{high if oldest is None else min(high, oldest - 1)}"
 
 
 def equivalence_classes(people: pl.DataFrame, quasi_identifiers: Sequence[str], k: int) -> pl.DataFrame:
@@ -100,7 +104,10 @@ def equivalence_classes(people: pl.DataFrame, quasi_identifiers: Sequence[str], 
     for banding in BANDINGS if numeric else BANDINGS[:1]:
         parts = [banded(people[name], banding) for name in quasi_identifiers]
         words = pl.concat_str(
-            [pl.format("{}={}", pl.lit(name), part) for name, part in zip(quasi_identifiers, parts, strict=True)],
+            [
+                pl.format("{}={}", pl.lit(name), part)
+                for name, part in zip(quasi_identifiers, parts, strict=True)
+            ],
             separator="; ",
         )
         frames.append(
@@ -148,6 +155,16 @@ def summary(classes: pl.DataFrame, quasi_identifiers: Sequence[str], k: int) -> 
     return pl.DataFrame(rows, schema=SUMMARY_SCHEMA)
 
 
+def suggested_banding(found: pl.DataFrame | None) -> Banding:
+    """The finest banding that passes; bands of ten where none does or nothing was declared.
+
+    Args:
+        found: Rows of ``privacy.k_anonymity``, if there are any.
+    """
+    names = found.filter("suggested")["banding"].to_list() if found is not None else []
+    return next((banding for banding in BANDINGS if banding.name in names), BANDINGS[2])
+
+
 def refusal(found: pl.DataFrame) -> str | None:
     """Why tables must not leave the home as they are; None where they may.
 
@@ -161,6 +178,6 @@ def refusal(found: pl.DataFrame) -> str | None:
     wider = next((row["banding"] for row in rows.values() if row["suggested"]), None)
     mend = f"numbers in {wider} would do" if wider else "no banding of numbers is enough: leave out a column"
     return (
-        f"{first['n_below_k']} of {first['n_subjects']} subjects share {first['quasi_identifiers']} with fewer "
-        f"than {first['k_required'] - 1} others; {mend}"
+        f"{first['n_below_k']} of {first['n_subjects']} subjects share {first['quasi_identifiers']} "
+        f"with fewer than {first['k_required'] - 1} others; {mend}"
     )

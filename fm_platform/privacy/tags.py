@@ -6,10 +6,12 @@ what is done about them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+from fm_platform.instruments.model import Instrument
 from fm_platform.study import Study
+from fm_platform.validation.columns import declared_columns
 from fm_platform.warehouse.records import ColumnInput
 
 Tag = Literal["identifier", "date", "quasi_identifier", "unclassified"]
@@ -31,52 +33,54 @@ LineageOf = Callable[[str], Mapping[str, Iterable[ColumnInput]]]
 """Column lineage of a table; empty where none is known."""
 
 
-def tag_of(study: Study, table: str, column: str) -> Tag | None:
-    """The tag of a column by its name and its role in study.yaml.
+class Tags:
+    """The tags of a study's columns."""
 
-    A column of a delivered file that study.yaml does not mention is unclassified: it may hold free text.
-    """
-    if column.startswith("_"):
-        return None
-    schema, name = table.split(".", 1)
-    source = study.clinical.get(name)
-    if source is not None and schema in ("raw", "staging"):
-        for role, columns in source.columns.items():
-            if column in columns:
-                by_role = _BY_ROLE.get(role)
-                return by_role or ("quasi_identifier" if role in study.privacy.quasi_identifiers else None)
-        if schema == "raw":
-            return None if _is_used(study, name, column) else "unclassified"
-    if column in study.privacy.quasi_identifiers and schema in ("staging", "marts", "privacy"):
-        return "quasi_identifier"
-    return _BY_NAME.get(column)
+    def __init__(self, study: Study, instruments: Sequence[Instrument] = ()) -> None:
+        """Note which columns of the delivered files have a declared use."""
+        self._study = study
+        self._quasi = set(study.privacy.quasi_identifiers)
+        declared = declared_columns(study, instruments) if study.has_clinical else ()
+        self._declared = {(entry.source, entry.column): entry for entry in declared}
 
+    def of(self, table: str, column: str) -> Tag | None:
+        """The tag of a column, by its name and its role in study.yaml.
 
-def _is_used(study: Study, source: str, column: str) -> bool:
-    """Whether an instrument or an outcome reads a raw column: then the gate has made sure that it is a number."""
-    if any(outcome.column == f"{source}.{column}" for outcome in study.outcomes):
-        return True
-    return any(use.source == source for use in study.instruments)
+        A column of a delivered file that study.yaml does not mention is unclassified: it may hold free text.
+        """
+        if column.startswith("_"):
+            return None
+        schema, name = table.split(".", 1)
+        if schema in ("raw", "staging") and name in self._study.clinical:
+            entry = self._declared.get((name, column))
+            if entry is not None:
+                by_role = _BY_ROLE.get(entry.kind)
+                return by_role or ("quasi_identifier" if entry.role in self._quasi else None)
+            if schema == "raw":
+                return "unclassified"
+        if column in self._quasi and schema in ("staging", "marts", "privacy"):
+            return "quasi_identifier"
+        return _BY_NAME.get(column)
 
+    def identifying_inputs(
+        self, table: str, column: str, lineage_of: LineageOf, _seen: set[tuple[str, str]] | None = None
+    ) -> set[tuple[str, str, Tag]]:
+        """The tagged columns whose values reach a column one by one.
 
-def identifying_inputs(
-    study: Study, table: str, column: str, lineage_of: LineageOf, _seen: set[tuple[str, str]] | None = None
-) -> set[tuple[str, str, Tag]]:
-    """The tagged columns whose values reach a column one by one.
-
-    Args:
-        study: For the tags.
-        table: Where the column is.
-        column: The column.
-        lineage_of: Column lineage of any table.
-    """
-    seen = set() if _seen is None else _seen
-    if (table, column) in seen:
-        return set()
-    seen.add((table, column))
-    tag = tag_of(study, table, column)
-    found: set[tuple[str, str, Tag]] = {(table, column, tag)} if tag in IDENTIFYING and tag is not None else set()
-    for entry in lineage_of(table).get(column, ()):
-        if entry.kind == "DIRECT" and entry.transformation in PASSES_ON:
-            found |= identifying_inputs(study, entry.table, entry.column, lineage_of, seen)
-    return found
+        Args:
+            table: Where the column is.
+            column: The column.
+            lineage_of: Column lineage of any table.
+        """
+        seen = set() if _seen is None else _seen
+        if (table, column) in seen:
+            return set()
+        seen.add((table, column))
+        tag = self.of(table, column)
+        found: set[tuple[str, str, Tag]] = set()
+        if tag is not None and tag in IDENTIFYING:
+            found.add((table, column, tag))
+        for entry in lineage_of(table).get(column, ()):
+            if entry.kind == "DIRECT" and entry.transformation in PASSES_ON:
+                found |= self.identifying_inputs(entry.table, entry.column, lineage_of, seen)
+        return found

@@ -18,7 +18,7 @@ from typing import Literal
 from fm_platform.statistics.integers import Number, on_common_scale
 
 MOST_STEPS = 1_500_000
-"""Additions that the exact distribution may take, a second or two' worth."""
+"""Additions that the exact distribution may take, a second or two of them."""
 FEWEST_APPROXIMATED = 20
 
 
