@@ -257,6 +257,14 @@ class Contrast(_Section):
         return self
 
 
+class Privacy(_Section):
+    """What could identify a subject, and whether pseudonymized tables are wanted (key: ``FM_PSEUDONYM_KEY``)."""
+
+    quasi_identifiers: tuple[str, ...] = ()
+    k: int = Field(default=3, ge=2)
+    pseudonyms: bool = False
+
+
 class Gate(_Section):
     """When the gate stops a half: the largest share of a source's rows that may be set aside."""
 
@@ -295,6 +303,7 @@ class Study(_Section):
     unscheduled: tuple[str, ...] = ()
     population: dict[str, Texts] = Field(default_factory=dict)
     strata: str | None = None
+    reference_arm: str | None = None
     labels: dict[str, dict[str, str]] = Field(default_factory=dict)
     instruments: tuple[InstrumentUse, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
@@ -302,6 +311,7 @@ class Study(_Section):
     withdrawals: str | None = None
     expression: ExpressionSource | None = None
     contrasts: tuple[Contrast, ...] = ()
+    privacy: Privacy = Privacy()
     gate: Gate = Gate()
     schedule: Schedule = Schedule()
 

@@ -9,9 +9,14 @@ from functools import partial
 
 import polars as pl
 
+from fm_platform.catalog.analyses import analysis_assets
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.clinical_marts import clinical_marts
 from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.privacy import privacy_assets
+from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.scoring import score_answers
@@ -22,6 +27,7 @@ from fm_platform.study import Study
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.columns import require_columns, required_columns
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
+from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column
@@ -35,9 +41,16 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
     assets: list[Asset] = []
     for source in study.clinical:
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
-    for model in load_models(models_folder(), staging_models(study, instruments)):
+    second = score_model(study, instruments)
+    generated = [*staging_models(study, instruments), *([second] if second else [])]
+    for model in load_models(models_folder(), generated):
         assets.append(model_asset(model, half="clinical", group=model.schema))
-    return [*assets, _scores(), *statistics_assets()]
+    assets += [
+        _scores(checked=second is not None),
+        *clinical_marts(instruments),
+        *privacy_assets(study, instruments),
+    ]
+    return [*assets, *statistics_assets(), *analysis_assets(study), results_data(study)]
 
 
 # -- delivered files ----------------------------------------------------------------------------------------------
@@ -150,7 +163,7 @@ def _decisions(result: GateResult) -> dict[str, int]:
 # -- scores ---------------------------------------------------------------------------------------
 
 
-def _scores() -> Asset:
+def _scores(*, checked: bool) -> Asset:
     answers = direct("staging.stg_answers", "answer", "item")
     given = indirect("staging.stg_visits", "source", "subject_id", "visit_id")
     return Asset(
@@ -159,9 +172,10 @@ def _scores() -> Asset:
         group="staging",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=("staging.stg_answers", "staging.stg_visits"),
+        inputs=("staging.stg_answers", "staging.stg_visits", *((SQL_SCORES,) if checked else ())),
         key=("subject_id", "visit_id", "score_id"),
         study_keys=("instruments",),
+        checks=(SAME_IN_SQL,) if checked else (),
         code_version=code_version(build_scores),
         build=build_scores,
         lineage={
@@ -206,7 +220,10 @@ def build_scores(step: Step) -> Built:
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
         frames.append(score_answers(instrument, own, given))
-    return Built(rows=pl.concat(frames) if frames else _no_scores())
+    if not frames:
+        return Built(rows=_no_scores())
+    rows = pl.concat(frames)
+    return Built(rows=rows, checks=lambda: [same_in_sql(rows, step.read(SQL_SCORES))])
 
 
 def _no_scores() -> pl.DataFrame:

@@ -5,6 +5,7 @@ Belongs here: names and meanings. Does not belong here: what fills them.
 
 from __future__ import annotations
 
+from fm_platform.catalog.analysis_columns import ARMS_COLUMNS as ARM_STATISTICS
 from fm_platform.catalog.asset import columns
 from fm_platform.catalog.statistics import CHANGE_COLUMNS as CHANGE_STATISTICS
 from fm_platform.catalog.statistics import RESPONDER_COLUMNS as RESPONDER_STATISTICS
@@ -50,13 +51,27 @@ CHANGE_COLUMNS = _described(
 )
 RESPONDER_COLUMNS = _described(
     "responder visit stratum position responder_label visit_label n n_missing responders rate ci_low ci_high ci_level "
-    "denominator method note engine_version rate_text ci_text",
+    "denominator n_nri rate_nri nri_low nri_high method note engine_version rate_text ci_text nri_text",
     RESPONDER_STATISTICS,
     position="Order on the page",
     responder_label="How the table calls the definition",
     visit_label="How the table calls the visit",
     rate_text="The rate as printed",
     ci_text="The interval as printed",
+    nri_text="Rate and interval of everyone expected, as printed",
+)
+ARMS_COLUMNS = _described(
+    "outcome visit arm reference position outcome_label visit_label arm_label reference_label n n_arm n_reference "
+    "n_missing family_size median_change_arm median_change_reference shift shift_low shift_high shift_level superiority "
+    "p_value p_floor p_holm holm_floor family method note engine_version shift_text p_text",
+    ARM_STATISTICS,
+    position="Order on the page",
+    outcome_label="How the table calls the outcome",
+    visit_label="How the table calls the visit",
+    arm_label="How the table calls the arm",
+    reference_label="How the table calls the reference arm",
+    shift_text="The shift as printed",
+    p_text="The p-value as printed, with its floor",
 )
 TOP_GENE_COLUMNS = columns(
     contrast="The contrast",

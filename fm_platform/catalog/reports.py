@@ -10,21 +10,31 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from fm_platform.catalog.analyses import has_arms
 from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
 from fm_platform.catalog.report_columns import (
+    ARMS_COLUMNS,
     CHANGE_COLUMNS,
     CHARACTERISTICS_COLUMNS,
     RESPONDER_COLUMNS,
     TOP_GENE_COLUMNS,
 )
+from fm_platform.catalog.results_data import ARD, CELLS_CHECK, cells_check
 from fm_platform.lineage.code import code_version, library_version
 from fm_platform.lineage.history import History
 from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.csv import table_csv
 from fm_platform.reporting.html import GateLine, HalfState, ReportInput, RunInfo, SourceLine, render_report
 from fm_platform.reporting.sections import report_figures
-from fm_platform.reporting.tables import KEYS, responders_table, symptom_change_table, top_genes
+from fm_platform.reporting.tables import (
+    KEYS,
+    between_arms_table,
+    responders_table,
+    symptom_change_table,
+    top_genes,
+)
 from fm_platform.study import Study
+from fm_platform.validation.roles import subject_role
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
 
@@ -46,6 +56,8 @@ def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
     tables: list[Asset] = []
     if study.has_clinical:
         tables += [_characteristics(), _change(), _responders()]
+        if has_arms(study):
+            tables.append(_arms())
     if study.contrasts:
         tables.append(_top_genes())
     report = _report(study)
@@ -68,8 +80,9 @@ def _characteristics() -> Asset:
         group="report",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=(people,),
+        inputs=(people, ARD),
         key=KEYS["report.characteristics"],
+        checks=(CELLS_CHECK,),
         study_keys=("labels", "strata", "study"),
         code_version=code_version(build_characteristics),
         build=build_characteristics,
@@ -83,7 +96,14 @@ def _characteristics() -> Asset:
 
 def build_characteristics(step: Step) -> Built:
     """``report.characteristics``."""
-    return Built(rows=characteristics(step.read("marts.participants"), step.study))
+    return _checked(
+        step, characteristics(step.read("marts.participants"), step.study), "stats.characteristics"
+    )
+
+
+def _checked(step: Step, printed: pl.DataFrame, table: str) -> Built:
+    """A report table with the check that its cells are those of the analysis results data."""
+    return Built(rows=printed, checks=lambda: [cells_check(step, printed, table)])
 
 
 def _change() -> Asset:
@@ -94,8 +114,10 @@ def _change() -> Asset:
         group="report",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=(stats, "study.outcomes", "study.visits"),
+        inputs=(stats, ARD, "study.outcomes", "study.visits"),
         key=KEYS["report.symptom_change"],
+        study_keys=("clinical", "strata"),
+        checks=(CELLS_CHECK,),
         code_version=code_version(build_change),
         build=build_change,
         lineage=_copied(
@@ -117,7 +139,10 @@ def build_change(step: Step) -> Built:
     stats, outcomes, visits = (
         step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits")
     )
-    return Built(rows=symptom_change_table(stats, outcomes, visits))
+    strata = step.study.strata
+    within_arms = strata is not None and subject_role(step.study, strata) == "arm"
+    printed = symptom_change_table(stats, outcomes, visits, within_arms=within_arms)
+    return _checked(step, printed, "stats.symptom_change")
 
 
 def _responders() -> Asset:
@@ -128,8 +153,9 @@ def _responders() -> Asset:
         group="report",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=(stats, "study.responders", "study.outcomes", "study.visits"),
+        inputs=(stats, ARD, "study.responders", "study.outcomes", "study.visits"),
         key=KEYS["report.responders"],
+        checks=(CELLS_CHECK,),
         code_version=code_version(build_responders),
         build=build_responders,
         lineage=_copied(
@@ -143,6 +169,7 @@ def _responders() -> Asset:
             visit_label=direct("study.visits", "label", how="IDENTITY"),
             ci_text=direct(stats, "ci_low", "ci_high"),
             rate_text=direct(stats, "responders", "n", "rate", "ci_low", "ci_high"),
+            nri_text=direct(stats, "responders", "n_nri", "nri_low", "nri_high"),
         ),
         columns=RESPONDER_COLUMNS,
     )
@@ -153,7 +180,42 @@ def build_responders(step: Step) -> Built:
     stats, definitions, outcomes, visits = (
         step.read(t) for t in ("stats.responders", "study.responders", "study.outcomes", "study.visits")
     )
-    return Built(rows=responders_table(stats, definitions, outcomes, visits))
+    return _checked(step, responders_table(stats, definitions, outcomes, visits), "stats.responders")
+
+
+def _arms() -> Asset:
+    stats = "stats.between_arms"
+    return Asset(
+        table="report.between_arms",
+        description="Change from baseline of each arm against the reference arm, ready to print.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(stats, ARD, "study.outcomes", "study.visits"),
+        key=KEYS["report.between_arms"],
+        study_keys=("labels",),
+        checks=(CELLS_CHECK,),
+        code_version=code_version(build_arms),
+        build=build_arms,
+        lineage=_copied(
+            ARMS_COLUMNS,
+            stats,
+            outcome_label=direct("study.outcomes", "label", how="IDENTITY"),
+            visit_label=direct("study.visits", "label", how="IDENTITY"),
+            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            arm_label=direct(stats, "arm"),
+            reference_label=direct(stats, "reference"),
+            shift_text=direct(stats, "shift", "shift_low", "shift_high", "shift_level"),
+            p_text=direct(stats, "p_value", "p_floor"),
+        ),
+        columns=ARMS_COLUMNS,
+    )
+
+
+def build_arms(step: Step) -> Built:
+    """``report.between_arms``."""
+    stats, outcomes, visits = (step.read(t) for t in ("stats.between_arms", "study.outcomes", "study.visits"))
+    return _checked(step, between_arms_table(stats, outcomes, visits, step.study), "stats.between_arms")
 
 
 def _top_genes() -> Asset:
@@ -200,6 +262,7 @@ def _copied(described: tuple[Column, ...], table: str, **own: tuple[ColumnInput,
 def _report(study: Study) -> Asset:
     inputs: tuple[str, ...] = ()
     if study.has_clinical:
+        inputs += ("report.between_arms",) if has_arms(study) else ()
         gated = [f"{schema}.{source}" for source in study.clinical for schema in ("raw", "quarantine")]
         inputs += (*CLINICAL_INPUTS, *gated)
     if study.contrasts:
@@ -260,6 +323,8 @@ def _tables(step: Step) -> dict[str, pl.DataFrame]:
     wanted = (CLINICAL_INPUTS if step.study.has_clinical else ()) + (
         EXPRESSION_INPUTS if step.study.contrasts else ()
     )
+    if step.study.has_clinical and has_arms(step.study):
+        wanted += ("report.between_arms",)
     found = {table: step.read_if_any(table) for table in wanted}
     return {table: frame for table, frame in found.items() if frame is not None}
 

@@ -13,7 +13,7 @@ import polars as pl
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.session import KEY_CHECK, PUBLISH, Session, StepResult
 from fm_platform.errors import FmError
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column
 
 SESSION = "session"
 RECOMPUTED = "fm/recomputed"
@@ -97,6 +97,7 @@ def _static_metadata(asset: Asset) -> dict[str, Any]:
                     column.type or "?",
                     description=column.description,
                     constraints=dg.TableColumnConstraints(nullable=column.name not in asset.key),
+                    tags=_tags(column),
                 )
                 for column in asset.columns
             ]
@@ -124,7 +125,7 @@ def _materialize_result(asset: Asset, session: Session, result: StepResult) -> d
 
 
 def _table_metadata(asset: Asset, session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
-    described = {column.name: column.description for column in asset.columns}
+    described = {column.name: column for column in asset.columns}
     lineage: dict[str, list[dg.TableColumnDep]] = {
         column: [
             dg.TableColumnDep(asset_key(table), name)
@@ -136,12 +137,23 @@ def _table_metadata(asset: Asset, session: Session, body: Mapping[str, Any]) -> 
         "dagster/row_count": body["rows"],
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(name, kind, description=described.get(name)) for name, kind in body["columns"]
+                dg.TableColumn(
+                    name,
+                    kind,
+                    description=described[name].description if name in described else None,
+                    tags=_tags(described.get(name)),
+                )
+                for name, kind in body["columns"]
             ]
         ),
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
         "preview": dg.MetadataValue.md(_preview(asset, session)),
     }
+
+
+def _tags(column: Column | None) -> dict[str, str]:
+    """Privacy tags in Dagster's form."""
+    return {"fm/privacy": column.tags[0]} if column is not None and column.tags else {}
 
 
 def _preview(asset: Asset, session: Session) -> str:

@@ -54,10 +54,13 @@ def check_instrument(instrument: Instrument, complain: Complain) -> None:
         if score.rule == "sum":
             _check_scale(instrument, index, score, complain)
     _check_bands(instrument, complain)
+    known = {score.id for score in instrument.scores}
     for index, mcid in enumerate(instrument.mcid):
-        _known(
-            mcid.score, {score.id for score in instrument.scores}, "score", ("mcid", index, "score"), complain
-        )
+        _known(mcid.score, known, "score", ("mcid", index, "score"), complain)
+    for index, composite in enumerate(instrument.composites):
+        for place, criterion in enumerate(composite.criteria):
+            for name in criterion.scores:
+                _known(name, known, "score", ("composites", index, "criteria", place, "scores"), complain)
 
 
 def _known(

@@ -103,7 +103,8 @@ class Score(_Part):
         prorate: the answered items stand for all of them, if at least ``min_answered`` of them are answered.
         lowest, highest: counts as its smallest or largest answer, which gives the bounds of the score.
 
-    A value is a whole number over ``scale``, or over ``prorated_scale`` where items were missing.
+    A value is a whole number over ``scale``, or over ``prorated_scale`` where items were missing. ``paramcd``
+    is its ADaM parameter code; without one, a code is made from its id.
     """
 
     id: Name
@@ -120,10 +121,11 @@ class Score(_Part):
     scale: Annotated[int, Field(ge=1)] = 1
     prorated_scale: Annotated[int, Field(ge=1)] | None = None
     better: Literal["lower", "higher"] = "lower"
+    paramcd: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,7}$")] | None = None
 
     @model_validator(mode="after")
     def _fits_rule(self) -> Score:
-        given = self.model_fields_set - {"id", "label", "rule", "better"}
+        given = self.model_fields_set - {"id", "label", "rule", "better", "paramcd"}
         allowed = {
             "item": {"item"},
             "sum": {"domains", "items", "weight", "scale", "missing", "min_answered", "prorated_scale"},
@@ -179,6 +181,29 @@ class Mcid(_Part):
     citation: str
 
 
+class Criterion(_Part):
+    """At least ``at_least`` of these scores improve by ``reduction_percent`` of baseline or more."""
+
+    scores: Names
+    reduction_percent: Annotated[int, Field(ge=1, le=99)]
+    at_least: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _enough(self) -> Criterion:
+        if self.at_least > len(self.scores):
+            raise ValueError("at_least asks for more scores than are listed")
+        return self
+
+
+class Composite(_Part):
+    """A responder definition over several scores: every criterion is met."""
+
+    id: Name
+    label: str
+    citation: str
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+
+
 class Instrument(_Part):
     """A questionnaire: what is asked and how it is scored."""
 
@@ -192,6 +217,7 @@ class Instrument(_Part):
     scores: tuple[Score, ...]
     bands: Annotated[tuple[BandScheme, ...], BeforeValidator(_empty_if_none)] = ()
     mcid: Annotated[tuple[Mcid, ...], BeforeValidator(_empty_if_none)] = ()
+    composites: Annotated[tuple[Composite, ...], BeforeValidator(_empty_if_none)] = ()
 
     @property
     def item_ids(self) -> tuple[str, ...]:

@@ -86,8 +86,11 @@ def change_by_stratum(report: ReportInput) -> TableView | None:
             name = f"{row['visit_label']}, {labels.get(row['stratum'], row['stratum'])}"
             cells.append((name, *values[:6], values[7]))
         groups.append(RowGroup(tuple(cells), _heading(rows[0])))
+    unprinted = table["p_value"].is_null().all()
     notes = (
-        "Descriptive: groups this small rarely allow a small p-value, whatever the change (see each floor).",
+        "p-values within an arm are not printed: they say nothing about the treatment."
+        if unprinted
+        else "Descriptive: groups this small rarely allow a small p-value, whatever the change (see floors).",
         *_methods(table),
     )
     return TableView("Change from baseline, by stratum", heads, tuple(groups), notes)
@@ -138,7 +141,11 @@ def responders(report: ReportInput) -> TableView | None:
                 (f"{row['visit_label']}, {group}" if labels else row["visit_label"], *_rate_cells(row))
             )
         groups.append(RowGroup(tuple(cells), rows[0]["responder_label"]))
-    heads = (Head("Visit", numeric=False), Head("Responders / n (%)"), Head("Interval of the rate (level)"))
+    heads = (
+        Head("Visit", numeric=False),
+        *(Head(text) for text in ("Responders / n (%)", "Interval of the rate (level)")),
+        Head("All expected, missing as non-responders"),
+    )
     cases = ", ".join(table["denominator"].drop_nulls().unique().sort().to_list())
     notes = (
         f"n ({cases or 'none'}): participants with a baseline above zero and a value at the visit.",
@@ -147,10 +154,11 @@ def responders(report: ReportInput) -> TableView | None:
     return TableView("Responders", heads, tuple(groups), notes)
 
 
-def _rate_cells(row: Row) -> tuple[str, str]:
+def _rate_cells(row: Row) -> tuple[str, str, str]:
+    imputed = row["nri_text"] or fmt.NOT_AVAILABLE
     if row["ci_low"] is None or row["ci_level"] is None:
-        return row["rate_text"] or fmt.NOT_AVAILABLE, fmt.NOT_AVAILABLE
-    return row["rate_text"], f"{row['ci_text']} ({fmt.short_number(100 * row['ci_level'])}%)"
+        return row["rate_text"] or fmt.NOT_AVAILABLE, fmt.NOT_AVAILABLE, imputed
+    return row["rate_text"], f"{row['ci_text']} ({fmt.short_number(100 * row['ci_level'])}%)", imputed
 
 
 def _methods(table: pl.DataFrame) -> tuple[str, ...]:

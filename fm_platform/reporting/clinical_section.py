@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
+from fm_platform.reporting.arms_table import between_arms
 from fm_platform.reporting.change_tables import change, change_by_stratum, responders
 from fm_platform.reporting.characteristics import population, strata_labels
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
@@ -32,6 +33,7 @@ def clinical_tables(report: ReportInput) -> dict[str, TableView]:
         "marts.symptom_scores": _recorded,
         "report.symptom_change": change,
         "report.symptom_change by stratum": change_by_stratum,
+        "report.between_arms": between_arms,
         "report.responders": responders,
     }
     made = {name: maker(report) for name, maker in makers.items()}

@@ -12,14 +12,23 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
+from fm_platform.reporting.arms_table import ARMS_KEY, between_arms_table
 from fm_platform.reporting.characteristics import characteristics
 
-__all__ = ["KEYS", "characteristics", "responders_table", "symptom_change_table", "top_genes"]
+__all__ = [
+    "KEYS",
+    "between_arms_table",
+    "characteristics",
+    "responders_table",
+    "symptom_change_table",
+    "top_genes",
+]
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "report.characteristics": ("variable", "level", "stratum"),
     "report.symptom_change": ("outcome", "visit", "stratum"),
     "report.responders": ("responder", "visit", "stratum"),
+    "report.between_arms": ARMS_KEY,
     "report.top_genes": ("contrast", "rank"),
 }
 """The key of each report table."""
@@ -41,13 +50,17 @@ _NUMBERS = (
 _ROW_IDS = pl.List(pl.String)
 
 
-def symptom_change_table(stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+def symptom_change_table(
+    stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame, *, within_arms: bool = False
+) -> pl.DataFrame:
     """Change from baseline by outcome, visit and stratum, with the texts that a reader sees.
 
     Args:
         stats: `stats.symptom_change`, one row per outcome, visit and stratum (null: all participants).
         outcomes: `study.outcomes`.
         visits: `study.visits`.
+        within_arms: Whether the strata are the arms of a trial: then their p-values are left out, because a
+            change within an arm says nothing about the treatment.
 
     Returns:
         `report.symptom_change`: every statistic as it came (values in units of the outcome's scale, change is
@@ -65,6 +78,8 @@ def symptom_change_table(stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl
         *_text("method", "note", "engine_version"),
         pl.col("_row_ids").cast(_ROW_IDS),
     )
+    if within_arms:
+        table = table.with_columns(pl.when(pl.col("stratum").is_null()).then(pl.col("p_value", "p_floor")))
     rows = list(table.iter_rows(named=True))
     texts = [
         pl.Series("change_text", [_change_text(row) for row in rows], dtype=pl.String),
@@ -95,7 +110,8 @@ def responders_table(
         visits: `study.visits`.
 
     Returns:
-        `report.responders`, with `rate_text` ("4/6 (67%)") and `ci_text`.
+        `report.responders`, with `rate_text` ("4/6 (67%)"), `ci_text`, and `nri_text`: the same with
+        everyone expected in the denominator and the missing counted as not responding.
     """
     definitions = (
         responders.with_row_index("entry_position")
@@ -113,8 +129,11 @@ def responders_table(
         *_text("responder", "visit", "stratum"),
         "position",
         *_text("responder_label", "visit_label"),
-        *(pl.col(name).cast(pl.Int64) for name in ("n", "n_missing", "responders")),
-        *(pl.col(name).cast(pl.Float64) for name in ("rate", "ci_low", "ci_high", "ci_level")),
+        *(pl.col(name).cast(pl.Int64) for name in ("n", "n_missing", "responders", "n_nri")),
+        *(
+            pl.col(name).cast(pl.Float64)
+            for name in ("rate", "ci_low", "ci_high", "ci_level", "rate_nri", "nri_low", "nri_high")
+        ),
         *_text("denominator", "method", "note", "engine_version"),
         pl.col("_row_ids").cast(_ROW_IDS),
     )
@@ -124,8 +143,16 @@ def responders_table(
         pl.Series(
             "ci_text", [fmt.rate_interval(row["ci_low"], row["ci_high"]) for row in rows], dtype=pl.String
         ),
+        pl.Series("nri_text", [_nri_text(row) for row in rows], dtype=pl.String),
     ]
     return table.with_columns(texts).select(pl.exclude("_row_ids"), "_row_ids")
+
+
+def _nri_text(row: Mapping[str, Any]) -> str:
+    rate = _rate_text(row["responders"], row["n_nri"])
+    return (
+        rate if rate == fmt.NOT_AVAILABLE else f"{rate}; {fmt.rate_interval(row['nri_low'], row['nri_high'])}"
+    )
 
 
 def _rate_text(responders: int | None, n: int | None) -> str:

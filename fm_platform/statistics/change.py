@@ -15,7 +15,7 @@ from fm_platform.statistics import ENGINE_VERSION
 from fm_platform.statistics.effect_size import directions, rank_biserial
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
 from fm_platform.statistics.integers import median
-from fm_platform.statistics.multiplicity import holm, holm_floor
+from fm_platform.statistics.multiplicity import benjamini_hochberg, holm, holm_floor
 from fm_platform.statistics.paired import PairedData, Pairs, later_visits
 from fm_platform.statistics.signed_rank import signed_rank
 
@@ -38,6 +38,7 @@ CHANGE_SCHEMA: dict[str, pl.DataType] = {
     "p_value": pl.Float64(),
     "p_floor": pl.Float64(),
     "p_holm": pl.Float64(),
+    "p_bh": pl.Float64(),
     "rank_biserial": pl.Float64(),
     "method": pl.String(),
     "n_expected": pl.Int64(),
@@ -68,7 +69,8 @@ def symptom_change(
 
     Only subjects of the population count. A declared visit without data has rows with n = 0 and nulls. Holm's
     adjustment runs over the tests of a family (outcomes times later visits) in the rows over all subjects;
-    every declared test counts in its size. Strata are described, not adjusted.
+    every declared test counts in its size. Benjamini and Hochberg's stands beside it, exploratory. Strata are
+    described, not adjusted.
 
     Args:
         change: Rows of ``marts.symptom_change``.
@@ -153,13 +155,14 @@ def _adjust(
     """Fill in the family columns."""
     for family in dict.fromkeys(name for name, _, _ in p_values if name is not None):
         members = [at for at, (name, _, _) in enumerate(p_values) if name == family]
-        adjusted = holm([p_values[at][1] for at in members])
-        for at, p_holm in zip(members, adjusted, strict=True):
+        own = [p_values[at][1] for at in members]
+        for at, p_holm, p_bh in zip(members, holm(own), benjamini_hochberg(own), strict=True):
             p_floor = p_values[at][2]
             rows[at] |= {
                 "family": family,
                 "family_size": len(members),
                 "p_holm": _shown(p_holm),
+                "p_bh": _shown(p_bh),
                 "holm_floor": None if p_floor is None else _shown(holm_floor(p_floor, len(members))),
             }
 

@@ -1,21 +1,25 @@
 """The exact Friedman test for three or more visits of the same subjects.
 
-Belongs here: the conditional distribution of the rank sums over all within-subject permutations. Does not
-belong here: post-hoc comparisons. The chi-square approximation is not offered: at six subjects it is badly
-off in the tail.
+Belongs here: the conditional distribution of the rank sums over all within-subject permutations, and the
+chi-square approximation for series too large for it. Does not belong here: post-hoc comparisons. At six
+subjects the approximation is badly off in the tail, so that it is refused below ``FEWEST_APPROXIMATED``.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
+from typing import Literal
 
 from fm_platform.statistics.integers import Number, on_common_scale
 
-MOST_STATES = 2_000_000
+MOST_STEPS = 1_500_000
+"""Additions that the exact distribution may take, a second or two of them."""
+FEWEST_APPROXIMATED = 20
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,32 @@ class Friedman:
     Attributes:
         n: Subjects; ``k`` visits.
         statistic: The tie-corrected Q; None where no subject changed at all.
-        p_value: P(Q >= observed) over all within-subject permutations.
+        p_value: P(Q >= observed) over all within-subject permutations, or its approximation.
+        method: Which of the two.
     """
 
     n: int
     k: int
     statistic: Fraction | None
     p_value: Fraction
+    method: Literal["exact", "chi-square approximation"]
 
 
-def friedman(rows: Sequence[Sequence[Number]]) -> Friedman:
+class TooLarge(ValueError):
+    """The exact distribution would take too many steps."""
+
+
+def friedman(rows: Sequence[Sequence[Number]], *, approximate: bool = False) -> Friedman:
     """Test whether visits differ.
 
     Args:
         rows: One row a subject with a value for every visit, as ints or Fractions.
+        approximate: Where the exact distribution is out of reach and there are at least
+            ``FEWEST_APPROXIMATED`` subjects, use chi-square and say so.
 
     Raises:
-        ValueError: Rows of unequal length, fewer than two visits, or too many subjects for the exact
-            distribution.
+        TooLarge: Too many subjects and visits for the exact distribution, and no approximation wanted or fit.
+        ValueError: Rows of unequal length, or fewer than two visits.
     """
     n, k = len(rows), len(rows[0]) if rows else 0
     if k < 2 or any(len(row) != k for row in rows):
@@ -53,9 +65,18 @@ def friedman(rows: Sequence[Sequence[Number]]) -> Friedman:
     observed = sum((total - centre) ** 2 for total in sums)
     within = sum((rank - (k + 1)) ** 2 for ranks in ranked for rank in ranks)
     if within == 0:
-        return Friedman(n, k, None, Fraction(1))
-    p_value = _upper_tail(ranked, observed)
-    return Friedman(n, k, Fraction((k - 1) * observed, within), p_value)
+        return Friedman(n, k, None, Fraction(1), "exact")
+    statistic = Fraction((k - 1) * observed, within)
+    try:
+        return Friedman(n, k, statistic, _upper_tail(ranked, observed), "exact")
+    except TooLarge:
+        if not approximate or n < FEWEST_APPROXIMATED:
+            raise
+    from scipy.special import chdtrc
+
+    return Friedman(
+        n, k, statistic, Fraction(float(chdtrc(k - 1, float(statistic)))), "chi-square approximation"
+    )
 
 
 def _upper_tail(ranked: Sequence[tuple[int, ...]], observed: int) -> Fraction:
@@ -64,15 +85,17 @@ def _upper_tail(ranked: Sequence[tuple[int, ...]], observed: int) -> Fraction:
     centred = [tuple(rank - (k + 1) for rank in ranks) for ranks in ranked]
     # Rank sums are exchangeable: states that differ only in their order are one.
     states: Counter[tuple[int, ...]] = Counter({(0,) * k: 1})
+    steps = 0
     for ranks in centred:
+        steps += len(states) * math.factorial(k)
+        if steps > MOST_STEPS:
+            raise TooLarge("too many subjects and visits for the exact Friedman distribution")
         orders = Counter(permutations(ranks))
         grown: Counter[tuple[int, ...]] = Counter()
         for state, ways in states.items():
             for order, times in orders.items():
                 grown[tuple(sorted(a + b for a, b in zip(state, order, strict=True)))] += ways * times
         states = grown
-        if len(states) * len(orders) > MOST_STATES:
-            raise ValueError("too many subjects and visits for the exact Friedman distribution")
     extreme = sum(ways for state, ways in states.items() if sum(total**2 for total in state) >= observed)
     return Fraction(extreme, sum(states.values()))
 

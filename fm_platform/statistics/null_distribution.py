@@ -78,13 +78,35 @@ def _subset_sums(ranks: npt.NDArray[np.int64], bound: int, dtype: np.dtype[Any])
 
 def _convolved(ranks: npt.NDArray[np.int64], bound: int) -> float:
     """The tail in doubles: the subset sums of two halves of the ranks, met in the middle."""
-    halves = [
-        _subset_sums(half, min(bound, int(half.sum())), np.dtype(float)) for half in (ranks[::2], ranks[1::2])
-    ]
-    first, second = (np.ldexp(sums, -len(ranks[at::2])) for at, sums in enumerate(halves))
+    first, second = (_mirrored_sums(half) * 0.5 ** len(half) for half in (ranks[::2], ranks[1::2]))
+    first = first[: bound + 1]
     up_to = np.cumsum(second)
     rest = np.minimum(bound - np.arange(len(first)), len(second) - 1)
     return min(1.0, float(np.sum(first * up_to[rest])))
+
+
+def _mirrored_sums(ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """How many subsets of the ranks (ascending) have each sum, in doubles.
+
+    There are as many subsets of sum s as of sum total - s, so only the lower half is carried along; what a
+    step needs from above the middle is read from below it.
+    """
+    now, then = (np.zeros(int(ranks.sum()) // 2 + 2) for _ in range(2))
+    now[0] = 1
+    total, known = 0, 1
+    for rank in ranks.tolist():
+        wanted = (total + rank) // 2 + 1
+        reflected = min(wanted, total + 1)
+        if reflected > known:
+            now[known:reflected] = now[total - reflected + 1 : total - known + 1][::-1]
+        now[reflected:wanted] = 0
+        alone = min(rank, wanted)
+        then[:alone] = now[:alone]
+        np.add(now[alone:wanted], now[: wanted - alone], out=then[alone:wanted])
+        now, then = then, now
+        total, known = total + rank, wanted
+    lower = now[:known]
+    return np.concatenate([lower, lower[: total + 1 - known][::-1]])
 
 
 @lru_cache(maxsize=256)

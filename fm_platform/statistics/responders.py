@@ -36,6 +36,10 @@ RESPONDER_SCHEMA: dict[str, pl.DataType] = {
     "n_expected": pl.Int64(),
     "n_missing": pl.Int64(),
     "n_base_zero": pl.Int64(),
+    "n_nri": pl.Int64(),
+    "rate_nri": pl.Float64(),
+    "nri_low": pl.Float64(),
+    "nri_high": pl.Float64(),
     "note": pl.String(),
     "engine_version": pl.String(),
     "_row_ids": pl.List(pl.String()),
@@ -74,7 +78,8 @@ def responders(
     """Count responders at every later visit, over all subjects and in each stratum.
 
     The denominator is observed cases: subjects of the population with both values and a baseline above zero
-    (a share of zero is undefined; such pairs are counted in ``n_base_zero``).
+    (a share of zero is undefined; such pairs are counted in ``n_base_zero``). Beside it stands the rate of
+    all expected subjects but those, with whoever is missing counted as not responding.
 
     Args:
         change: Rows of ``marts.symptom_change``.
@@ -109,6 +114,8 @@ def _row(definition: dict[str, Any], better: str, pairs: Pairs) -> dict[str, Any
     percent = int(definition["reduction_percent"])
     count = int(responds(pairs.base[usable], pairs.post[usable], percent, better).sum())
     exact, score = clopper_pearson(count, n, LEVEL), wilson(count, n, LEVEL)
+    n_nri = pairs.n_expected - (len(usable) - n)
+    imputed = clopper_pearson(count, n_nri, LEVEL)
     return {
         "responder": definition["responder_id"],
         "visit": pairs.visit,
@@ -128,6 +135,10 @@ def _row(definition: dict[str, Any], better: str, pairs: Pairs) -> dict[str, Any
         "n_expected": pairs.n_expected,
         "n_missing": pairs.n_missing,
         "n_base_zero": len(usable) - n,
+        "n_nri": n_nri,
+        "rate_nri": count / n_nri if n_nri else None,
+        "nri_low": imputed.low,
+        "nri_high": imputed.high,
         "note": None if n else "no complete pairs" if not len(usable) else "every baseline is zero",
         "engine_version": ENGINE_VERSION,
         "_row_ids": list(pairs.row_ids),

@@ -183,6 +183,10 @@ def responder_stats() -> pl.DataFrame:
                 "ci_high": high,
                 "ci_level": 0.95,
                 "denominator": "observed cases",
+                "n_nri": 6,
+                "rate_nri": count / 6,
+                "nri_low": low,
+                "nri_high": high,
             },
             **{"method": "Clopper-Pearson", "note": None, "engine_version": "1", "_row_ids": ["r1"]},
         }

@@ -26,6 +26,10 @@ create table study.visits as select *, []::varchar[] as _row_ids from (values
 create table study.outcomes as select *, []::varchar[] as _row_ids from (values
     ('fiqr_total', 'fiqr.total', null), ('twstrs', null, 'visits.twstrs'), ('sss', 'acr2016.sss', null)
 ) as v(outcome_id, score_id, variable);
+create table study.parameters as select *, []::varchar[] as _row_ids from (values
+    ('FIQRTOT', 'FIQR total', 1, 'fiqr.total', null), ('FIQR12', 'Pain', 2, 'fiqr.pain', null),
+    ('TWSTRS', 'TWSTRS', 3, null, 'visits.twstrs')
+) as v(paramcd, param, paramn, score_id, variable);
 create table staging.stg_subjects as select * from (values
     ('S1', 'F', 50::decimal(18, 6), 'a', null, 'primary', true, ['p1']),
     ('S2', 'F', null, 'b', null, 'secondary', true, ['p2']),
@@ -143,6 +147,53 @@ def test_change_is_divided_once_and_names_both_visits(built: duckdb.DuckDBPyConn
         ("twstrs", "S1", "week_4", 999999999999.123456, 1.5, (1500000 - 999999999999123456) / 1000000,
          ["s1b", "s1w4"]),
     ]  # fmt: skip
+
+
+def test_adsl_flags_the_population(built: duckdb.DuckDBPyConnection) -> None:
+    assert rows(built, "select USUBJID, SEX, STRAT1, POPFL, NVISITS from marts.adsl order by 1") == [
+        ("S1", "F", "primary", "Y", 3),
+        ("S2", "F", "secondary", "Y", 1),
+        ("S3", "M", None, "N", 0),
+    ]
+
+
+def test_adqs_has_every_score_with_baseline_and_change(built: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        built,
+        "select USUBJID, PARAMCD, AVISIT, AVISITN, ADY, AVAL, ABLFL, BASE, CHG, PCHG from marts.adqs"
+        " where USUBJID = 'S1' and PARAMCD <> 'TWSTRS' order by PARAMCD, AVISITN",
+    )
+    assert found == [
+        ("S1", "FIQR12", "Baseline", 0, 1, 7, "Y", 7, None, None),
+        ("S1", "FIQRTOT", "Baseline", 0, 1, 361 / 6, "Y", 361 / 6, None, None),
+        ("S1", "FIQRTOT", "Week 4", 1, 29, 1001 / 20, None, 361 / 6, -1214 / 120, 100 * -1214 / 7220),
+        ("S1", "FIQRTOT", "Week 12", 2, 173, 200 / 6, None, 361 / 6, -161 / 6, 100 * -161 / 361),
+    ]
+
+
+def test_adqs_without_a_baseline_has_no_change(built: duckdb.DuckDBPyConnection) -> None:
+    assert rows(
+        built,
+        "select AVAL, ABLFL, BASE, CHG, PCHG from marts.adqs where USUBJID = 'S2' and PARAMCD = 'TWSTRS'",
+    ) == [(3, None, None, None, None)]
+
+
+def test_percent_change_from_zero_is_null_and_there_is_no_day_zero(models: list[SqlModel]) -> None:
+    connection = duckdb.connect()
+    connection.execute(STUDY)
+    connection.execute("update staging.stg_instrument_scores set value_exact = 0 where visit_id = 'baseline'")
+    connection.execute(
+        "update staging.stg_visits set visit_date = date '2024-01-09' where visit_id = 'week_4'"
+    )
+    for model in models:
+        connection.execute(
+            f"create table {relation(model.name)} as {with_row_ids(model, schemas(connection), relation)}"
+        )
+    found = rows(
+        connection,
+        "select ADY, CHG, PCHG from marts.adqs where USUBJID = 'S1' and PARAMCD = 'FIQRTOT' and AVISITN = 1",
+    )
+    assert found == [(-1, 1001 / 20, None)]
 
 
 def test_schedule_gives_study_days_and_windows(built: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,75 @@
+-- One row a subject, parameter and planned visit with a value, in the layout of ADaM's basic data structure.
+-- Parameters are all scores of the study's instruments and the plain columns that are outcomes. Nothing is carried
+-- forward here, so that there is no DTYPE. Change is one division of exact integers.
+with analysed as (
+    select
+        parameters.paramcd,
+        parameters.param,
+        parameters.paramn,
+        scores.subject_id,
+        scores.visit_id,
+        scores.value_exact,
+        scores.value_scale
+    from {{ source('study', 'parameters') }} as parameters
+    join {{ source('staging', 'stg_instrument_scores') }} as scores on scores.score_id = parameters.score_id
+
+    union all
+
+    select
+        parameters.paramcd,
+        parameters.param,
+        parameters.paramn,
+        measures.subject_id,
+        measures.visit_id,
+        cast(cast(measures.value as decimal(38, 6)) * 1000000 as bigint) as value_exact,
+        cast(1000000 as bigint) as value_scale
+    from {{ source('study', 'parameters') }} as parameters
+    join {{ ref('stg_measures') }} as measures on measures.variable = parameters.variable
+),
+
+planned as (
+    select
+        a.paramcd,
+        a.param,
+        a.paramn,
+        a.subject_id,
+        a.visit_id,
+        a.value_exact,
+        a.value_scale,
+        visits.label,
+        visits.position,
+        visits.is_baseline
+    from analysed as a
+    join {{ source('study', 'visits') }} as visits on visits.visit_id = a.visit_id
+    where a.value_exact is not null
+)
+
+select
+    post.subject_id as USUBJID,
+    post.paramcd as PARAMCD,
+    post.param as PARAM,
+    post.paramn as PARAMN,
+    post.label as AVISIT,
+    post.position as AVISITN,
+    case when days.study_day > 0 then days.study_day else days.study_day - 1 end as ADY,
+    post.value_exact / post.value_scale as AVAL,
+    case when post.is_baseline then 'Y' end as ABLFL,
+    base.value_exact / base.value_scale as BASE,
+    case
+        when not post.is_baseline then
+            (cast(post.value_exact as hugeint) * base.value_scale - cast(base.value_exact as hugeint) * post.value_scale)
+            / (cast(post.value_scale as hugeint) * base.value_scale)
+    end as CHG,
+    case
+        when not post.is_baseline and base.value_exact <> 0 then
+            100 * (cast(post.value_exact as hugeint) * base.value_scale - cast(base.value_exact as hugeint) * post.value_scale)
+            / (cast(base.value_exact as hugeint) * post.value_scale)
+    end as PCHG
+from planned as post
+left join planned as base
+    on base.subject_id = post.subject_id
+    and base.paramcd = post.paramcd
+    and base.is_baseline
+left join {{ ref('stg_visit_schedule') }} as days
+    on days.subject_id = post.subject_id
+    and days.visit_id = post.visit_id

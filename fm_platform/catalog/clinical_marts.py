@@ -1,0 +1,109 @@
+"""Marts that are read off instrument scores in Python: criteria verdicts and severity bands.
+
+Belongs here: their columns, inputs and lineage. Does not belong here: the rules (``instruments``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.instruments.model import Instrument
+from fm_platform.instruments.verdicts import band_table, carries_criteria, criteria_table
+from fm_platform.lineage.code import code_version
+
+SCORES, ANSWERS = "staging.stg_instrument_scores", "staging.stg_answers"
+
+CRITERIA_COLUMNS = columns(
+    subject_id="The subject",
+    visit_id="The visit",
+    version="Which criteria: 2010, 2011 or 2016",
+    verdict="met, not_met, or indeterminate where the answers given allow both",
+    undecided_by="What is not fully known, where the verdict is indeterminate",
+    wpi_low="Least widespread pain index that the answers allow",
+    wpi_high="Greatest",
+    sss_low="Least symptom severity that the answers allow",
+    sss_high="Greatest",
+    regions_low="Least number of painful regions that the answers allow",
+    regions_high="Greatest",
+    three_months="Whether symptoms have lasted three months; null for unknown",
+)
+BAND_COLUMNS = columns(
+    subject_id="The subject",
+    visit_id="The visit",
+    score_id="The score",
+    scheme="The published band scheme; schemes disagree",
+    band="Severity label of the unrounded score in that scheme",
+    band_position="Order of the label, from 1, the mildest",
+    value="The score",
+    citation="Where the scheme was published",
+)
+
+
+def clinical_marts(instruments: Sequence[Instrument]) -> list[Asset]:
+    """The tables that the study's instruments allow."""
+    assets = []
+    if any(carries_criteria(instrument) for instrument in instruments):
+        assets.append(_criteria())
+    if any(instrument.bands for instrument in instruments):
+        assets.append(_bands())
+    return assets
+
+
+def _criteria() -> Asset:
+    values = (*direct(SCORES, "value_exact"), *indirect(SCORES, "score_id"))
+    duration = (*direct(ANSWERS, "answer"), *indirect(ANSWERS, "item"))
+    identity = {name: direct(SCORES, name, how="IDENTITY") for name in ("subject_id", "visit_id")}
+    return Asset(
+        table="marts.criteria",
+        description="Fibromyalgia criteria of every visit in three-valued logic, by version.",
+        group="marts",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(SCORES, ANSWERS),
+        key=("subject_id", "visit_id", "version"),
+        study_keys=("instruments",),
+        code_version=code_version(build_criteria),
+        build=build_criteria,
+        lineage={
+            **identity,
+            "version": (),
+            "verdict": (*values, *duration),
+            "undecided_by": (*values, *duration),
+            "three_months": duration,
+            **{column.name: values for column in CRITERIA_COLUMNS if column.name.endswith(("_low", "_high"))},
+        },
+        columns=CRITERIA_COLUMNS,
+    )
+
+
+def build_criteria(step: Step) -> Built:
+    """``marts.criteria``."""
+    return Built(rows=criteria_table(step.read(SCORES), step.read(ANSWERS), step.instruments))
+
+
+def _bands() -> Asset:
+    values = direct(SCORES, "value_exact", "value_scale")
+    own = {
+        name: direct(SCORES, name, how="IDENTITY") for name in ("subject_id", "visit_id", "score_id", "value")
+    }
+    constant = direct(SCORES, "score_id")
+    return Asset(
+        table="marts.severity_bands",
+        description="Severity label of every score that has published bands, by scheme.",
+        group="marts",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(SCORES,),
+        key=("subject_id", "visit_id", "score_id", "scheme"),
+        study_keys=("instruments",),
+        code_version=code_version(build_bands),
+        build=build_bands,
+        lineage={**own, "scheme": constant, "citation": constant, "band": values, "band_position": values},
+        columns=BAND_COLUMNS,
+    )
+
+
+def build_bands(step: Step) -> Built:
+    """``marts.severity_bands``."""
+    return Built(rows=band_table(step.read(SCORES), step.instruments))

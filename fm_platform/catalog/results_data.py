@@ -1,0 +1,111 @@
+"""The table ``stats.ard``: analysis results data, one row a statistic.
+
+Belongs here: which tables it gathers, its lineage, and the check that a report table prints what it says.
+Does not belong here: the shape of a row (``statistics.ard``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import polars as pl
+
+from fm_platform.catalog import analysis_columns as words
+from fm_platform.catalog.analyses import PEOPLE, RATES, has_arms
+from fm_platform.catalog.asset import Asset, Built, Step, direct
+from fm_platform.catalog.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
+from fm_platform.lineage.code import code_version
+from fm_platform.reporting.characteristics import characteristics
+from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, differing, results
+from fm_platform.study import Study
+from fm_platform.warehouse.names import relation
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput
+
+ARD = "stats.ard"
+CELLS_CHECK = CheckDeclaration(
+    "cells_are_in_ard", True, "every statistic of this table is the one of that name in stats.ard"
+)
+
+_TABLES: Mapping[str, tuple[Column, ...]] = {
+    "stats.symptom_change": CHANGE_COLUMNS,
+    "stats.responders": RESPONDER_COLUMNS,
+    RATES: words.RATE_COLUMNS,
+    "stats.mcnemar": words.MCNEMAR_COLUMNS,
+    "stats.friedman": words.FRIEDMAN_COLUMNS,
+    "stats.sensitivity": words.SENSITIVITY_COLUMNS,
+    "stats.between_arms": words.ARMS_COLUMNS,
+    "stats.planning": words.PLANNING_COLUMNS,
+}
+_DESCRIBED = ("sex", "age", "arm", "site")
+
+
+def results_data(study: Study) -> Asset:
+    """The asset of ``stats.ard``."""
+    tables = tuple(table for table in _TABLES if table != "stats.between_arms" or has_arms(study))
+    people = direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION")
+    statistics = (*(entry for table in tables for entry in _statistics(table)), *people)
+    groups = tuple(
+        entry
+        for table in tables
+        if (name := LAYOUTS[table].group) is not None
+        for entry in direct(table, name, how="IDENTITY")
+    )
+    return Asset(
+        table=ARD,
+        description="Analysis results data: one row a statistic, which report tables are checked against.",
+        group="statistics",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(*tables, PEOPLE),
+        key=ARD_KEY,
+        study_keys=("labels", "strata", "study"),
+        code_version=code_version(build_results_data),
+        build=partial(build_results_data, tables=tables),
+        lineage={
+            "analysis_id": tuple(e for t in tables for e in direct(t, *LAYOUTS[t].analysis, how="IDENTITY")),
+            "group": (*groups, *direct(PEOPLE, "stratum", how="GROUP_BY")),
+            "variable": tuple(e for t in tables for e in direct(t, LAYOUTS[t].variable, how="IDENTITY")),
+            "stat_name": (),
+            "stat_value": statistics,
+            "stat_text": statistics,
+            "method": tuple(e for t in tables for e in direct(t, "method", how="IDENTITY")),
+            "n": (*(e for t in tables for e in direct(t, "n", how="IDENTITY")), *people),
+            "source_table": (),
+        },
+        columns=words.ARD_COLUMNS,
+    )
+
+
+def _statistics(table: str) -> tuple[ColumnInput, ...]:
+    layout = LAYOUTS[table]
+    keys = {*layout.analysis, layout.group, "engine_version"}
+    names = [column.name for column in _TABLES[table] if column.name not in keys]
+    return direct(table, *names, how="IDENTITY")
+
+
+def build_results_data(step: Step, tables: tuple[str, ...]) -> Built:
+    """``stats.ard``."""
+    made = {table: step.read(table) for table in tables}
+    people = characteristics(step.read(PEOPLE), step.study)
+    return Built(rows=results({**made, "stats.characteristics": people}))
+
+
+def cells_check(step: Step, printed: pl.DataFrame, table: str) -> CheckOutcome:
+    """Whether every statistic that a report table prints is the one in ``stats.ard``.
+
+    Args:
+        step: Gives the warehouse.
+        printed: The report table.
+        table: The result table that it prints.
+    """
+    own = step.warehouse.query(f"SELECT * FROM {relation(ARD)} WHERE source_table = ?", [table])
+    wrong = differing(own, printed, table)
+    return CheckOutcome(
+        CELLS_CHECK.name,
+        passed=wrong.is_empty(),
+        blocking=CELLS_CHECK.blocking,
+        severity="ERROR",
+        description=CELLS_CHECK.description,
+        metadata={"differing_cells": wrong.height, "statistics_compared_with": own.height},
+    )

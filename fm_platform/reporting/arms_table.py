@@ -1,0 +1,115 @@
+"""The comparison of arms: `report.between_arms` and its printed table.
+
+Belongs here: labels, texts and layout. Does not belong here: the test, comparisons within an arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import polars as pl
+
+from fm_platform.reporting import format as fmt
+from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
+from fm_platform.study import Study
+
+ARMS_KEY = ("outcome", "visit", "arm")
+"""The key of `report.between_arms`."""
+
+_COUNTS = ("n", "n_arm", "n_reference", "n_missing", "family_size")
+_NUMBERS = (
+    *("median_change_arm", "median_change_reference", "shift", "shift_low", "shift_high", "shift_level"),
+    *("superiority", "p_value", "p_floor", "p_holm", "holm_floor"),
+)
+
+
+def between_arms_table(
+    stats: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame, study: Study
+) -> pl.DataFrame:
+    """Change against the reference arm by outcome, visit and arm, with the texts that a reader sees.
+
+    Args:
+        stats: `stats.between_arms`.
+        outcomes: `study.outcomes`.
+        visits: `study.visits`.
+        study: For the labels of arms.
+
+    Returns:
+        `report.between_arms`: every statistic as it came, `shift_text` and `p_text`, in page order.
+    """
+    outcome = outcomes.select(outcome="outcome_id", outcome_label="label", _outcome="position")
+    visit = visits.select(visit="visit_id", visit_label="label", _visit="position")
+    joined = stats.join(outcome, on="outcome", how="left").join(visit, on="visit", how="left")
+    rows = list(joined.sort("_outcome", "_visit", "arm").iter_rows(named=True))
+    texts = {
+        "arm_label": [study.label("arm", row["arm"]) for row in rows],
+        "reference_label": [study.label("arm", row["reference"]) for row in rows],
+        "shift_text": [_shift_text(row) for row in rows],
+        "p_text": [fmt.p_value(row["p_value"], row["p_floor"]) for row in rows],
+    }
+    return (
+        joined.sort("_outcome", "_visit", "arm")
+        .with_columns(pl.Series(name, values, dtype=pl.String) for name, values in texts.items())
+        .with_columns(position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+        .select(
+            *ARMS_KEY,
+            "reference",
+            "position",
+            *(pl.col(name).cast(pl.String) for name in ("outcome_label", "visit_label")),
+            "arm_label",
+            "reference_label",
+            *(pl.col(name).cast(pl.Int64) for name in _COUNTS),
+            *(pl.col(name).cast(pl.Float64) for name in _NUMBERS),
+            *(pl.col(name).cast(pl.String) for name in ("family", "method", "note", "engine_version")),
+            "shift_text",
+            "p_text",
+            "_row_ids",
+        )
+    )
+
+
+def _shift_text(row: Mapping[str, Any]) -> str:
+    if row["shift"] is None:
+        return fmt.NOT_AVAILABLE
+    limits = fmt.interval(row["shift_low"], row["shift_high"], row["shift_level"])
+    return f"{fmt.number(row['shift'], signed=True)} ({limits})"
+
+
+def between_arms(report: ReportInput) -> TableView | None:
+    """The printed comparison of arms."""
+    table = report.table("report.between_arms")
+    if table is None:
+        return None
+    groups = []
+    for label, members in groupby(
+        table.sort("position").iter_rows(named=True), lambda row: row["outcome_label"]
+    ):
+        rows = tuple(
+            (
+                f"{row['visit_label']}, {row['arm_label']} against {row['reference_label']}",
+                f"{row['n_arm']} / {row['n_reference']}",
+                str(row["n_missing"]),
+                fmt.number(row["median_change_arm"], signed=True),
+                fmt.number(row["median_change_reference"], signed=True),
+                row["shift_text"],
+                row["p_text"],
+                fmt.p_value(row["p_holm"]),
+            )
+            for row in members
+        )
+        groups.append(RowGroup(rows, label))
+    heads = (
+        Head("Visit and arms", numeric=False),
+        *(Head(text) for text in ("n arm / reference", "Missing", "Median change, arm")),
+        *(Head(text) for text in ("Median change, reference", "HL shift (interval)", "p", "p, Holm")),
+    )
+    used = table.filter(pl.col("n") > 0).select("method", "engine_version").unique().sort("method")
+    methods = "; ".join(f"{method} (version {version})" for method, version in used.iter_rows())
+    notes = (
+        "Changes from baseline are compared between arms; the shift is arm minus reference.",
+        "No p-value is printed for a change within an arm.",
+        *((f"Method: {methods}.",) if methods else ()),
+    )
+    return TableView("Change from baseline, arm against arm", heads, tuple(groups), notes)

@@ -1,0 +1,192 @@
+"""The table ``stats.planning``: what this study could detect, and how large a trial would have to be.
+
+Belongs here: which effects and designs are looked at, and the observed numbers they rest on. Does not belong
+here: formulas (``sample_size``). Standard deviations of a few patients are guesses: their interval stands
+beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fm_platform.instruments.model import Instrument
+from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sample_size as size
+from fm_platform.statistics.panel import Panel, Panels
+
+PLANNING_SCHEMA: dict[str, pl.DataType] = {
+    "design": pl.String(),
+    "variable": pl.String(),
+    "visit": pl.String(),
+    "assumption": pl.String(),
+    "target_power": pl.Float64(),
+    "effect": pl.Float64(),
+    "sd": pl.Float64(),
+    "sd_low": pl.Float64(),
+    "sd_high": pl.Float64(),
+    "correlation": pl.Float64(),
+    "alpha": pl.Float64(),
+    "power": pl.Float64(),
+    "n_per_group": pl.Int64(),
+    "dropout": pl.Float64(),
+    "n_enrolled": pl.Int64(),
+    "n": pl.Int64(),
+    "method": pl.String(),
+    "engine_version": pl.String(),
+    "_row_ids": pl.List(pl.String()),
+}
+"""The columns of ``stats.planning``; its key is design, variable, visit, assumption, target_power."""
+
+POWERS = (0.8, 0.9)
+STANDARDIZED = (0.3, 0.5, 0.8)
+PAIRED_EFFECTS = (0.5, 0.8, 1.2, 2.0)
+CONTROL_RATES = (0.2, 0.3, 0.4)
+DROPOUT = 0.15
+FEWEST = 3
+
+
+def planning(
+    scores: pl.DataFrame,
+    participants: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    visits: pl.DataFrame,
+    rates: pl.DataFrame,
+    *,
+    instruments: Sequence[Instrument] = (),
+) -> pl.DataFrame:
+    """Power of the series as it is, and patients an arm of a two-arm trial.
+
+    Args:
+        scores: Rows of ``marts.symptom_scores``.
+        participants: Rows of ``marts.participants``.
+        outcomes: Rows of ``study.outcomes``.
+        visits: Rows of ``study.visits``.
+        rates: Rows of ``stats.responder_rates``; those of everyone, missing counted as not responding.
+        instruments: Their minimal important differences are effects to plan for.
+
+    Returns:
+        The columns of ``PLANNING_SCHEMA``. Outcomes with fewer than ``FEWEST`` complete pairs have no rows.
+    """
+    panels = Panels(scores, participants, visits)
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes.sort("position").iter_rows(named=True):
+        everyone = next(panels.of(outcome["outcome_id"]), None)
+        if everyone is None:
+            break
+        important = _important_differences(outcome["score_id"], instruments)
+        for visit in everyone.later:
+            rows += _outcome_rows(everyone, visit, important)
+    rows += _responder_rows(rates)
+    return pl.DataFrame(rows, schema=PLANNING_SCHEMA)
+
+
+def _important_differences(
+    score_id: str | None, instruments: Sequence[Instrument]
+) -> list[tuple[str, str, float]]:
+    """Words, unit and value of the score's published minimal important differences."""
+    found = []
+    for instrument in instruments:
+        for mcid in instrument.mcid:
+            if score_id == f"{instrument.id}.{mcid.score}":
+                unit = "%" if mcid.unit == "percent" else "points"
+                words = f"difference of {float(mcid.value):g} {unit} ({mcid.derived_on})"
+                found.append((words, mcid.unit, float(mcid.value)))
+    return list(dict.fromkeys(found))
+
+
+def _outcome_rows(
+    panel: Panel, visit: int, important: Sequence[tuple[str, str, float]]
+) -> Iterator[dict[str, Any]]:
+    complete = panel.known[:, panel.baseline] & panel.known[:, visit]
+    n = int(complete.sum())
+    if n < FEWEST:
+        return
+    base, post = (panel.values[complete, at] / panel.scale for at in (panel.baseline, visit))
+    sd = float(np.std(base, ddof=1))
+    common: dict[str, Any] = {
+        "variable": panel.outcome,
+        "visit": panel.visits[visit],
+        "n": n,
+        "alpha": size.ALPHA,
+        "_row_ids": panel.row_ids(panel.pair(visit, complete)),
+    }
+    for effect in PAIRED_EFFECTS:
+        yield _filled(
+            common,
+            design="paired series of this size",
+            assumption=f"true change of {effect:g} standard deviations of change",
+            effect=effect,
+            power=size.signed_rank_power(n, effect),
+            n_per_group=n,
+            method=f"exact signed-rank test, {size.SIMULATIONS:,} simulated normal series",
+        )
+    if sd == 0:
+        return
+    low, high = size.sd_interval(sd, n)
+    correlation = float(np.corrcoef(base, post)[0, 1]) if float(np.std(post)) > 0 else 0.0
+    effects = [
+        (f"difference of {share:g} baseline standard deviations", share * sd) for share in STANDARDIZED
+    ]
+    for words, unit, value in important:
+        effects.append((words, value * float(np.mean(base)) / 100 if unit == "percent" else value))
+    for words, effect in effects:
+        if effect <= 0:
+            continue
+        for power in POWERS:
+            for design, needed, method in (
+                ("two arms, t test", size.two_means(effect, sd, power), "normal approximation with z^2/4"),
+                ("two arms, rank-sum test", size.rank_test(effect, sd, power), "t test over 3/pi"),
+                (
+                    "two arms, baseline-adjusted",
+                    size.ancova(effect, sd, correlation, power),
+                    "t test times 1 - r^2",
+                ),
+            ):
+                yield _filled(
+                    common,
+                    design=design,
+                    assumption=words,
+                    effect=effect,
+                    sd=sd,
+                    sd_low=low,
+                    sd_high=high,
+                    correlation=correlation if "adjusted" in design else None,
+                    target_power=power,
+                    power=power,
+                    n_per_group=max(2, needed),
+                    method=method,
+                )
+
+
+def _responder_rows(rates: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    counted = rates.filter(
+        (pl.col("denominator") == "non-responder imputation") & pl.col("stratum").is_null()
+    )
+    for row in counted.filter(pl.col("rate").is_not_null()).iter_rows(named=True):
+        for control in CONTROL_RATES:
+            if row["rate"] <= control or row["rate"] >= 1:
+                continue
+            for power in POWERS:
+                yield _filled(
+                    {"variable": row["responder"], "visit": row["visit"], "n": row["n"]},
+                    design="two arms, responders",
+                    assumption=f"{row['responders']}/{row['n']} observed, {control:.0%} in the control arm",
+                    effect=row["rate"] - control,
+                    alpha=size.ALPHA,
+                    target_power=power,
+                    power=power,
+                    n_per_group=size.two_proportions(row["rate"], control, power),
+                    method="two proportions, normal approximation",
+                    _row_ids=row["_row_ids"],
+                )
+
+
+def _filled(common: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+    row = {**dict.fromkeys(PLANNING_SCHEMA), **common, **own, "engine_version": ENGINE_VERSION}
+    if row["target_power"] is not None:
+        row |= {"dropout": DROPOUT, "n_enrolled": size.with_dropout(row["n_per_group"], DROPOUT)}
+    return row

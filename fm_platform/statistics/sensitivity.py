@@ -1,0 +1,201 @@
+"""The table ``stats.sensitivity``: every comparison again, under every other way to treat zeros and holes.
+
+Belongs here: which analyses there are and what their rows say. Does not belong here: how holes are filled
+(``imputation``), the tests themselves. A mixed model is not among them: the libraries at hand give it Wald z
+tests without a small-sample correction, so that its p would be too small at the sizes this table is read for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import imputation as fill
+from fm_platform.statistics.hodges_lehmann import hodges_lehmann
+from fm_platform.statistics.imputation import Fill, Filled, Range
+from fm_platform.statistics.integers import Ints, median
+from fm_platform.statistics.panel import Panel, Panels
+from fm_platform.statistics.sign_tests import sign_test, smallest_p
+from fm_platform.statistics.signed_rank import Zero, signed_rank
+
+MOST_LEFT_OUT = 300
+"""Leaving out one patient is for small series; above this many the row says that it was not done."""
+
+SENSITIVITY_SCHEMA: dict[str, pl.DataType] = {
+    "outcome": pl.String(),
+    "visit": pl.String(),
+    "stratum": pl.String(),
+    "analysis": pl.String(),
+    "assumption": pl.String(),
+    "n": pl.Int64(),
+    "n_imputed": pl.Int64(),
+    "n_zero": pl.Int64(),
+    "n_eff": pl.Int64(),
+    "median_change": pl.Float64(),
+    "hl_estimate": pl.Float64(),
+    "hl_low": pl.Float64(),
+    "hl_high": pl.Float64(),
+    "hl_level": pl.Float64(),
+    "p_value": pl.Float64(),
+    "p_floor": pl.Float64(),
+    "estimate_min": pl.Float64(),
+    "estimate_max": pl.Float64(),
+    "p_min": pl.Float64(),
+    "p_max": pl.Float64(),
+    "method": pl.String(),
+    "note": pl.String(),
+    "engine_version": pl.String(),
+    "_row_ids": pl.List(pl.String()),
+}
+"""The columns of ``stats.sensitivity``; its key is outcome, visit, stratum, analysis."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One way to analyse, with its assumption in words."""
+
+    id: str
+    assumption: str
+    fill: Fill = fill.complete_pairs
+    zero: Zero = "wilcox"
+
+
+SIGNED_RANK = (
+    Analysis("complete_pairs", "missing values are left out; as in stats.symptom_change"),
+    Analysis("pratt", "zeros keep their rank", zero="pratt"),
+    Analysis("locf", "a missing later value is the last one before it", fill.last_carried),
+    Analysis("bocf", "a missing later value is the baseline's", fill.baseline_carried),
+    Analysis("best_case", "missing values are the most favourable of the scale", fill.most_favourable),
+    Analysis("worst_case", "missing values are the least favourable of the scale", fill.least_favourable),
+)
+SIGN_TEST = Analysis("sign_test", "only directions count")
+LEAVE_ONE_OUT = Analysis("leave_one_out", "one patient at a time is left out of the complete pairs")
+
+
+def sensitivity(
+    scores: pl.DataFrame, participants: pl.DataFrame, outcomes: pl.DataFrame, visits: pl.DataFrame
+) -> pl.DataFrame:
+    """Repeat every comparison with baseline under other assumptions.
+
+    Args:
+        scores: Rows of ``marts.symptom_scores``.
+        participants: Rows of ``marts.participants``.
+        outcomes: Rows of ``study.outcomes``.
+        visits: Rows of ``study.visits``.
+
+    Returns:
+        The columns of ``SENSITIVITY_SCHEMA``. ``estimate_min`` to ``p_max`` are the range over the patients
+        left out, in the leave_one_out rows. The two estimates of best_case and worst_case enclose that of any
+        values the missing ones may have had; their p-values are those of the filled data, not bounds.
+    """
+    panels = Panels(scores, participants, visits)
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes.sort("position").iter_rows(named=True):
+        scale = Range(
+            Fraction(str(outcome["range_low"])), Fraction(str(outcome["range_high"])), outcome["better"]
+        )
+        made = [list(_panel_rows(panel, scale)) for panel in panels.of(outcome["outcome_id"])]
+        for of_one_visit in zip(*made, strict=True):
+            rows += [row for group in of_one_visit for row in group]
+    return pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA)
+
+
+def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each later visit."""
+    for visit in panel.later:
+        complete = fill.complete_pairs(panel, visit, scale)
+        rows = []
+        for analysis in SIGNED_RANK:
+            filled = analysis.fill(panel, visit, scale)
+            rows.append(_row(panel, visit, analysis, filled, _signed_rank(filled, analysis.zero)))
+        rows.append(_row(panel, visit, SIGN_TEST, complete, _sign_test(complete)))
+        rows.append(_row(panel, visit, LEAVE_ONE_OUT, complete, _leave_one_out(complete)))
+        yield rows
+
+
+def _row(
+    panel: Panel, visit: int, analysis: Analysis, filled: Filled, found: dict[str, Any]
+) -> dict[str, Any]:
+    n = len(filled.base)
+    return {
+        **dict.fromkeys(SENSITIVITY_SCHEMA),
+        "outcome": panel.outcome,
+        "visit": panel.visits[visit],
+        "stratum": panel.stratum,
+        "analysis": analysis.id,
+        "assumption": analysis.assumption,
+        "n": n,
+        "n_imputed": filled.n_imputed,
+        "engine_version": ENGINE_VERSION,
+        "_row_ids": panel.row_ids(filled.used),
+        **(found if n else {"method": "none", "note": "no pairs"}),
+    }
+
+
+def _signed_rank(filled: Filled, zero: Zero) -> dict[str, Any]:
+    changes = filled.post - filled.base
+    if not len(changes):
+        return {}
+    test, location = signed_rank(changes, zero), hodges_lehmann(changes)
+    return {
+        "n_zero": test.n_zero,
+        "n_eff": test.n_eff,
+        "median_change": _shown(median(changes), filled.scale),
+        "hl_estimate": _shown(location.estimate, filled.scale),
+        "hl_low": _shown(location.low, filled.scale),
+        "hl_high": _shown(location.high, filled.scale),
+        "hl_level": _shown(location.level),
+        "p_value": _shown(test.p_value),
+        "p_floor": _shown(test.p_floor),
+        "method": f"{test.method}; Hodges-Lehmann, zeros kept",
+        "note": None if test.n_eff else "no change observed",
+    }
+
+
+def _sign_test(filled: Filled) -> dict[str, Any]:
+    changes = filled.post - filled.base
+    n_eff = int((changes != 0).sum())
+    return {
+        "n_zero": len(changes) - n_eff,
+        "n_eff": n_eff,
+        "median_change": _shown(median(changes), filled.scale),
+        "p_value": _shown(sign_test(changes)),
+        "p_floor": _shown(smallest_p(n_eff)),
+        "method": "sign test, exact, zeros dropped",
+        "note": None if n_eff else "no change observed",
+    }
+
+
+def _leave_one_out(filled: Filled) -> dict[str, Any]:
+    changes = filled.post - filled.base
+    if not 2 <= len(changes) <= MOST_LEFT_OUT:
+        few = len(changes) < 2
+        return {"method": "none", "note": "one pair" if few else f"not done above {MOST_LEFT_OUT} pairs"}
+    # Leaving out either of two equal changes is the same data set.
+    rest = [np.delete(changes, at) for at in np.unique(changes, return_index=True)[1]]
+    estimates = [_estimate(left) for left in rest]
+    p_values = [signed_rank(left).p_value for left in rest]
+    return {
+        "estimate_min": _shown(min(estimates), filled.scale),
+        "estimate_max": _shown(max(estimates), filled.scale),
+        "p_min": _shown(min(p_values)),
+        "p_max": _shown(max(p_values)),
+        "method": "range of the Hodges-Lehmann estimate and of the signed-rank p, leaving out one patient",
+    }
+
+
+def _estimate(changes: Ints) -> Fraction:
+    estimate = hodges_lehmann(changes).estimate
+    assert estimate is not None
+    return estimate
+
+
+def _shown(value: Fraction | None, scale: int = 1) -> float | None:
+    """The double nearest to an exact value."""
+    return None if value is None else float(value / scale)
