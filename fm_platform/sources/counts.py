@@ -8,6 +8,7 @@ format (``counts_table``, ``counts_transposed``, ``counts_per_sample``, ``counts
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from fm_platform.errors import InputError
 from fm_platform.sources.count_matrix import CountMatrix, CountOptions, Strand
@@ -20,21 +21,11 @@ from fm_platform.sources.counts_transcripts import transcript_matrix
 from fm_platform.sources.counts_transposed import transposed_matrix
 from fm_platform.sources.records import worksheets
 from fm_platform.sources.sample_files import folder_format, sample_files
+from fm_platform.study import CountFormat
 
 __all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 
-FORMATS = (
-    "plain",
-    "transposed",
-    "provider",
-    "featurecounts",
-    "star",
-    "htseq",
-    "kallisto",
-    "salmon",
-    "nf-core",
-    "h5ad",
-)
+FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
 """The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
 
 FOLDERS = ("star", "htseq", "kallisto", "salmon")
