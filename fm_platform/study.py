@@ -508,7 +508,7 @@ def _check_ids(study: Study) -> None:
                     mend="give each its own id",
                 )
     for name in study.clinical:
-        if name.startswith("stg_") or name in ("samples", "counts", "count_columns", "genes"):
+        if name.startswith("stg_") or name in ("samples", "counts", "count_columns", "genes", "gene_sets"):
             raise study.error(
                 f"clinical source {name!r}: that name is the platform's own",
                 "clinical",

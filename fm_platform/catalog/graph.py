@@ -14,6 +14,7 @@ from fm_platform.catalog.clinical import clinical_assets
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
 from fm_platform.catalog.expression_qc import qc_assets
+from fm_platform.catalog.expression_sets import set_assets
 from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
@@ -59,6 +60,7 @@ def build_catalog(study_folder: Path) -> Catalog:
     if study.has_expression:
         assets += expression_assets(study)
         assets += qc_assets()
+        assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     return Catalog(
         study,
