@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -199,8 +199,21 @@ def verify(study: Path | None, home: Path | None, head: str | None, as_json: boo
 
 
 @fm.command()
-@click.argument("counts", type=_FILE)
+@click.argument("counts", type=click.Path(path_type=Path))
 @click.argument("samples", type=_FILE)
+@click.option(
+    "--format", "count_format", default="auto", show_default=True, help="How the counts are delivered."
+)
+@click.option("--gene-id", help="The column of gene ids (default: the first).")
+@click.option("--tx2gene", type=_FILE, help="kallisto, salmon: a table of transcript and gene ids.")
+@click.option(
+    "--strand",
+    type=click.Choice(["unstranded", "forward", "reverse"]),
+    help="STAR: which column (default: the one with most reads).",
+)
+@click.option("--lengths", type=_FILE, help="nf-core's gene_counts: the gene_lengths table beside it.")
+@click.option("--row-id", "row_ids", multiple=True, help="Samples in rows: a column that names them.")
+@click.option("--layer", help="h5ad: the layer of counts (default: counts, else X).")
 @click.option("--design", required=True, help='A formula, e.g. "~ batch + condition".')
 @click.option("--contrast", required=True, metavar="VAR,LEVEL,REF", help="Which level against which.")
 @click.option("--alpha", default=0.1, show_default=True, help="Target FDR of independent filtering.")
@@ -225,6 +238,13 @@ def verify(study: Path | None, home: Path | None, head: str | None, as_json: boo
 def de(
     counts: Path,
     samples: Path,
+    count_format: str,
+    gene_id: str | None,
+    tx2gene: Path | None,
+    strand: Literal["unstranded", "forward", "reverse"] | None,
+    lengths: Path | None,
+    row_ids: tuple[str, ...],
+    layer: str | None,
     design: str,
     contrast: str,
     alpha: float,
@@ -238,6 +258,7 @@ def de(
 ) -> None:
     """Differential expression of any count matrix, no study needed."""
     from fm_platform.expression.de import run_de
+    from fm_platform.sources.count_matrix import CountOptions
     from fm_platform.terminal import de_as_json, print_de
 
     summary = run_de(
@@ -247,6 +268,8 @@ def de(
         contrast,
         alpha=alpha,
         out=out,
+        format=count_format,
+        options=CountOptions(gene_id, tx2gene, strand, lengths, row_ids, layer),
         sample_id=sample_id,
         reconcile=reconcile,
         shrink=shrink,

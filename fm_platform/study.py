@@ -208,12 +208,45 @@ class Responder(_Section):
         return Fraction(self.reduction)
 
 
+CountFormat = Literal[
+    "auto",
+    "plain",
+    "transposed",
+    "provider",
+    "featurecounts",
+    "star",
+    "htseq",
+    "kallisto",
+    "salmon",
+    "nf-core",
+    "h5ad",
+]
+"""How counts are delivered; ``auto`` tells by first bytes, file names and headers (docs/expression-inputs.md)."""
+
+
 class CountsSource(_Section):
-    """The count matrix: one file or several whose shared samples must agree."""
+    """The count matrix: one delivery or several whose shared samples must agree.
+
+    ``path`` names files or folders. ``tx2gene`` goes with kallisto and salmon, ``strand`` with STAR, ``lengths`` with
+    nf-core's gene_counts, ``sample_id`` with samples in rows, ``layer`` with h5ad.
+    """
 
     path: Texts
-    format: str = "auto"
+    format: CountFormat = "auto"
     gene_id: str | None = None
+    tx2gene: str | None = None
+    strand: Literal["unstranded", "forward", "reverse"] | None = None
+    lengths: str | None = None
+    sample_id: Texts = ()
+    layer: str | None = None
+
+
+class GenesSource(_Section):
+    """Gene annotation: a GTF or a table. ``id`` and ``symbol`` name columns of a table."""
+
+    path: str
+    id: str | None = None
+    symbol: str | None = None
 
 
 class SamplesSource(_Section):
@@ -231,6 +264,7 @@ class ExpressionSource(_Section):
 
     counts: CountsSource
     samples: SamplesSource
+    genes: GenesSource | None = None
 
 
 class Contrast(_Section):
@@ -312,6 +346,7 @@ class Study(_Section):
     expression: ExpressionSource | None = None
     contrasts: tuple[Contrast, ...] = ()
     privacy: Privacy = Privacy()
+    gene_sets: Texts = ()
     gate: Gate = Gate()
     schedule: Schedule = Schedule()
 
@@ -383,20 +418,23 @@ class Study(_Section):
         """An error that points at a key of study.yaml."""
         return InputError(message, file=self.file, line=self.line_of(*key_path), mend=mend)
 
-    def resolve(self, pattern: str, *key_path: str | int, pick: str | None = None) -> Path:
+    def resolve(
+        self, pattern: str, *key_path: str | int, pick: str | None = None, folders: bool = False
+    ) -> Path:
         """The file that a path or glob of study.yaml names.
 
         Args:
             pattern: Path relative to the study folder; with ``pick`` it may be a glob.
             key_path: Where it stands in study.yaml, for the error.
             pick: ``newest`` takes the last of the matches in name order (dated exports sort by date).
+            folders: Whether a folder will do as well.
 
         Raises:
             InputError: Nothing matches, or several files do and no pick is declared.
         """
         if not any(mark in pattern for mark in "*?["):
             path = self._folder / pattern
-            if not path.is_file():
+            if not path.is_file() and not (folders and path.is_dir()):
                 raise self.error(
                     f"file {pattern} does not exist", *key_path, mend=f"put it at {path}, or correct the path"
                 )
@@ -513,7 +551,7 @@ def _check_ids(study: Study) -> None:
                     mend="give each its own id",
                 )
     for name in study.clinical:
-        if name.startswith("stg_") or name in ("samples", "counts", "count_columns"):
+        if name.startswith("stg_") or name in ("samples", "counts", "count_columns", "genes", "gene_sets"):
             raise study.error(
                 f"clinical source {name!r}: that name is the platform's own",
                 "clinical",
@@ -585,6 +623,12 @@ def _check_references(study: Study) -> None:
     if study.contrasts and not study.has_expression:
         raise study.error(
             "contrasts need an expression half", "contrasts", mend="add `expression:` or drop them"
+        )
+    if study.gene_sets and not study.contrasts:
+        raise study.error(
+            "gene sets are tested on the genes that a contrast ranks, and there is none",
+            "gene_sets",
+            mend="add `contrasts:`, or drop this key",
         )
 
 

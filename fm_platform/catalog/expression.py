@@ -1,26 +1,21 @@
-"""The expression half: count matrices, sample sheet, contrasts and differential expression.
+"""The expression half: samples, counts, contrasts and differential expression.
 
-Belongs here: which expression tables a study has and which function makes each. Does not belong here: those functions.
+Belongs here: which expression tables a study has and which function makes each. Does not belong here: those functions,
+delivered files (``expression_inputs``), quality tables (``expression_qc``).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import polars as pl
-
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
-from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.expression_genes import gene_assets
+from fm_platform.catalog.expression_inputs import input_assets
 from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_contrasts
-from fm_platform.expression.counts import counts_array, expression_counts, raw_count_columns, raw_counts
+from fm_platform.expression.counts import counts_array, expression_counts
 from fm_platform.expression.engine import run_contrasts
 from fm_platform.expression.stored import stored_de_results, stored_results
 from fm_platform.expression.tables import contrasts_table, expression_samples
 from fm_platform.lineage.code import code_version
-from fm_platform.sources.counts import CountMatrix, read_counts
-from fm_platform.sources.delimited import read_text_table
 from fm_platform.study import Study
-from fm_platform.warehouse.records import Column
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"
@@ -31,125 +26,8 @@ ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 
 def expression_assets(study: Study) -> list[Asset]:
     """Every expression asset of a study, but for its report table."""
-    assert study.expression is not None
-    counts = tuple(study.folder / path for path in study.expression.counts.path)
-    sheet = (study.folder / study.expression.samples.path,)
-    assets = [*_raw(counts, sheet), _samples(), _counts()]
+    assets = [*input_assets(study), _samples(), _counts(), *gene_assets(study)]
     return [*assets, _results(), _contrasts()] if study.contrasts else assets
-
-
-# -- delivered files ----------------------------------------------------------------------------------------------
-
-
-def _raw(counts: tuple[Path, ...], sheet: tuple[Path, ...]) -> list[Asset]:
-    return [
-        Asset(
-            table="raw.counts",
-            description="Count matrices as delivered: one row a line of a file, counts in the file's column order.",
-            group="raw",
-            kinds=("file", "duckdb"),
-            half="expression",
-            key=("_row_id",),
-            study_keys=("expression",),
-            source_files=counts,
-            code_version=code_version(build_raw_counts),
-            build=build_raw_counts,
-            columns=columns(
-                _row_id="Hash of the line's content: the same line keeps it wherever it stands",
-                sheet="The file",
-                gene_id="The gene",
-                counts="Its counts, in the order of raw.count_columns",
-            ),
-        ),
-        Asset(
-            table="raw.count_columns",
-            description="What every column of every count file is: gene id, count, annotation, or ignored and why.",
-            group="raw",
-            kinds=("file", "duckdb"),
-            half="expression",
-            key=("sheet", "position"),
-            study_keys=("expression",),
-            source_files=counts,
-            code_version=code_version(build_count_columns),
-            build=build_count_columns,
-            columns=columns(
-                sheet="The file",
-                position="Position in the file, from 0",
-                column="The column's heading",
-                kind="gene_id, count, annotation or ignored",
-                count_id="The sample that a count column belongs to",
-                reason="Why a column is ignored",
-            ),
-        ),
-        Asset(
-            table="raw.samples",
-            description="The sample sheet as delivered: every cell is text.",
-            group="raw",
-            kinds=("file", "duckdb"),
-            half="expression",
-            key=("_row_id",),
-            study_keys=("expression",),
-            source_files=sheet,
-            code_version=code_version(build_raw_samples),
-            build=build_raw_samples,
-            columns=(Column("_row_id", "Hash of source, row content and occurrence"),),
-        ),
-    ]
-
-
-def _read_matrices(step: Step) -> list[tuple[CountMatrix, Path]]:
-    declared = step.study.expression
-    assert declared is not None
-    matrices = []
-    for pattern in declared.counts.path:
-        path = step.study.resolve(pattern, "expression", "counts", "path")
-        name = path.relative_to(step.study.folder).as_posix()
-        step.progress(f"reading {name}")
-        matrix = read_counts(path, name=name, format=declared.counts.format, gene_id=declared.counts.gene_id)
-        matrices.append((matrix, path))
-    return matrices
-
-
-def build_raw_counts(step: Step) -> Built:
-    """Read, keep and store the count matrices."""
-    matrices = _read_matrices(step)
-    origin = []
-    for matrix, path in matrices:
-        kept = step.keep("counts", path)
-        origin.append(source_rows("counts", matrix.row_ids, matrix.lines, matrix.file.sha256, kept.path))
-    genes, samples = matrices[0][0].counts.shape
-    return Built(
-        rows=raw_counts([matrix for matrix, _ in matrices]),
-        source_rows=pl.concat(origin),
-        metadata={
-            "files": [matrix.file.name for matrix, _ in matrices],
-            "format": matrices[0][0].format,
-            "genes": genes,
-            "samples": samples,
-        },
-    )
-
-
-def build_count_columns(step: Step) -> Built:
-    """What the columns of the count files are."""
-    return Built(rows=raw_count_columns([matrix for matrix, _ in _read_matrices(step)]))
-
-
-def build_raw_samples(step: Step) -> Built:
-    """Read, keep and store the sample sheet."""
-    declared = step.study.expression
-    assert declared is not None
-    path = step.study.resolve(declared.samples.path, "expression", "samples", "path")
-    name = path.relative_to(step.study.folder).as_posix()
-    table = read_text_table("samples", path, name=name)
-    kept = step.keep("samples", path)
-    return Built(
-        rows=table.frame,
-        source_rows=source_rows(
-            "samples", table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
-        ),
-        metadata={"file": name, "sha256": table.file.sha256},
-    )
 
 
 # -- analysis-ready -----------------------------------------------------------------------------------------------
@@ -216,10 +94,15 @@ def _counts() -> Asset:
                 *direct("raw.counts", "counts"),
                 *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
             ),
+            "lengths": (
+                *direct("raw.counts", "lengths"),
+                *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
+            ),
         },
         columns=columns(
             gene_id="The gene",
             counts="Its count in every sample: counts[s.position] for a row s of expression.samples",
+            lengths="Its average transcript length in every sample, in that order; null where none is known",
         ),
     )
 

@@ -13,6 +13,8 @@ from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.clinical import clinical_assets
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
+from fm_platform.catalog.expression_qc import qc_assets
+from fm_platform.catalog.expression_sets import set_assets
 from fm_platform.catalog.parameters import parameters_asset
 from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.reports import report_assets
@@ -59,6 +61,8 @@ def build_catalog(study_folder: Path) -> Catalog:
         assets += clinical_assets(study, instruments)
     if study.has_expression:
         assets += expression_assets(study)
+        assets += qc_assets()
+        assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
     return Catalog(

@@ -62,8 +62,8 @@ RESPONDER_COLUMNS = _described(
 )
 ARMS_COLUMNS = _described(
     "outcome visit arm reference position outcome_label visit_label arm_label reference_label n n_arm n_reference "
-    "n_missing family_size median_change_arm median_change_reference shift shift_low shift_high shift_level superiority "
-    "p_value p_floor p_holm holm_floor family method note engine_version shift_text p_text",
+    "n_missing family_size median_change_arm median_change_reference shift shift_low shift_high shift_level "
+    "superiority p_value p_floor p_holm holm_floor family method note engine_version shift_text p_text",
     ARM_STATISTICS,
     position="Order on the page",
     outcome_label="How the table calls the outcome",

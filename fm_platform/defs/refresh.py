@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from fm_platform.catalog.expression_inputs import require_count_files
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.places import home_of, study_folder
 from fm_platform.catalog.session import PUBLISH, Actor, Session, StepResult, open_session
@@ -176,5 +177,4 @@ def _require_files(catalog: Catalog, selected: set[str] | None) -> None:
             study.resolve(source.path, "clinical", name, "path", pick=source.pick)
     if study.expression is not None and (selected is None or selected & {"raw.counts", "raw.samples"}):
         study.resolve(study.expression.samples.path, "expression", "samples", "path")
-        for path in study.expression.counts.path:
-            study.resolve(path, "expression", "counts", "path")
+        require_count_files(study)

@@ -14,10 +14,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
+from fm_platform.expression.lengths import as_length_lists, merge_lengths
 from fm_platform.sources.counts import CountMatrix
 
 NOT_COUNTED = -1
 """In a genes x samples array: no file has a count of that gene for that sample (null in tables)."""
+
+SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_name", "genename", "external_gene_name", "hgnc_symbol")
+"""Names under which count files carry gene symbols."""
 
 COUNTS_LONG_SQL = """\
 select c.gene_id, s.sample_id, c.counts[s.position] as count
@@ -31,7 +35,8 @@ def raw_counts(matrices: Sequence[CountMatrix]) -> pl.DataFrame:
     """``raw.counts``: one row per line of a file.
 
     Returns:
-        ``_row_id``, sheet (the file), gene_id, counts (the file's count columns, in file order).
+        ``_row_id``, sheet (the file), gene_id, symbol (the file's own, if it has any), counts and lengths (the file's
+        count columns, in file order).
     """
     return pl.concat(
         pl.DataFrame(
@@ -39,7 +44,9 @@ def raw_counts(matrices: Sequence[CountMatrix]) -> pl.DataFrame:
                 "_row_id": pl.Series(matrix.row_ids, dtype=pl.String),
                 "sheet": pl.repeat(matrix.file.name, len(matrix.gene_ids), dtype=pl.String, eager=True),
                 "gene_id": pl.Series(matrix.gene_ids, dtype=pl.String),
+                "symbol": _symbols(matrix),
                 "counts": _as_lists(matrix.counts),
+                "lengths": as_length_lists(matrix.lengths, len(matrix.gene_ids)),
             }
         )
         for matrix in matrices
@@ -88,7 +95,8 @@ def expression_counts(raw: pl.DataFrame, count_columns: pl.DataFrame) -> pl.Data
 
     Returns:
         gene_id, counts (in the order of :func:`count_ids`: the entry at 1-based
-        ``expression.samples.position`` is that sample's), ``_row_ids``; sorted by gene_id.
+        ``expression.samples.position`` is that sample's), lengths (average transcript lengths in that order; null
+        without), ``_row_ids``; sorted by gene_id.
 
     Raises:
         InputError: A sample's counts differ between files.
@@ -96,6 +104,7 @@ def expression_counts(raw: pl.DataFrame, count_columns: pl.DataFrame) -> pl.Data
     samples = count_ids(count_columns)
     genes = raw["gene_id"].unique().sort()
     merged = np.full((len(genes), len(samples)), NOT_COUNTED, dtype=np.int64)
+    lengths = np.full(merged.shape, np.nan)
     for sheet in sorted(raw["sheet"].unique()):
         part = raw.filter(pl.col("sheet") == sheet)
         here = count_ids(count_columns.filter(pl.col("sheet") == sheet))
@@ -113,8 +122,16 @@ def expression_counts(raw: pl.DataFrame, count_columns: pl.DataFrame) -> pl.Data
                 mend="files may share a sample only if its counts agree: correct one, or rename the sample",
             )
         merged[cells] = values
+        merge_lengths(lengths, cells, part["lengths"])
     row_ids = raw.group_by("gene_id").agg(_row_ids=pl.col("_row_id").unique().sort()).sort("gene_id")
-    return pl.DataFrame({"gene_id": genes, "counts": _as_lists(merged), "_row_ids": row_ids["_row_ids"]})
+    return pl.DataFrame(
+        {
+            "gene_id": genes,
+            "counts": _as_lists(merged),
+            "lengths": as_length_lists(lengths, len(genes)),
+            "_row_ids": row_ids["_row_ids"],
+        }
+    )
 
 
 def counts_array(counts: pl.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -125,6 +142,15 @@ def counts_array(counts: pl.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int6
     """
     in_order = counts.sort("gene_id")
     return tuple(in_order["gene_id"]), _as_array(in_order["counts"])
+
+
+def _symbols(matrix: CountMatrix) -> pl.Series:
+    """The matrix's own column of gene symbols, if it has one; empty texts are null."""
+    for column in matrix.annotation.columns:
+        if column.casefold() in SYMBOL_COLUMNS:
+            symbols = matrix.annotation[column]
+            return symbols.set(symbols == "", None)
+    return pl.Series([None] * len(matrix.gene_ids), dtype=pl.String)
 
 
 def _as_lists(values: NDArray[np.int64]) -> pl.Series:

@@ -21,14 +21,18 @@ from pydantic import ValidationError
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.contrasts import plan_contrast
 from fm_platform.expression.engine import run_contrast
+from fm_platform.expression.lengths import LENGTHS_UNUSED
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
 from fm_platform.expression.samples import resolve_samples
+from fm_platform.sources.count_matrix import CountOptions
 from fm_platform.sources.counts import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
 from fm_platform.study import Contrast, SamplesSource
 
 DEFAULT_ALPHA = 0.1
 """DESeq2's default."""
+
+NO_OPTIONS = CountOptions()
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,14 @@ def run_de(
     subset: Mapping[str, Sequence[str]] | None = None,
     covariates: Sequence[str] = (),
     shrink: str | None = None,
+    format: str = "auto",
+    options: CountOptions = NO_OPTIONS,
     progress: Callable[[str], None] | None = None,
 ) -> DeSummary:
     """Test one contrast on a count matrix and write DESeq2's columns as CSV, genes in the matrix's order.
 
     Args:
-        counts: The matrix, genes in rows.
+        counts: The delivery of counts: a file or folder in one of the formats of docs/expression-inputs.md.
         samples: The sample sheet.
         design: E.g. ``~ type + condition``.
         contrast: ``VARIABLE,LEVEL,REFERENCE``.
@@ -118,6 +124,8 @@ def run_de(
         subset: Column to the values that take part.
         covariates: Variables of the design that are numbers.
         shrink: ``apeglm`` adds the column log2FoldChange_shrunk.
+        format: ``auto``, or one of ``fm_platform.sources.counts.FORMATS``.
+        options: What some formats need besides (tx2gene, strand, lengths, ...).
         progress: Told what is being done.
 
     Raises:
@@ -129,7 +137,7 @@ def run_de(
     declared = _contrast(design, contrast, alpha, subset or {}, covariates)
     tell(f"reading {counts.name} and {samples.name}")
     sheet = read_text_table("samples", samples, name=samples.name)
-    matrix = read_counts(counts, name=counts.name)
+    matrix = read_counts(counts, name=counts.name, format=format, **vars(options))
     id_column = sample_id or _id_column(sheet, matrix)
     source = SamplesSource(path=samples.name, id=id_column)
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
@@ -160,9 +168,18 @@ def run_de(
         id_rule=resolved.mapping.rule,
         id_mapping=tuple((pair.sheet_id, pair.count_id) for pair in resolved.mapping.matches),
         na_reasons=dict(reasons.iter_rows()),
-        notes=result.notes,
+        notes=(*_remarks(matrix), *result.notes),
         engine=f"{result.engine} {result.engine_version}",
     )
+
+
+def _remarks(matrix: CountMatrix) -> tuple[str, ...]:
+    """What the reader of the counts remarked; rows set aside and damaged ids in one line each kind."""
+    listed: dict[str, list[str]] = {}
+    for note in matrix.notes:
+        listed.setdefault(note.text, []).extend([note.item] if note.item else [])
+    remarks = [f"{text}: {', '.join(items[:10])}" if items else text for text, items in listed.items()]
+    return (*remarks, *([LENGTHS_UNUSED] if matrix.lengths is not None else []))
 
 
 def _contrast(

@@ -1,157 +1,129 @@
-"""Count matrices: a file in, one typed matrix with gene ids, sample names, row ids and lines out.
+"""Count matrices: a delivery in, one typed matrix with gene ids, sample names, row ids and lines out.
 
-Belongs here: reading one file as counts. Does not belong here: what its columns mean (``counts_layout``),
-what a count is (``counts_values``), several files (``expression``), the sample sheet.
+Belongs here: which reader takes a delivery, by its declared or detected format. Does not belong here: any one
+format (``counts_table``, ``counts_transposed``, ``counts_per_sample``, ``counts_transcripts``,
+``counts_merged``, ``counts_h5ad``), the sample sheet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import polars as pl
+from typing import get_args
 
 from fm_platform.errors import InputError
-from fm_platform.sources.counts_layout import MatrixColumn, as_frame, is_provider_header, layout_of
-from fm_platform.sources.counts_values import parse_counts
-from fm_platform.sources.delimited import check_header, check_lengths
-from fm_platform.sources.files import SourceFile
-from fm_platform.sources.records import Records, worksheets
-from fm_platform.sources.rowid import row_ids
+from fm_platform.sources.count_matrix import CountMatrix, CountOptions, Strand
+from fm_platform.sources.counts_h5ad import h5ad_matrix, is_h5ad
+from fm_platform.sources.counts_layout import is_gene_header
+from fm_platform.sources.counts_merged import is_merged, merged_files, merged_matrix
+from fm_platform.sources.counts_per_sample import per_sample_matrix
+from fm_platform.sources.counts_table import header_of, sheet_with_counts, table_matrix
+from fm_platform.sources.counts_transcripts import transcript_matrix
+from fm_platform.sources.counts_transposed import transposed_matrix
+from fm_platform.sources.records import worksheets
+from fm_platform.sources.sample_files import folder_format, sample_files
+from fm_platform.study import CountFormat
 
+__all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 
-@dataclass(frozen=True, eq=False)
-class CountMatrix:
-    """One file of counts, genes in the file's order.
+FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
+"""The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
 
-    Attributes:
-        format: ``plain`` or ``provider``.
-        gene_ids: One a row, unique.
-        count_ids: One a column of ``counts``: the sample's name in the matrix.
-        counts: int64, shape (genes, samples).
-        row_ids: One a gene: hash of the source name and all of the row's cells.
-        lines: The 1-based physical line of each row.
-        columns: Every column of the file: position, column, kind (gene_id, count, annotation, ignored),
-        count_id,
-            reason.
-        annotation: ``gene_id`` and the annotation columns, as text.
-    """
-
-    source: str
-    file: SourceFile
-    format: str
-    gene_ids: tuple[str, ...]
-    count_ids: tuple[str, ...]
-    counts: np.ndarray
-    row_ids: tuple[str, ...]
-    lines: tuple[int, ...]
-    columns: pl.DataFrame
-    annotation: pl.DataFrame
+FOLDERS = ("star", "htseq", "kallisto", "salmon")
+_FEATURECOUNTS_COMMENT = "# Program:featureCounts"
 
 
 def read_counts(
-    path: Path, *, source: str = "counts", name: str, format: str = "auto", gene_id: str | None = None
+    path: Path,
+    *,
+    source: str = "counts",
+    name: str,
+    format: str = "auto",
+    gene_id: str | None = None,
+    tx2gene: Path | None = None,
+    strand: Strand | None = None,
+    lengths: Path | None = None,
+    sample_id: tuple[str, ...] = (),
+    layer: str | None = None,
 ) -> CountMatrix:
-    """Read a count matrix with genes in rows, from delimited text (gzipped or not) or a workbook.
+    """Read a delivery of counts: a table (text, gzipped or not, or a workbook), a folder, or an h5ad file.
 
-    The first column holds gene ids whatever its header; R's ``write.table`` form, whose header is one field
-    short, is understood. In a provider's sheet the columns ``Counts_<sample>(<group>)`` are taken and TPM,
-    fold changes and p-values listed as ignored. Of a workbook with several sheets, the one with such
-    columns is taken.
+    In a table the first column holds gene ids whatever its header; R's ``write.table`` form, whose header
+    is one field short, is understood. Of a workbook with several sheets, the one with ``Counts_`` columns
+    is taken.
 
     Args:
-        path: Where the file is.
+        path: Where the file or folder is.
         source: Part of every row id.
-        name: What to call the file in messages and in the ledger.
-        format: ``auto``, ``plain`` or ``provider``.
-        gene_id: The gene id column's header; default the first column.
+        name: What to call it in messages and in the ledger.
+        format: ``auto`` or one of :data:`FORMATS`. ``auto`` goes by first bytes, file names and headers,
+            never by values.
+        gene_id: The gene id column's header; default the first column (h5ad: the index of var).
+        tx2gene: Table of transcripts and genes; kallisto and salmon need it.
+        strand: STAR's column; default the one with most reads.
+        lengths: Transcript lengths beside nf-core's gene_counts.
+        sample_id: Where samples are rows: the columns that name a sample.
+        layer: The layer of an h5ad file; default ``counts``, else X.
 
     Raises:
-        InputError: The file has the wrong shape, a gene id is empty or repeated, a cell is no count, or the
-        values
-            look like TPM. The message names file, line, column and mend.
+        InputError: The delivery has the wrong shape, a gene id is empty or repeated, a cell is no count, or
+            the values are TPM, logarithms or the like. The message names file, line, column and mend.
     """
-    records = _sheet_with_counts(worksheets(path, name), name)
-    header, body, lines = _header(records), records.rows[1:], records.lines[1:]
-    check_header(header, name, records.lines[0], matrix=True)
-    check_lengths(records, len(header))
-    if not body:
+    options = CountOptions(gene_id, tx2gene, strand, lengths, tuple(sample_id), layer)
+    chosen = _resolved(path, format, name)
+    if chosen in ("star", "htseq"):
+        return per_sample_matrix(path, source=source, name=name, format=chosen, options=options)
+    if chosen in ("kallisto", "salmon"):
+        return transcript_matrix(path, source=source, name=name, format=chosen, options=options)
+    if chosen == "nf-core":
+        return merged_matrix(path, source=source, name=name, options=options)
+    if chosen == "h5ad":
+        return h5ad_matrix(path, source=source, name=name, options=options)
+    records = sheet_with_counts(worksheets(path, name, comment=_FEATURECOUNTS_COMMENT), name)
+    header = header_of(records)
+    if chosen == "transposed" or (chosen == "auto" and is_gene_header(header)):
+        return transposed_matrix(records, header, path, source=source, name=name, options=options)
+    return table_matrix(records, path, source=source, name=name, format=chosen, options=options)
+
+
+def count_files(
+    path: Path, format: str = "auto", *, tx2gene: Path | None = None, lengths: Path | None = None
+) -> list[Path]:
+    """Every file that a delivery is read from; of one that is missing, the path that was asked for.
+
+    Args:
+        path: The file or folder.
+        format: As in :func:`read_counts`.
+        tx2gene: As there.
+        lengths: As there.
+    """
+    try:
+        chosen = _resolved(path, format, path.name)
+        if chosen in FOLDERS:
+            found = [entry.path for entry in sample_files(path, chosen, path.name)]
+        else:
+            found = merged_files(path, lengths) if chosen == "nf-core" else [path]
+    except InputError:
+        found = [path]  # reading it tells what is wrong
+    return [*found, *([tx2gene] if tx2gene is not None else [])]
+
+
+def _resolved(path: Path, format: str, name: str) -> str:
+    """The format, declared or told by first bytes and file names; ``auto``: the header decides."""
+    if format not in ("auto", *FORMATS):
         raise InputError(
-            "the matrix has a header but no genes",
-            file=name,
-            line=records.lines[0],
-            mend="ask for the delivery again",
+            f"count format {format!r} is unknown", file=name, mend=f"use one of: auto, {', '.join(FORMATS)}"
         )
-    found, columns = layout_of(header, name, records.lines[0], format=format, gene_id=gene_id)
-    by_column = list(zip(*body, strict=True))
-    genes = by_column[next(entry.position for entry in columns if entry.kind == "gene_id")]
-    _check_genes(genes, lines, name)
-    counted = [entry for entry in columns if entry.kind == "count"]
-    cells = [by_column[entry.position] for entry in counted]
-    return CountMatrix(
-        source=source,
-        file=records.file,
-        format=found,
-        gene_ids=genes,
-        count_ids=tuple(str(entry.count_id) for entry in counted),
-        counts=parse_counts([entry.name for entry in counted], cells, lines, name),
-        row_ids=tuple(row_ids(source, header, body)),
-        lines=tuple(lines),
-        columns=as_frame(columns),
-        annotation=_annotation(columns, genes, by_column),
-    )
-
-
-def _sheet_with_counts(sheets: Sequence[Records], name: str) -> Records:
-    if not sheets:
-        raise InputError("every worksheet is empty", file=name, mend="ask for the delivery again")
-    if len(sheets) == 1:
-        return sheets[0]
-    with_counts = [sheet for sheet in sheets if is_provider_header(sheet.rows[0])]
-    if len(with_counts) == 1:
-        return with_counts[0]
-    titles = ", ".join(str(sheet.sheet) for sheet in sheets)
-    raise InputError(
-        f"several worksheets hold data, and which one has the counts is not clear: {titles}",
-        file=name,
-        mend="keep that worksheet only, or export it as CSV",
-    )
-
-
-def _header(records: Records) -> list[str]:
-    """The header; where R left the row names' header out, an empty one is put in front."""
-    header = records.rows[0]
-    body = records.rows[1:]
-    if body and len(body[0]) == len(header) + 1:
-        return ["", *header]
-    return header
-
-
-def _check_genes(genes: Sequence[str], lines: Sequence[int], name: str) -> None:
-    seen: dict[str, int] = {}
-    for gene, line in zip(genes, lines, strict=True):
-        if not gene.strip():
+    if format != "auto":
+        return format
+    if is_merged(path):
+        return "nf-core"
+    if path.is_dir():
+        found = folder_format(path)
+        if found is None:
             raise InputError(
-                "a row without gene id", file=name, line=line, mend="name the gene or remove the row"
-            )
-        earlier = seen.setdefault(gene, line)
-        if earlier != line:
-            raise InputError(
-                f"gene {gene!r} is on line {earlier} and again on line {line}",
+                "the folder has no count files that are known by name, or those of several tools",
                 file=name,
-                line=line,
-                mend="use unique ids (e.g. Ensembl gene ids), or add such rows up before delivery",
+                mend=f"set `format:` to one of: {', '.join(FOLDERS)}",
             )
-
-
-def _annotation(
-    columns: Sequence[MatrixColumn], genes: Sequence[str], by_column: Sequence[Sequence[str]]
-) -> pl.DataFrame:
-    data: dict[str, Sequence[str]] = {"gene_id": genes}
-    for entry in columns:
-        if entry.kind == "annotation":
-            key = entry.name if entry.name.casefold() != "gene_id" else f"{entry.name}_annotation"
-            data[key] = by_column[entry.position]
-    return pl.DataFrame(data, schema=dict.fromkeys(data, pl.String))
+        return found
+    return "h5ad" if is_h5ad(path) else "auto"

@@ -1,6 +1,7 @@
 """From texts to counts: whole numbers of at least zero, or a refusal that says what the matrix looks like.
 
-Belongs here: the check of every cell. Does not belong here: headers, files, samples.
+Belongs here: the check of every cell. Does not belong here: what the matrix as a whole looks like
+(``counts_units``), headers, files, samples.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import numpy as np
 import polars as pl
 
 from fm_platform.errors import InputError
+from fm_platform.sources.count_matrix import InputNote
+from fm_platform.sources.counts_units import inspect_fractions, inspect_whole, judge, total_column
 
 _LARGEST = 2.0**53
-_MILLION = 1e6
-_MILLION_TOLERANCE = 0.005
-_MOSTLY = 0.5
-_RAW_COUNTS = "deliver the raw counts (e.g. of featureCounts, HTSeq or STAR), not values made from them"
 
 
 def parse_counts(
-    columns: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], name: str
-) -> np.ndarray:
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    lines: Sequence[int],
+    name: str,
+    *,
+    samples_in_rows: bool = False,
+) -> tuple[np.ndarray, list[InputNote]]:
     """Turn texts into counts. ``12``, ``12.0`` and ``1.2e1`` are the count twelve.
 
     Args:
@@ -29,14 +33,35 @@ def parse_counts(
         cells: For each of them, its texts in row order.
         lines: The line of each row.
         name: The file, for messages.
+        samples_in_rows: Whether a column is a gene rather than a sample.
 
     Returns:
-        int64, shape (rows, columns).
+        int64, shape (rows, columns); and remarks on values that are counts, but look unusual.
 
     Raises:
         InputError: A cell is empty, no number, negative or no whole number (the first is named by line and
         column),
             or the matrix as a whole looks like TPM or another scaled unit.
+    """
+    counts = whole_numbers(columns, cells, lines, name, samples_in_rows=samples_in_rows)
+    if not samples_in_rows:
+        _refuse_totals(counts, columns, name)
+    findings = inspect_whole(counts.T if samples_in_rows else counts, decimals=all_decimals(cells))
+    return counts, judge(findings, name)
+
+
+def whole_numbers(
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    lines: Sequence[int],
+    name: str,
+    *,
+    samples_in_rows: bool = False,
+) -> np.ndarray:
+    """As :func:`parse_counts`, without asking what the whole numbers look like.
+
+    Raises:
+        InputError: A cell is no count, or most values are fractions.
     """
     counts = np.empty((len(lines), len(columns)), dtype=np.int64)
     refused: list[int] = []
@@ -47,15 +72,28 @@ def parse_counts(
         else:
             counts[:, position] = whole
     if refused:
-        _refuse_scaled(np.column_stack([_numbers(texts) for texts in cells]), name)
+        numbers = np.column_stack([_numbers(texts) for texts in cells])
+        finding = inspect_fractions(numbers.T if samples_in_rows else numbers)
+        if finding is not None:
+            raise finding.error(name)
         raise _first_bad_cell(columns, cells, lines, refused, name)
-    if _near_million(counts.sum(axis=0, dtype=np.float64)):
-        raise InputError(
-            "every column adds up to about one million, so these look like rounded TPM values, not counts",
-            file=name,
-            mend=_RAW_COUNTS,
-        )
     return counts
+
+
+def _refuse_totals(counts: np.ndarray, columns: Sequence[str], name: str) -> None:
+    position = total_column(counts)
+    if position is not None:
+        raise InputError(
+            "this column is the sum of all others, so it holds row totals, not the counts of a sample",
+            file=name,
+            column=columns[position],
+            mend="remove it from the matrix",
+        )
+
+
+def all_decimals(cells: Sequence[Sequence[str]]) -> bool:
+    """Whether no cell is written as a plain whole number (``723.0``, ``2e3``)."""
+    return bool(cells) and not any(text.strip().isdigit() for texts in cells for text in texts)
 
 
 def _whole_numbers(texts: Sequence[str]) -> np.ndarray | None:
@@ -77,26 +115,6 @@ def _numbers(texts: Sequence[str]) -> np.ndarray:
 def _bad(numbers: np.ndarray) -> np.ndarray:
     """Which values are no counts (NaN compares false, so it is bad)."""
     return np.asarray(~((numbers >= 0) & (numbers < _LARGEST) & (numbers == np.floor(numbers))))
-
-
-def _refuse_scaled(numbers: np.ndarray, name: str) -> None:
-    """Refuse a matrix most of whose non-zero values are fractions."""
-    expressed = numbers[np.isfinite(numbers) & (numbers != 0)]
-    if expressed.size == 0 or (expressed != np.floor(expressed)).mean() < _MOSTLY:
-        return
-    if _near_million(np.nansum(numbers, axis=0)):
-        found = "every column adds up to about one million, so these look like TPM values, not counts"
-    elif (expressed < 0).any():
-        found = "negative fractions: these look like logarithms or other transformed values, not counts"
-    else:
-        found = (
-            "most values are fractions, so these look like TPM, other scaled values or estimates, not counts"
-        )
-    raise InputError(found, file=name, mend=_RAW_COUNTS)
-
-
-def _near_million(totals: np.ndarray) -> bool:
-    return bool((np.abs(totals - _MILLION) <= _MILLION_TOLERANCE * _MILLION).all())
 
 
 def _first_bad_cell(

@@ -67,11 +67,17 @@ def read_records(path: Path, name: str, sheet: str | None = None) -> Records:
     return _text(content)
 
 
-def worksheets(path: Path, name: str) -> list[Records]:
-    """Read every worksheet of a workbook that is not empty; for a text file, its records alone."""
+def worksheets(path: Path, name: str, *, comment: str | None = None) -> list[Records]:
+    """Read every worksheet of a workbook that is not empty; for a text file, its records alone.
+
+    Args:
+        path: Where the file is.
+        name: What to call it in messages.
+        comment: How a first line begins that is no record (featureCounts writes its command there).
+    """
     content = read_content(path, name)
     if content.kind != "xlsx":
-        return [_text(content)]
+        return [_text(content, comment)]
     workbook = _open_workbook(content)
     sheets = [_load_sheet(workbook, content, title) for title in workbook.sheet_names]
     return [sheet for sheet in sheets if sheet.rows]
@@ -80,8 +86,10 @@ def worksheets(path: Path, name: str) -> list[Records]:
 # -- text ----------------------------------------------------------------------------------------------
 
 
-def _text(content: Content) -> Records:
+def _text(content: Content, comment: str | None = None) -> Records:
     text, encoding = decode(content.data, content.file.name)
+    if comment is not None and text.startswith(comment):
+        text = "\n" + text.partition("\n")[2]  # a blank line is no record, and the lines keep their numbers
     delimiter = _delimiter(text)
     rows, lines = _split(text, delimiter, content.file.name)
     if not rows:

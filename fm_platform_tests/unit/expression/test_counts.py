@@ -33,7 +33,7 @@ def one(tmp_path: Path) -> CountMatrix:
 
 def test_raw_counts_keep_the_files_rows_and_column_order(one: CountMatrix) -> None:
     frame = raw_counts([one])
-    assert frame.columns == ["_row_id", "sheet", "gene_id", "counts"]
+    assert frame.columns == ["_row_id", "sheet", "gene_id", "symbol", "counts", "lengths"]
     assert frame.schema["counts"] == pl.List(pl.Int64)
     assert frame.select("sheet", "gene_id", "counts").rows() == [
         ("one.csv", "g2", [5, 6]),

@@ -201,7 +201,8 @@ def test_wrong_shapes_name_the_line(tmp_path, content, line, message):
 
 
 def test_unknown_format_and_gene_id_name_what_there_is(tmp_path):
-    assert "use one of: auto, plain, provider" in str(refusal(tmp_path, "g,a\nG1,1\n", format="wide"))
+    unknown = str(refusal(tmp_path, "g,a\nG1,1\n", format="wide"))
+    assert "use one of: auto, plain, transposed, provider, featurecounts, star" in unknown
     assert "did you mean 'Geneid'?" in str(refusal(tmp_path, "Geneid,a\nG1,1\n", gene_id="GeneId"))
 
 

@@ -1,0 +1,174 @@
+"""Folders with a file a sample, as STAR, HTSeq, kallisto and salmon leave them.
+
+Belongs here: which files of a folder are whose counts, and what samples are called. Does not belong here:
+reading the files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fm_platform.errors import InputError
+from fm_platform.sources.decoding import decode
+from fm_platform.sources.files import SourceFile, read_content
+
+_STAR = re.compile(r"^(?P<sample>.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$")
+_KALLISTO = re.compile(r"^abundance\.tsv(\.gz)?$")
+_SALMON = re.compile(r"^quant\.sf(\.gz)?$")
+_HTSEQ = re.compile(
+    r"^(?P<sample>.+?)([._-](htseq|counts?|htseq[._-]counts?))?\.(txt|tsv|counts?|out|htseq)(\.gz)?$",
+    re.IGNORECASE,
+)
+_NOT_COUNTS = re.compile(r"readme|summary|md5|log|checksum|licen[cs]e", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """One sample's file.
+
+    Attributes:
+        sample: The sample's name: of STAR and HTSeq the file's, of kallisto and salmon the folder's.
+        name: What to call the file: folder and path below it.
+    """
+
+    sample: str
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class TabFile:
+    """A tab-separated file without quotes: its columns as text, and the 1-based line of each row.
+
+    Blank lines are no rows.
+    """
+
+    file: SourceFile
+    columns: list[pl.Series]
+    lines: Sequence[int]
+
+    @property
+    def first(self) -> list[str]:
+        """The first row."""
+        return [column[0] for column in self.columns]
+
+
+def folder_format(folder: Path) -> str | None:
+    """Which of the folder formats a folder holds, by file names; None if none or several.
+
+    Only a folder in which no other kind is found is taken for HTSeq's: its files have no name of their own.
+    """
+    found = [format for format in ("star", "kallisto", "salmon") if _files(folder, format)]
+    if not found and _files(folder, "htseq"):
+        return "htseq"
+    return found[0] if len(found) == 1 else None
+
+
+def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
+    """The files of a folder, sorted by sample.
+
+    Args:
+        folder: Where it is.
+        format: ``star``, ``htseq``, ``kallisto`` or ``salmon``.
+        name: What to call the folder in messages.
+
+    Raises:
+        InputError: There is no such folder, it has no such file, or two files are one sample's.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"format {format} is a folder with a file a sample", file=name, mend="name the folder"
+        )
+    found = [
+        SampleFile(sample, path, f"{name}/{path.relative_to(folder).as_posix()}")
+        for path, sample in _files(folder, format)
+    ]
+    if not found:
+        raise InputError(
+            f"the folder has no {_EXPECTED[format]}",
+            file=name,
+            mend="name the folder above the samples' files",
+        )
+    found.sort(key=lambda entry: (entry.sample, entry.name))
+    for first, second in itertools.pairwise(found):
+        if first.sample == second.sample:
+            raise InputError(
+                f"sample {first.sample!r} has two files: {first.name} and {second.name}",
+                file=name,
+                mend="keep one of them",
+            )
+    return found
+
+
+def read_tab(entry: SampleFile) -> TabFile:
+    """Read a tab-separated file without quotes, gzipped or not.
+
+    Raises:
+        InputError: It is no text, or a row has more or fewer fields than the first.
+    """
+    content = read_content(entry.path, entry.name)
+    text = decode(content.data, entry.name)[0].replace("\r\n", "\n").rstrip("\n")
+    lines: Sequence[int] = range(1, text.count("\n") + 2)
+    if text.startswith("\n") or "\n\n" in text:
+        kept = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line]
+        lines = [number for number, _ in kept]
+        text = "\n".join(line for _, line in kept)
+    width = text.partition("\n")[0].count("\t") + 1
+    _check_widths(text, width, lines, entry.name)
+    frame = pl.read_csv(
+        text.encode(), separator="\t", has_header=False, quote_char=None, infer_schema=False
+    ).fill_null("")
+    return TabFile(content.file, frame.get_columns(), lines)
+
+
+def _check_widths(text: str, width: int, lines: Sequence[int], name: str) -> None:
+    tabs = pl.Series([text]).str.split("\n").explode().str.count_matches("\t", literal=True)
+    odd = (tabs != width - 1).arg_true()
+    if len(odd):
+        raise InputError(
+            f"{tabs[odd[0]] + 1} fields where the first line has {width}",
+            file=name,
+            line=lines[odd[0]],
+            mend="the file may be cut off: copy it again",
+        )
+
+
+def _files(folder: Path, format: str) -> list[tuple[Path, str]]:
+    sample_of = _SAMPLE_OF[format]
+    found = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        sample = None if hidden else sample_of(path)
+        if sample and path.is_file():
+            found.append((path, sample))
+    return found
+
+
+def _star(path: Path) -> str | None:
+    match = _STAR.match(path.name)
+    return (match["sample"] or path.parent.name) if match else None
+
+
+def _htseq(path: Path) -> str | None:
+    match = _HTSEQ.match(path.name)
+    return match["sample"] if match and not _NOT_COUNTS.search(path.name) else None
+
+
+_SAMPLE_OF: dict[str, Callable[[Path], str | None]] = {
+    "star": _star,
+    "htseq": _htseq,
+    "kallisto": lambda path: path.parent.name if _KALLISTO.match(path.name) else None,
+    "salmon": lambda path: path.parent.name if _SALMON.match(path.name) else None,
+}
+_EXPECTED = {
+    "star": "*ReadsPerGene.out.tab",
+    "htseq": "two-column count files (.txt, .tsv, .counts)",
+    "kallisto": "<sample>/abundance.tsv",
+    "salmon": "<sample>/quant.sf",
+}
