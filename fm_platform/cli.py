@@ -161,12 +161,7 @@ def explain(
     from fm_platform.terminal import explanation_as_json, print_explanation
     from fm_platform.warehouse.reader import open_published
 
-    where = []
-    for condition in conditions:
-        name, sign, value = condition.partition("=")
-        if not sign:
-            raise InputError(f"--where {condition}: expected COL=VALUE", mend="write e.g. --where visit=week_12")
-        where.append((name, value))
+    where = [_pair(condition, "--where") for condition in conditions]
     with open_published(_home(study, home)) as published:
         explanation = explain_cell(published, table, where, column)
     if as_json:
@@ -199,12 +194,13 @@ def verify(study: Path | None, home: Path | None, head: str | None, as_json: boo
 @click.option("--contrast", required=True, metavar="VAR,LEVEL,REF", help="Which level against which.")
 @click.option("--alpha", default=0.1, show_default=True, help="Target FDR of independent filtering.")
 @click.option("--covariate", "covariates", multiple=True, help="A design variable that is a number, not a factor.")
-@click.option("--sample-id", help="The sample sheet's column of sample names (default: its first).")
+@click.option("--sample-id", help="The sample sheet's column of sample names (default: the one that matches, else its first).")
 @click.option(
     "--reconcile",
     type=click.Choice(["affix"]),
     help="affix: match sample names that differ by a common prefix or suffix, one to one; the mapping is printed.",
 )
+@click.option("--subset", "subsets", multiple=True, metavar="VAR=LEVEL[,LEVEL]", help="Only samples with these levels.")
 @click.option("--shrink", type=click.Choice(["apeglm"]), help="Add log2FoldChange_shrunk.")
 @click.option("-o", "--output", "out", type=_FILE, required=True, help="The CSV to write.")
 @_json_option
@@ -217,6 +213,7 @@ def de(
     covariates: tuple[str, ...],
     sample_id: str | None,
     reconcile: str | None,
+    subsets: tuple[str, ...],
     shrink: str | None,
     out: Path,
     as_json: bool,
@@ -235,6 +232,7 @@ def de(
         sample_id=sample_id,
         reconcile=reconcile,
         shrink=shrink,
+        subset={name: tuple(levels.split(",")) for name, levels in (_pair(text, "--subset") for text in subsets)},
         covariates=covariates,
         progress=lambda text: click.echo(text, err=True),
     )
@@ -263,6 +261,14 @@ def dev(study: Path | None, home: Path | None, port: int) -> None:
 
     folder = study_folder(study, home)
     serve(folder, home_of(load_study(folder), home), port)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    """``NAME=VALUE`` as a pair."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise InputError(f"{option} {text}: expected NAME=VALUE", mend=f"write e.g. {option} visit=week_12")
+    return name, value
 
 
 def _home(study: Path | None, home: Path | None) -> Any:

@@ -18,6 +18,7 @@ import polars as pl
 
 from fm_platform.catalog.session import StepResult
 from fm_platform.defs.refresh import RefreshSummary
+from fm_platform.expression.de import DeSummary
 from fm_platform.lineage.explain import Explanation
 from fm_platform.lineage.verify import Verification
 from fm_platform.warehouse.lock import Holder
@@ -210,15 +211,35 @@ def _print_inputs(inputs: Sequence[Mapping[str, str]]) -> None:
             click.echo(f"  {kind.lower():<10} {', '.join(dict.fromkeys(chosen))}")
 
 
-def de_as_json(summary: Any) -> str:
+def de_as_json(summary: DeSummary) -> str:
     """A DE summary as JSON."""
-    return json.dumps(dataclasses.asdict(summary), default=_plain, indent=1)
+    return json.dumps(summary.as_json(), default=_plain, indent=1)
 
 
-def print_de(summary: Any) -> None:
+def print_de(summary: DeSummary) -> None:
     """A DE summary."""
-    for line in summary.lines():
-        click.echo(line)
+    if summary.id_rule != "exact":
+        click.echo(f"sample ids   {summary.id_rule} (sheet column {summary.id_column})")
+        for sheet_id, count_id in summary.id_mapping:
+            click.echo(f"    {sheet_id} = {count_id}")
+    click.echo(f"contrast     {summary.contrast}, design {summary.design}")
+    click.echo(
+        f"samples      {summary.n_samples} ({summary.n_level} against {summary.n_reference}), "
+        f"residual df {summary.residual_df}"
+    )
+    if summary.status != "run":
+        click.echo(f"{summary.status:<12} {summary.reason}")
+    click.echo(
+        f"genes        {summary.n_genes:,}, tested {summary.n_tested:,}, padj < {summary.alpha}: "
+        f"{summary.n_up:,} up, {summary.n_down:,} down"
+    )
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.na_reasons.items() if count)
+    if reasons:
+        click.echo(f"no value     {reasons}")
+    for note in summary.notes:
+        click.echo(f"note         {note}")
+    click.echo(f"engine       {summary.engine}")
+    click.echo(f"wrote        {summary.out}")
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fm_platform.catalog.asset import Asset
+from fm_platform.expression.counts import COUNTS_LONG_SQL
 from fm_platform.lineage.history import History
 from fm_platform.lineage.plan import blocked_halves
 from fm_platform.warehouse.database import Warehouse
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fm_platform.catalog.graph import Catalog
 
 FILE_SCHEMAS = ("files", "publish")
+_COUNTED = {"expression.counts", "expression.samples"}
 
 
 def publication_of(
@@ -79,6 +81,7 @@ def publication_of(
         previous=previous,
         previous_sources=sources,
         derived=_audit_tables(catalog, history, entries, halves, number),
+        views={"expression.counts_long": COUNTS_LONG_SQL} if _COUNTED <= set(entries) else {},
         comments={asset.table: _comment(asset) for asset in catalog.in_order() if asset.table in entries},
         facts=body,
     )

@@ -207,6 +207,7 @@ def _report(study: Study) -> Asset:
         key=(),
         study_keys=_WHOLE_STUDY,
         tolerates_blocked=True,
+        shows_origin=True,
         code_version=code_version(build_report, ("matplotlib",)),
         build=build_report,
     )
@@ -291,6 +292,7 @@ def _publication(everything: tuple[str, ...]) -> Asset:
         key=(),
         study_keys=("study",),
         tolerates_blocked=True,
+        shows_origin=True,
         code_version=code_version(build_publication),
         build=build_publication,
     )

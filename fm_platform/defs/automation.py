@@ -131,7 +131,7 @@ def publish_sensor() -> dg.AutomationConditionSensorDefinition:
     """Evaluates the publish asset's automation condition."""
     return dg.AutomationConditionSensorDefinition(
         "publish_ad_hoc",
-        target=dg.AssetSelection.keys(asset_key(PUBLISH)),
+        target=dg.AssetSelection.assets(asset_key(PUBLISH)),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
         description="Publishes what was materialized by hand.",

@@ -38,6 +38,11 @@ class Materialized:
         """Digest of its content with ``_`` columns."""
         return str(self.body["full_digest"])
 
+    @property
+    def origin(self) -> str:
+        """What changes when a row's id, file or line does."""
+        return self.full_digest + str(self.body.get("source_rows_digest", ""))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -136,5 +141,5 @@ def from_state(state: Mapping[str, Any]) -> History:
 
 
 def _planner_facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("fingerprint", "parts", "value_digest", "full_digest", "rows", "table")
+    kept = ("fingerprint", "parts", "value_digest", "full_digest", "source_rows_digest", "rows", "table")
     return {key: body[key] for key in kept if key in body}

@@ -28,7 +28,7 @@ class Parts:
         study: Digest of the study.yaml keys that the node declares.
         code: Code version.
         sources: SHA-256 of delivered files, in declared order; None for one that is missing.
-        forced: Names of further facts (blocked halves for the assets that tolerate them).
+        extra: Blocked halves, for assets that tolerate them; origins of rows, for assets that show them.
     """
 
     inputs: Mapping[str, str | None]
@@ -117,12 +117,15 @@ def parts_of(
 ) -> Parts:
     """What the node's fingerprint is made of, by the ledger's present facts."""
     materialized = history.materialized
+    extra = {half: "blocked" for half in sorted(blocked_halves)} if node.tolerates_blocked else {}
+    if node.shows_origin:
+        extra |= {f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized}
     return Parts(
         inputs={table: materialized[table].value_digest if table in materialized else None for table in node.inputs},
         study=study_digests[node.study_keys],
         code=node.code_version,
         sources=tuple(files.of(path) for path in node.source_files),
-        extra={half: "blocked" for half in sorted(blocked_halves)} if node.tolerates_blocked else {},
+        extra=extra,
     )
 
 
@@ -226,4 +229,5 @@ def _why_stale(
     changed = [table for table, digest in now.inputs.items() if digest != then.get("inputs", {}).get(table)]
     if changed:
         return f"input {changed[0]} changed"
-    return "a half became blocked or open again"
+    moved = [name for name, digest in now.extra.items() if then.get("extra", {}).get(name) != digest]
+    return f"{moved[0]} changed" if moved and moved[0].startswith("origin") else "a half became blocked or open again"

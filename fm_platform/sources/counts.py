@@ -1,7 +1,7 @@
 """Count matrices: a file in, one typed matrix with gene ids, sample names, row ids and lines out.
 
 Belongs here: reading one file as counts. Does not belong here: what its columns mean (``counts_layout``),
-what a count is (``counts_values``), several files (``counts_merge``), the sample sheet.
+what a count is (``counts_values``), several files (``expression``), the sample sheet.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.names import identifier, literal, relation, split_table
 
 _CHUNK = 1 << 20
+_BLOCK_SIZE = 16384
+"""The smallest block that DuckDB takes: many small tables would fill the default of 256 KiB each."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Publication:
         previous_sources: Sources whose row origins also come from the last publication.
         derived: Further tables (``audit.*``), made from the ledger.
         comments: Table to (description, column to description).
+        views: Further views by name, each a SELECT over the file's own tables.
         facts: The publication record's body, less number, names and hash.
     """
 
@@ -44,6 +47,7 @@ class Publication:
     previous_sources: Sequence[str] = ()
     derived: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     comments: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -120,7 +124,7 @@ def _building(home: Home, number: int) -> Path:
 def _build(warehouse: Warehouse, publication: Publication, target: Path) -> None:
     connection = warehouse.connection
     attached = ["fm_new"]
-    connection.execute(f"ATTACH {literal(str(target))} AS fm_new")
+    connection.execute(f"ATTACH {literal(str(target))} AS fm_new (BLOCK_SIZE {_BLOCK_SIZE})")
     try:
         if publication.previous or publication.previous_sources:
             connection.execute(f"ATTACH {literal(str(warehouse.home.published))} AS fm_previous (READ_ONLY)")
@@ -131,6 +135,8 @@ def _build(warehouse: Warehouse, publication: Publication, target: Path) -> None
         _copy_source_rows(connection, publication.previous_sources)
         for table, frame in publication.derived.items():
             _store(connection, table, frame)
+        for view, sql in publication.views.items():
+            _create_view(connection, view, sql)
         _comment(connection, publication.comments)
         connection.execute("CHECKPOINT fm_new")
     finally:
@@ -172,6 +178,16 @@ def _store(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFram
         connection.execute(f"CREATE TABLE {target} AS SELECT * FROM fm_incoming")
     finally:
         connection.unregister("fm_incoming")
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, view: str, sql: str) -> None:
+    """Views name tables without their database, so that the file works under any name."""
+    connection.execute("USE fm_new")
+    try:
+        schema, name = split_table(view)
+        connection.execute(f"CREATE VIEW {identifier(schema)}.{identifier(name)} AS {sql}")
+    finally:
+        connection.execute("USE memory")
 
 
 def _comment(

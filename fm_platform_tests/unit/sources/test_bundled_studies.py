@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fm_platform.expression.counts import count_ids, expression_counts, raw_count_columns, raw_counts
 from fm_platform.sources.counts import read_counts
-from fm_platform.sources.counts_merge import merge_counts
 from fm_platform.sources.delimited import read_text_table, require_columns
 from fm_platform.study import load_study
 
@@ -277,7 +277,9 @@ def test_sheets_in_the_real_layout_merge_as_workbooks(shared_data, tmp_path, wri
     numbers = [[*row[:4], *(int(cell) for cell in row[4:14]), *row[14:]] for row in week_0[1:]]
     first = write_xlsx(tmp_path / "GSE229750_FM_HC.xlsx", {"FM_HC": [week_0[0], *numbers]})
     second = write_xlsx(tmp_path / "GSE229750_FM_TCZ.xlsx", {"FM_TCZ": [header, *shared_genes]})
-    merged = merge_counts([read_counts(path, name=path.name, gene_id="Geneid") for path in (first, second)])
-    assert set(merged.count_ids) == {row["count_id"] for row in rows(DATA / "gse229750" / "samples.csv")}
-    assert merged.gene_ids == ("ENSG00000106537", "ENSG00000171860", "ENSG00000124102")
-    assert merged.dropped.height == 0
+    matrices = [read_counts(path, name=path.name, gene_id="Geneid") for path in (first, second)]
+    columns = raw_count_columns(matrices)
+    assert set(count_ids(columns)) == {row["count_id"] for row in rows(DATA / "gse229750" / "samples.csv")}
+    merged = expression_counts(raw_counts(matrices), columns)
+    assert merged["gene_id"].to_list() == ["ENSG00000106537", "ENSG00000124102", "ENSG00000171860"]
+    assert merged["counts"].list.drop_nulls().list.len().to_list() == [12, 12, 12]

@@ -49,7 +49,11 @@ class TestItems:
                 HEAD
                 + """
 clinical:
-  visits: {path: v.csv, grain: visit, columns: {subject: id, visit: visit}, missing: ["", NA, {"-99": not_done}]}
+  visits:
+    path: v.csv
+    grain: visit
+    columns: {subject: id, visit: visit}
+    missing: ["", NA, {"-99": not_done}]
 instruments: [{use: fiqr, source: visits, items: "q{n}"}]
 """
             )

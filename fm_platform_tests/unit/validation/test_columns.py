@@ -100,7 +100,8 @@ class TestHeader:
         ),
         ("instruments: [{use: acr2016, source: visits, total: wpi}]", "no score named total"),
         (
-            "instruments: [{use: fiqr, source: visits, items: 'q{n}'}, {use: acr2016, source: visits, items: 'q{n}'}]",
+            "instruments: [{use: fiqr, source: visits, items: 'q{n}'}, "
+            "{use: acr2016, source: visits, items: 'q{n}'}]",
             "declared as item fiqr.fiqr_01_comb_hair and as item acr2016.jaw_l",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The whole gate with Great Expectations: checks, reconciliation, agreement, and its behaviour on a real study."""
+"""The whole gate with Great Expectations: checks, reconciliation, agreement, a real study."""
 
 from __future__ import annotations
 
@@ -93,20 +93,21 @@ def outcomes(result) -> dict:
     return {check.name: check for check in result.checks}
 
 
-class TestCleanFile:
-    @pytest.fixture(scope="class")
-    def result(self, demo):
-        delivered(demo, [{"id": "p1"}, {"id": "p1", "week": "4"}, {"id": "p2"}])
-        return demo, demo.gate("visits")
+@pytest.fixture(scope="class")
+def clean(demo):
+    delivered(demo, [{"id": "p1"}, {"id": "p1", "week": "4"}, {"id": "p2"}])
+    return demo, demo.gate("visits")
 
-    def test_nothing_is_found_and_every_check_passes(self, result):
-        made, found = result
+
+class TestCleanFile:
+    def test_nothing_is_found_and_every_check_passes(self, clean):
+        _, found = clean
         assert found.findings.height == 0
         assert dict(found.findings.schema) == FINDING_SCHEMA
         assert [check.name for check in found.checks if not check.passed] == []
 
-    def test_checks_are_those_declared_before_there_was_data(self, result):
-        made, found = result
+    def test_checks_are_those_declared_before_there_was_data(self, clean):
+        made, found = clean
         declared = check_declarations(made.study, made.instruments, "visits")
         assert [(check.name, check.blocking, check.description) for check in declared] == [
             (check.name, check.blocking, check.description) for check in found.checks
@@ -116,8 +117,8 @@ class TestCleanFile:
             check.name for check in declared
         }
 
-    def test_only_errors_block(self, result):
-        _, found = result
+    def test_only_errors_block(self, clean):
+        _, found = clean
         assert {check.name for check in found.checks if check.blocking} == {
             "rows_reconciled", "rows_accepted", "set_aside_within_limit", "gx_agrees",
         }  # fmt: skip
@@ -125,29 +126,30 @@ class TestCleanFile:
         assert {check.severity for check in found.checks if not check.blocking} == {"WARN"}
 
 
-class TestDirtyFile:
-    @pytest.fixture(scope="class")
-    def result(self, demo):
-        rows = [
-            {"id": "p1", "q1": "11", "q2": "x", "jaw_l": "2", "twstrs": "5", "pain": "73", "mm": "101"},
-            {"id": "p1", "week": "4", "tot": "50.06", "day": "30.02.2021", "arm": "b"},
-            {"id": "p2", "week": "9"},
-            {"id": "p9"},
-            {"id": ""},
-            *({"id": "p3", "week": "4"} for _ in range(2)),
-            *({"id": "p2", "week": "4", "q3": code} for code in ["NA"]),
-            {"id": "p2", "tot": "50.05"},
-        ]
-        delivered(demo, rows)
-        return outcomes(found := demo.gate("visits")), found.findings
+@pytest.fixture(scope="class")
+def dirty(demo):
+    rows = [
+        {"id": "p1", "q1": "11", "q2": "x", "jaw_l": "2", "twstrs": "5", "pain": "73", "mm": "101"},
+        {"id": "p1", "week": "4", "tot": "50.06", "day": "30.02.2021", "arm": "b"},
+        {"id": "p2", "week": "9"},
+        {"id": "p9"},
+        {"id": ""},
+        *({"id": "p3", "week": "4"} for _ in range(2)),
+        *({"id": "p2", "week": "4", "q3": code} for code in ["NA"]),
+        {"id": "p2", "tot": "50.05"},
+    ]
+    delivered(demo, rows)
+    return outcomes(found := demo.gate("visits")), found.findings
 
-    def test_great_expectations_agrees(self, result):
-        checks, _ = result
+
+class TestDirtyFile:
+    def test_great_expectations_agrees(self, dirty):
+        checks, _ = dirty
         assert checks["gx_agrees"].passed, checks["gx_agrees"].metadata
         assert checks["gx_agrees"].metadata["expectations"] > 50
 
-    def test_findings_by_rule_and_scope(self, result):
-        _, findings = result
+    def test_findings_by_rule_and_scope(self, dirty):
+        _, findings = dirty
         counted = Counter(findings.select("rule", "scope", "column").rows())
         assert counted == {
             ("FM001", "cell", "q1"): 1,
@@ -163,8 +165,8 @@ class TestDirtyFile:
             ("FM007", "row", None): 2,
         }
 
-    def test_quarantine_keeps_the_value_and_where_it_came_from(self, result):
-        _, findings = result
+    def test_quarantine_keeps_the_value_and_where_it_came_from(self, dirty):
+        _, findings = dirty
         row = findings.filter(pl.col("column") == "q1").row(0, named=True)
         assert row == {
             "_row_id": "visits:2",
@@ -176,8 +178,8 @@ class TestDirtyFile:
             "_row_ids": ["visits:2"],
         }
 
-    def test_each_rule_reports_its_columns_and_counts(self, result):
-        checks, _ = result
+    def test_each_rule_reports_its_columns_and_counts(self, dirty):
+        checks, _ = dirty
         function = checks["fm001_fiqr_function"]
         assert not function.passed
         assert function.metadata["columns"] == {"q1": 1, "q2": 1}
@@ -185,29 +187,27 @@ class TestDirtyFile:
         assert checks["fm001_fiqr_symptoms"].passed
         assert checks["fm007_no_duplicates"].metadata["rows"] == 2
 
-    def test_a_total_that_differs_is_counted_and_keeps_its_cell(self, result):
-        checks, findings = result
+    def test_a_total_that_differs_is_counted_and_keeps_its_cell(self, dirty):
+        checks, findings = dirty
         assert checks["fm003_fiqr_total"].metadata["columns"] == {"tot": 1}
         assert "tot" not in findings["column"].to_list()
 
-    def test_an_attribute_that_changes_between_visits_is_counted(self, result):
-        checks, _ = result
+    def test_an_attribute_that_changes_between_visits_is_counted(self, dirty):
+        checks, _ = dirty
         assert checks["fm026_subject_constant"].metadata["columns"] == {"arm": 1}
 
-    def test_rows_reconcile_and_too_many_set_aside_block(self, result):
-        checks, _ = result
+    def test_rows_reconcile_and_too_many_set_aside_block(self, dirty):
+        checks, _ = dirty
         counts = {"read": 9, "accepted": 4, "set_aside": 5}
         assert counts.items() <= checks["rows_reconciled"].metadata.items()
         assert checks["rows_reconciled"].passed
         assert checks["rows_accepted"].passed
         assert not checks["set_aside_within_limit"].passed
 
-    def test_no_patient_value_is_in_the_metadata(self, result):
-        checks, _ = result
+    def test_no_patient_value_is_in_the_metadata(self, dirty):
+        checks, _ = dirty
         text = repr([check.metadata for check in checks.values()])
-        assert not {"'p1'", "'p9'", "'p3'", "'73'", "50.06"} & {
-            word for word in text.replace(",", " ").split()
-        }
+        assert not {"'p1'", "'p9'", "'p3'", "'73'", "50.06"} & set(text.replace(",", " ").split())
 
 
 def test_an_empty_file_is_not_accepted(demo):
@@ -329,7 +329,9 @@ from fm_platform.validation.gate import gate_inputs
 from fm_platform.validation.staging_models import staging_models
 study = load_study(Path(sys.argv[1]))
 instruments = load_instruments(study)
-staging_models(study, instruments), gate_inputs(study, "visits"), check_declarations(study, instruments, "visits")
+staging_models(study, instruments)
+gate_inputs(study, "visits")
+check_declarations(study, instruments, "visits")
 print(suite_version(study, instruments, "visits"))
 print(sorted({"great_expectations", "pandas", "scipy.stats"} & set(sys.modules)))
 """

@@ -135,7 +135,8 @@ class TestAmbiguousDates:
         made.deliver("visits", "id,week,day\ns1,0,25/03/2021\ns2,0,05/06/2021\ns3,0,03/04/2021\n")
         made.con.execute(
             """create table fm.audit.source_rows as select * from (values
-            ('visits', 'visits:3', 'sha', 'clinical/v.csv', 3), ('visits', 'visits:4', 'sha', 'clinical/v.csv', 4)
+            ('visits', 'visits:3', 'sha', 'clinical/v.csv', 3),
+            ('visits', 'visits:4', 'sha', 'clinical/v.csv', 4)
             ) as t (source, row_id, file_sha256, path, line)"""
         )
         with pytest.raises(InputError, match=r"clinical/v\.csv:3, column 'day': .* Mend: add `dates: dmy`"):
