@@ -179,7 +179,17 @@ class InstrumentUse(_Section):
     use: str
     source: str
     items: str | dict[str, str] | None = None
-    total: str | None = None
+    total: str | dict[str, str] | None = None
+
+    @property
+    def totals(self) -> dict[str, str]:
+        """Score to the column that holds it as recorded; a plain ``total:`` is the score named total."""
+        return {"total": self.total} if isinstance(self.total, str) else dict(self.total or {})
+
+    @property
+    def recorded_only(self) -> bool:
+        """Whether only totals were delivered (``items: none``), so that nothing can be recomputed."""
+        return self.items == "none"
 
 
 class Outcome(_Section):
@@ -508,6 +518,8 @@ def _check_visits(study: Study) -> None:
         raise study.error(
             f"visits: {len(baselines)} of them are marked baseline", "visits", mend="mark exactly one `baseline: true`"
         )
+    if any(source.by_window for source in study.clinical.values()):
+        _check_windows(study)
     seen: dict[str, str] = {}
     for index, visit in enumerate(study.visits):
         for text in visit.found_as:
@@ -516,6 +528,26 @@ def _check_visits(study: Study) -> None:
                     f"visit value {text!r} stands for two visits", "visits", index, mend="give it to one of them"
                 )
             seen[text] = visit.id
+
+
+def _check_windows(study: Study) -> None:
+    """Where a visit is told by its day, every visit needs days of its own."""
+    taken: dict[int, str] = {}
+    for index, visit in enumerate(study.visits):
+        window = visit.window or ((visit.day, visit.day) if visit.day is not None else None)
+        if window is None:
+            raise study.error(
+                f"visit {visit.id} has neither a window nor a day, and a source has no visit column",
+                "visits",
+                index,
+                mend="add `window: [low, high]`",
+            )
+        for day in range(window[0], window[1] + 1):
+            if day in taken:
+                raise study.error(
+                    f"day {day} belongs to {taken[day]} and to {visit.id}", "visits", index, mend="part the windows"
+                )
+            taken[day] = visit.id
 
 
 def check_references(study: Study) -> None:

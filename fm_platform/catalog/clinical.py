@@ -11,15 +11,18 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
 from fm_platform.catalog.models import model_asset, models_folder
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
+from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
-from fm_platform.validation.columns import require_columns, required_columns
+from fm_platform.validation.columns import declared_columns, require_columns
+from fm_platform.validation.declared import columns_of_source
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
 from fm_platform.validation.staging_models import staging_models
@@ -45,21 +48,24 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
 
 def _raw(study: Study, source: str) -> Asset:
     declared = study.clinical[source]
+    form = isinstance(declared, FormSource)
     path = study.folder / declared.path
     files = sorted(study.folder.glob(declared.path))[-1:] if declared.pick else [path]
     return Asset(
         table=f"raw.{source}",
-        description=f"{declared.path} as delivered: every cell is text.",
+        description=f"{f'Form {source} of ' if form else ''}{declared.path} as delivered: every cell is text.",
         group="raw",
         kinds=("file", "duckdb"),
         half="clinical",
         key=("_row_id",),
         study_keys=("clinical", "instruments", "outcomes"),
-        source_files=tuple(files or [path]),
+        source_files=(*(files or [path]), *form_files(study, declared)),
         code_version=code_version(build_raw),
+        checks=(EXPORT_RECONCILED,) if form else (),
         build=partial(build_raw, source=source),
         columns=(
             Column("_row_id", "Hash of source, row content and occurrence: the same row keeps it wherever it stands"),
+            *form_columns(declared),
         ),
     )
 
@@ -69,6 +75,8 @@ def build_raw(step: Step, source: str) -> Built:
     declared = step.study.clinical[source]
     path = step.study.resolve(declared.path, "clinical", source, "path", pick=declared.pick)
     name = path.relative_to(step.study.folder).as_posix()
+    if isinstance(declared, FormSource):
+        return build_form(step, source, declared, path, name)
     table = read_text_table(source, path, name=name, sheet=declared.sheet)
     require_columns(step.study, step.instruments, source, table.columns, file=name)
     kept = step.keep(source, path)
@@ -86,7 +94,8 @@ def build_raw(step: Step, source: str) -> Built:
 
 def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) -> Asset:
     raw = f"raw.{source}"
-    needed = required_columns(study, instruments, source)
+    declared = declared_columns(study, instruments)
+    needed = tuple(entry.column for entry in columns_of_source(declared, source))
     read = direct(raw, *needed)
     return Asset(
         table=f"quarantine.{source}",

@@ -17,6 +17,7 @@ from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.graph import in_order
+from fm_platform.sources.redcap_forms import expand_redcap
 from fm_platform.study import Study, load_study
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
@@ -49,7 +50,7 @@ def build_catalog(study_folder: Path) -> Catalog:
     Raises:
         InputError: study.yaml, an instrument file or a SQL model is wrong.
     """
-    study = load_study(study_folder)
+    study = expand_redcap(load_study(study_folder))
     instruments = load_instruments(study)
     assets: list[Asset] = []
     if study.has_clinical:

@@ -45,8 +45,10 @@ class Events:
 
 
 def read_events(path: Path, name: str) -> Events:
-    """Read an event list (``event_name,arm_num,unique_event_name``) or a mapping
-    (``arm_num,unique_event_name,form``).
+    """Read a list of events, or the mapping of forms to events.
+
+    The list has the columns ``event_name,arm_num,unique_event_name``, the mapping
+    ``arm_num,unique_event_name,form``.
 
     Raises:
         InputError: The file has no column ``unique_event_name``.

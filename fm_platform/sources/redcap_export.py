@@ -44,6 +44,7 @@ class FormTable:
         empty_rows: Rows of the export in which no form has a cell.
         cells: Cells of this form in the export that say something; the table has as many.
         repeats: Line of the first repeated row of the form, if any.
+        structure: The columns about a row: event, instance, data access group.
     """
 
     table: TextTable
@@ -52,6 +53,12 @@ class FormTable:
     empty_rows: int
     cells: int
     repeats: int | None
+    structure: tuple[str, ...] = ()
+
+    @property
+    def available(self) -> tuple[str, ...]:
+        """The columns of the table that were delivered, or stand for what the project does not have."""
+        return (*self.delivered, *(name for name in self.structure if name not in self.delivered))
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,7 @@ def read_form(
         empty_rows=export.empty_rows,
         cells=cells,
         repeats=repeats,
+        structure=tuple(kept),
     )
 
 

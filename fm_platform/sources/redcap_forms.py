@@ -12,6 +12,7 @@ from pydantic import SkipValidation
 from fm_platform.errors import InputError
 from fm_platform.sources.redcap_dictionary import Dictionary, ExportColumn, read_dictionary
 from fm_platform.sources.redcap_events import Events, read_events
+from fm_platform.sources.redcap_export import FormTable
 from fm_platform.sources.redcap_header import EVENT, INSTANCE, STRUCTURE
 from fm_platform.study import ClinicalSource, Study, check_references
 
@@ -194,12 +195,32 @@ def _roles(
     return roles
 
 
-def require_declared_repeats(study: Study, source: FormSource, line: int | None, file: str) -> None:
-    """Refuse an export that repeats a form which study.yaml does not know to repeat.
+def structure_of(source: FormSource) -> tuple[str, ...]:
+    """The columns about a row that a form's table has in any case."""
+    groups = tuple(
+        names[0] for role, names in source.columns.items() if role != "order" and names[0] in STRUCTURE
+    )
+    return tuple(dict.fromkeys([*groups, *((INSTANCE,) if source.repeats else ())]))
+
+
+def require_declared_repeats(source: FormSource, read: FormTable, file: str) -> None:
+    """Refuse an export whose events or repeated forms study.yaml does not know of.
 
     Raises:
-        InputError: With the line of the first repeated row.
+        InputError: With the line of the first such row.
     """
+    events = EVENT in read.delivered
+    if events != source.longitudinal:
+        raise InputError(
+            "the export has events, which study.yaml does not say" if events else "the export has no events",
+            file=file,
+            line=read.table.header_line,
+            column=EVENT,
+            mend=f"add `events:` (the project's event file) to `clinical: {source.export}:` in study.yaml"
+            if events
+            else "export all events, or drop `events:` in study.yaml",
+        )
+    line = read.repeats
     if line is not None and not source.repeats:
         raise InputError(
             f"form {source.form} repeats here, which study.yaml does not say",
