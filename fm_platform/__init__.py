@@ -1,0 +1,1 @@
+"""A study's clinical and expression data: validated, analysed and traceable to the delivered line."""

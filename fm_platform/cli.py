@@ -63,8 +63,12 @@ def _log(error: Exception) -> Path:
 def _place_options(command: Command) -> Command:
     """``--study`` and ``--home``."""
     for option in (
-        click.option("--home", type=_FOLDER, envvar="FM_HOME", help="Where results are kept (default var/<study id>)."),
-        click.option("--study", type=_FOLDER, envvar="FM_STUDY", help="Folder with a study.yaml (default data/demo)."),
+        click.option(
+            "--home", type=_FOLDER, envvar="FM_HOME", help="Where results are kept (default var/<study id>)."
+        ),
+        click.option(
+            "--study", type=_FOLDER, envvar="FM_STUDY", help="Folder with a study.yaml (default data/demo)."
+        ),
     ):
         command = option(command)
     return command
@@ -87,7 +91,12 @@ def fm() -> None:
 @click.option("--reason", help="Why, for the ledger.")
 @_json_option
 def refresh(
-    study: Path | None, home: Path | None, selection: str | None, force: bool, reason: str | None, as_json: bool
+    study: Path | None,
+    home: Path | None,
+    selection: str | None,
+    force: bool,
+    reason: str | None,
+    as_json: bool,
 ) -> int:
     """Materialize what is stale, then publish."""
     from fm_platform.defs.refresh import refresh_study
@@ -145,7 +154,9 @@ def query(sql: str, study: Path | None, home: Path | None, as_json: bool) -> Non
 @fm.command()
 @click.argument("table")
 @_place_options
-@click.option("--where", "conditions", multiple=True, metavar="COL=VALUE", help="Picks the row; COL= means null.")
+@click.option(
+    "--where", "conditions", multiple=True, metavar="COL=VALUE", help="Picks the row; COL= means null."
+)
 @click.option("--column", help="The cell's column.")
 @_json_option
 def explain(
@@ -193,14 +204,21 @@ def verify(study: Path | None, home: Path | None, head: str | None, as_json: boo
 @click.option("--design", required=True, help='A formula, e.g. "~ batch + condition".')
 @click.option("--contrast", required=True, metavar="VAR,LEVEL,REF", help="Which level against which.")
 @click.option("--alpha", default=0.1, show_default=True, help="Target FDR of independent filtering.")
-@click.option("--covariate", "covariates", multiple=True, help="A design variable that is a number, not a factor.")
-@click.option("--sample-id", help="The sample sheet's column of sample names (default: the one that matches, else its first).")
+@click.option(
+    "--covariate", "covariates", multiple=True, help="A design variable that is a number, not a factor."
+)
+@click.option(
+    "--sample-id",
+    help="The sample sheet's column of sample names (default: the one that matches, else its first).",
+)
 @click.option(
     "--reconcile",
     type=click.Choice(["affix"]),
     help="affix: match sample names that differ by a common prefix or suffix, one to one; the mapping is printed.",
 )
-@click.option("--subset", "subsets", multiple=True, metavar="VAR=LEVEL[,LEVEL]", help="Only samples with these levels.")
+@click.option(
+    "--subset", "subsets", multiple=True, metavar="VAR=LEVEL[,LEVEL]", help="Only samples with these levels."
+)
 @click.option("--shrink", type=click.Choice(["apeglm"]), help="Add log2FoldChange_shrunk.")
 @click.option("-o", "--output", "out", type=_FILE, required=True, help="The CSV to write.")
 @_json_option
@@ -232,7 +250,9 @@ def de(
         sample_id=sample_id,
         reconcile=reconcile,
         shrink=shrink,
-        subset={name: tuple(levels.split(",")) for name, levels in (_pair(text, "--subset") for text in subsets)},
+        subset={
+            name: tuple(levels.split(",")) for name, levels in (_pair(text, "--subset") for text in subsets)
+        },
         covariates=covariates,
         progress=lambda text: click.echo(text, err=True),
     )
@@ -260,7 +280,10 @@ def dev(study: Path | None, home: Path | None, port: int) -> None:
     from fm_platform.study import load_study
 
     folder = study_folder(study, home)
-    serve(folder, home_of(load_study(folder), home), port)
+    place = home_of(load_study(folder), home)
+    click.echo(f"study {folder}\nhome  {place.path}\nUI    http://127.0.0.1:{port}  (Ctrl+C ends it)")
+    sys.stdout.flush()
+    serve(folder, place, port)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -102,7 +102,9 @@ def write_study(folder: Path) -> list[Path]:
 
 def _study_id(folder: Path) -> str:
     """A study id from the folder's name."""
-    kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in folder.resolve().name)
+    kept = "".join(
+        letter if letter.isalnum() and letter.isascii() else "-" for letter in folder.resolve().name
+    )
     return kept if kept[:1].isalpha() else f"study-{kept}".rstrip("-")
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -407,10 +408,14 @@ class Study(_Section):
             return path
         matches = sorted(match for match in self._folder.glob(pattern) if match.is_file())
         if not matches:
-            raise self.error(f"no file matches {pattern}", *key_path, mend="add the export, or correct the pattern")
+            raise self.error(
+                f"no file matches {pattern}", *key_path, mend="add the export, or correct the pattern"
+            )
         if len(matches) > 1 and pick != "newest":
             names = ", ".join(match.name for match in matches[:5])
-            raise self.error(f"{pattern} matches {names}", *key_path, mend="add `pick: newest`, or name one file")
+            raise self.error(
+                f"{pattern} matches {names}", *key_path, mend="add `pick: newest`, or name one file"
+            )
         return matches[-1]
 
     # -- identity ---------------------------------------------------------------------------------------------
@@ -483,22 +488,30 @@ def _with_contrast_file(document: YamlDocument, folder: Path) -> YamlDocument:
 
 
 def _check_ids(study: Study) -> None:
-    for section, entries in (
+    sections: tuple[tuple[str, Sequence[Visit | Outcome | Responder | Contrast]], ...] = (
         ("visits", study.visits),
         ("outcomes", study.outcomes),
         ("responders", study.responders),
         ("contrasts", study.contrasts),
-    ):
+    )
+    for section, entries in sections:
         counts = Counter(entry.id for entry in entries)
         for index, entry in enumerate(entries):
             if counts[entry.id] > 1:
                 raise study.error(
-                    f"{section}: id {entry.id!r} appears twice", section, index, "id", mend="give each its own id"
+                    f"{section}: id {entry.id!r} appears twice",
+                    section,
+                    index,
+                    "id",
+                    mend="give each its own id",
                 )
     for name in study.clinical:
         if name.startswith("stg_") or name in ("samples", "counts", "count_columns"):
             raise study.error(
-                f"clinical source {name!r}: that name is the platform's own", "clinical", name, mend="rename it"
+                f"clinical source {name!r}: that name is the platform's own",
+                "clinical",
+                name,
+                mend="rename it",
             )
 
 
@@ -516,7 +529,9 @@ def _check_visits(study: Study) -> None:
     baselines = [visit.id for visit in study.visits if visit.baseline]
     if len(baselines) != 1:
         raise study.error(
-            f"visits: {len(baselines)} of them are marked baseline", "visits", mend="mark exactly one `baseline: true`"
+            f"visits: {len(baselines)} of them are marked baseline",
+            "visits",
+            mend="mark exactly one `baseline: true`",
         )
     if any(source.by_window for source in study.clinical.values()):
         _check_windows(study)
@@ -525,7 +540,10 @@ def _check_visits(study: Study) -> None:
         for text in visit.found_as:
             if text in seen or text in study.unscheduled:
                 raise study.error(
-                    f"visit value {text!r} stands for two visits", "visits", index, mend="give it to one of them"
+                    f"visit value {text!r} stands for two visits",
+                    "visits",
+                    index,
+                    mend="give it to one of them",
                 )
             seen[text] = visit.id
 
@@ -545,7 +563,10 @@ def _check_windows(study: Study) -> None:
         for day in range(window[0], window[1] + 1):
             if day in taken:
                 raise study.error(
-                    f"day {day} belongs to {taken[day]} and to {visit.id}", "visits", index, mend="part the windows"
+                    f"day {day} belongs to {taken[day]} and to {visit.id}",
+                    "visits",
+                    index,
+                    mend="part the windows",
                 )
             taken[day] = visit.id
 
@@ -585,7 +606,9 @@ def check_references(study: Study) -> None:
                 mend=f"use one of: {', '.join(outcome_ids) or 'none declared'}",
             )
     if study.contrasts and not study.has_expression:
-        raise study.error("contrasts need an expression half", "contrasts", mend="add `expression:` or drop them")
+        raise study.error(
+            "contrasts need an expression half", "contrasts", mend="add `expression:` or drop them"
+        )
 
 
 def _check_supported(study: Study) -> None:

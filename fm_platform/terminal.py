@@ -173,7 +173,9 @@ def print_verification(found: Verification) -> None:
 
 def print_explanation(explanation: Explanation) -> None:
     """An explanation as a tree."""
-    key = ", ".join(f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items())
+    key = ", ".join(
+        f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
+    )
     if explanation.publication.get("data_origin") == "synthetic":
         click.echo("SYNTHETIC DATA")
     click.echo(f"{explanation.table} ({key})")

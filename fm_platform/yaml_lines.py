@@ -52,7 +52,9 @@ def read_yaml(path: Path, *, display: str | None = None) -> YamlDocument:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError("file not found", file=name, mend="create it, or name the folder that has it") from None
+        raise InputError(
+            "file not found", file=name, mend="create it, or name the folder that has it"
+        ) from None
     except (UnicodeDecodeError, IsADirectoryError):
         raise InputError("not a UTF-8 text file", file=name, mend="save it as UTF-8 text") from None
     try:
@@ -79,13 +81,15 @@ def _convert(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: st
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in mapping:
-                raise InputError(f"key {key!r} appears twice", file=name, line=line, mend="keep one of the two")
+                raise InputError(
+                    f"key {key!r} appears twice", file=name, line=line, mend="keep one of the two"
+                )
             lines[(*path, key)] = line
             mapping[key] = _convert(value_node, (*path, key), lines, name)
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_convert(child, (*path, index), lines, name) for index, child in enumerate(node.value)]
-    if node.style is None and node.value in ("null", "~", ""):
+    if getattr(node, "style", None) is None and node.value in ("null", "~", ""):
         return None
     return str(node.value)
 
@@ -98,7 +102,9 @@ def parse_model(document: YamlDocument, model: type[ModelT], *, display: str | N
     """
     name = display or str(document.path)
     if not isinstance(document.data, dict):
-        raise InputError("expected a mapping of keys", file=name, line=1, mend="begin with `key: value` lines")
+        raise InputError(
+            "expected a mapping of keys", file=name, line=1, mend="begin with `key: value` lines"
+        )
     try:
         return model.model_validate(document.data)
     except pydantic.ValidationError as error:
@@ -118,7 +124,9 @@ def _as_input_error(
         mend = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known) or 'none'}"
         return InputError(f"unknown key {dotted!r}", file=name, line=line, mend=mend)
     if first["type"] == "missing":
-        return InputError(f"key {dotted!r} is missing", file=name, line=line, mend=f"add `{location[-1]}:` there")
+        return InputError(
+            f"key {dotted!r} is missing", file=name, line=line, mend=f"add `{location[-1]}:` there"
+        )
     message = first["msg"].removeprefix("Value error, ")
     found = first.get("input")
     shown = f" (found {found!r})" if isinstance(found, str) else ""

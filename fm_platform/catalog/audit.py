@@ -1,7 +1,7 @@
 """What a publication holds: which tables from where, and the readable ``audit.*`` tables made from the ledger.
 
-Belongs here: choosing tables by the state of their half, and the derived audit tables. Does not belong here: building the
-file (``warehouse.publish``).
+Belongs here: choosing tables by the state of their half, and the derived audit tables. Does not belong here:
+building the file (``warehouse.publish``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def publication_of(
                 "key": list(asset.key),
             }
     halves = {
-        half: {"state": "blocked", "reason": f"{v.table}: {v.check} failed at {v.at}"} for half, v in blocked.items()
+        half: {"state": "blocked", "reason": f"{v.table}: {v.check} failed at {v.at}"}
+        for half, v in blocked.items()
     }
     content = sha256_text(canonical({table: entry["full_digest"] for table, entry in entries.items()}))
     body = {
@@ -81,7 +82,7 @@ def publication_of(
         previous=previous,
         previous_sources=sources,
         derived=_audit_tables(catalog, history, entries, halves, number),
-        views={"expression.counts_long": COUNTS_LONG_SQL} if _COUNTED <= set(entries) else {},
+        views={"expression.counts_long": COUNTS_LONG_SQL} if set(entries) >= _COUNTED else {},
         comments={asset.table: _comment(asset) for asset in catalog.in_order() if asset.table in entries},
         facts=body,
     )
@@ -112,8 +113,12 @@ def _audit_tables(
                     "ledger_hash": history.head[1],
                 }
             ],
-            number=pl.Int64, study_id=pl.String, title=pl.String, data_origin=pl.String,
-            ledger_seq=pl.Int64, ledger_hash=pl.String,
+            number=pl.Int64,
+            study_id=pl.String,
+            title=pl.String,
+            data_origin=pl.String,
+            ledger_seq=pl.Int64,
+            ledger_hash=pl.String,
         ),
         "audit.tables": _frame(
             (
@@ -129,8 +134,14 @@ def _audit_tables(
                 }
                 for table, entry in entries.items()
             ),
-            table_name=pl.String, half=pl.String, state=pl.String, as_of=pl.String, rows=pl.Int64,
-            value_digest=pl.String, full_digest=pl.String, blocked_by=pl.String,
+            table_name=pl.String,
+            half=pl.String,
+            state=pl.String,
+            as_of=pl.String,
+            rows=pl.Int64,
+            value_digest=pl.String,
+            full_digest=pl.String,
+            blocked_by=pl.String,
         ),
         "audit.checks": _frame(
             (
@@ -146,8 +157,14 @@ def _audit_tables(
                 }
                 for verdict in history.verdicts.values()
             ),
-            table_name=pl.String, check_name=pl.String, passed=pl.Boolean, blocking=pl.Boolean,
-            severity=pl.String, description=pl.String, metadata=pl.String, at=pl.String,
+            table_name=pl.String,
+            check_name=pl.String,
+            passed=pl.Boolean,
+            blocking=pl.Boolean,
+            severity=pl.String,
+            description=pl.String,
+            metadata=pl.String,
+            at=pl.String,
         ),
         "audit.table_inputs": _frame(
             (
@@ -155,7 +172,8 @@ def _audit_tables(
                 for table in entries
                 for upstream in catalog.assets[table].inputs
             ),
-            table_name=pl.String, input_table=pl.String,
+            table_name=pl.String,
+            input_table=pl.String,
         ),
         "audit.column_lineage": _frame(
             (
@@ -172,8 +190,12 @@ def _audit_tables(
                 for column, inputs in history.materialized[table].body.get("column_lineage", {}).items()
                 for entry in inputs
             ),
-            table_name=pl.String, column_name=pl.String, input_table=pl.String, input_column=pl.String,
-            kind=pl.String, transformation=pl.String,
+            table_name=pl.String,
+            column_name=pl.String,
+            input_table=pl.String,
+            input_column=pl.String,
+            kind=pl.String,
+            transformation=pl.String,
         ),
     }
 

@@ -21,9 +21,9 @@ from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
+from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.columns import declared_columns, require_columns
 from fm_platform.validation.declared import columns_of_source
-from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import relation
@@ -64,7 +64,10 @@ def _raw(study: Study, source: str) -> Asset:
         checks=(EXPORT_RECONCILED,) if form else (),
         build=partial(build_raw, source=source),
         columns=(
-            Column("_row_id", "Hash of source, row content and occurrence: the same row keeps it wherever it stands"),
+            Column(
+                "_row_id",
+                "Hash of source, row content and occurrence: the same row keeps it wherever it stands",
+            ),
             *form_columns(declared),
         ),
     )
@@ -85,7 +88,12 @@ def build_raw(step: Step, source: str) -> Built:
         source_rows=source_rows(
             source, table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
         ),
-        metadata={"file": name, "sha256": table.file.sha256, "delimiter": table.delimiter, "encoding": table.encoding},
+        metadata={
+            "file": name,
+            "sha256": table.file.sha256,
+            "delimiter": table.delimiter,
+            "encoding": table.encoding,
+        },
     )
 
 
@@ -95,11 +103,17 @@ def build_raw(step: Step, source: str) -> Built:
 def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) -> Asset:
     raw = f"raw.{source}"
     declared = declared_columns(study, instruments)
-    needed = tuple(entry.column for entry in columns_of_source(declared, source))
-    read = direct(raw, *needed)
+
+    def names(name: str) -> tuple[str, ...]:
+        return tuple(entry.column for entry in columns_of_source(declared, name))
+
+    read = direct(raw, *names(source))
+    for table in gate_inputs(study, source):
+        if table != raw:
+            read += indirect(table, *names(table.removeprefix("raw.")), how="JOIN")
     return Asset(
         table=f"quarantine.{source}",
-        description=f"What the gate found in {raw}: cells that are nulled and rows that are set aside, with the reason.",
+        description=f"What the gate found in {raw}: cells that are nulled, rows that are set aside, and why.",
         group="quarantine",
         kinds=("duckdb", "greatexpectations"),
         half="clinical",
@@ -109,7 +123,7 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         code_version=code_version(build_quarantine, ("great-expectations",)),
         checks=tuple(check_declarations(study, instruments, source)),
         build=partial(build_quarantine, source=source),
-        lineage={name: read for name in ("scope", "column", "rule", "reason", "value")},
+        lineage=dict.fromkeys(("scope", "column", "rule", "reason", "value"), read),
         columns=columns(
             _row_id="The raw row",
             scope="cell: the cell is nulled and the row kept; row: the row is set aside",
@@ -166,10 +180,10 @@ def _scores() -> Asset:
             "visit_id": direct("staging.stg_visits", "visit_id", how="IDENTITY"),
             "instrument": direct("staging.stg_answers", "instrument", how="IDENTITY"),
             "score_id": direct("staging.stg_answers", "instrument"),
-            **{
-                name: (*answers, *given)
-                for name in ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note")
-            },
+            **dict.fromkeys(
+                ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note"),
+                (*answers, *given),
+            ),
         },
         columns=columns(
             subject_id="The subject",
@@ -190,7 +204,14 @@ def _scores() -> Asset:
 def build_scores(step: Step) -> Built:
     """Score every instrument."""
     answers = step.read("staging.stg_answers")
-    visits = step.read("staging.stg_visits").filter(pl.col("missing_reason").is_null())
+    visits = step.read("staging.stg_visits")
+    answered = visits.join(answers, on=["subject_id", "visit_id"], how="semi")["subject_id", "visit_id"]
+    took_place = pl.concat(
+        [visits.filter(pl.col("missing_reason").is_null())["subject_id", "visit_id"], answered]
+    )
+    visits = visits.join(
+        took_place.unique(), on=["subject_id", "visit_id"], how="semi", maintain_order="left"
+    )
     frames = []
     for use, instrument in zip(step.study.instruments, step.instruments, strict=True):
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import polars as pl
 
 
-def source_rows(source: str, row_ids: Sequence[str], lines: Sequence[int], sha256: str, path: str) -> pl.DataFrame:
+def source_rows(
+    source: str, row_ids: Sequence[str], lines: Sequence[int], sha256: str, path: str
+) -> pl.DataFrame:
     """One row for each delivered row.
 
     Args:

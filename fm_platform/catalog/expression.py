@@ -145,7 +145,9 @@ def build_raw_samples(step: Step) -> Built:
     kept = step.keep("samples", path)
     return Built(
         rows=table.frame,
-        source_rows=source_rows("samples", table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path),
+        source_rows=source_rows(
+            "samples", table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
+        ),
         metadata={"file": name, "sha256": table.file.sha256},
     )
 
@@ -322,7 +324,9 @@ def _contrasts() -> Asset:
         code_version=code_version(build_contrasts),
         build=build_contrasts,
         lineage={
-            column.name: (*direct(RESULTS, "contrast", "pvalue", "padj", "log2_fold_change", how="AGGREGATION"),)
+            column.name: (
+                *direct(RESULTS, "contrast", "pvalue", "padj", "log2_fold_change", how="AGGREGATION"),
+            )
             if column.name.startswith(("n_genes", "n_tested", "n_sig", "n_up", "n_down"))
             else direct(RESULTS, column.name if column.name != "notes" else "fit_notes", how="IDENTITY")
             if column.name in ("contrast", "engine", "engine_version", "notes")

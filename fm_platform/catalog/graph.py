@@ -59,7 +59,12 @@ def build_catalog(study_folder: Path) -> Catalog:
     if study.has_expression:
         assets += expression_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
-    return Catalog(study, instruments, {asset.table: asset for asset in assets}, _study_digests(study, instruments, assets))
+    return Catalog(
+        study,
+        instruments,
+        {asset.table: asset for asset in assets},
+        _study_digests(study, instruments, assets),
+    )
 
 
 def _study_digests(

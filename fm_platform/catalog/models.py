@@ -42,7 +42,8 @@ def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:
         key=model.key,
         columns=tuple(model.columns.values()),
         checks=tuple(
-            CheckDeclaration(test_name(test), test.severity == "ERROR", test_text(test)) for test in _tests(model)
+            CheckDeclaration(test_name(test), test.severity == "ERROR", test_text(test))
+            for test in _tests(model)
         ),
         code_version=sha256_text(model.code_version + code_version(build_model)),
         model=model,
@@ -81,7 +82,11 @@ def test_text(test: ModelTest) -> str:
 
 def _tests(model: SqlModel) -> list[ModelTest]:
     """Declared tests, less the ones that say what the key check already says."""
-    return [test for test in model.tests if not (test.kind.startswith("unique") and set(test.columns) == set(model.key))]
+    return [
+        test
+        for test in model.tests
+        if not (test.kind.startswith("unique") and set(test.columns) == set(model.key))
+    ]
 
 
 def _checks_of(model: SqlModel, warehouse: Warehouse) -> Callable[[], Sequence[CheckOutcome]]:

@@ -1,6 +1,7 @@
-"""What a reader knows without the work database: the plan by ``state.json`` and the files as they lie there now.
+"""What a reader knows without the work database: the plan by ``state.json`` and the files as they lie now.
 
-Belongs here: the view that schedule, sensor and ``fm status`` share. Does not belong here: anything that takes the lock.
+Belongs here: the view that schedule, sensor and ``fm status`` share. Does not belong here: anything that
+takes the lock.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ CHARACTERISTICS_COLUMNS = columns(
     percent="count in percent of n",
 )
 CHANGE_COLUMNS = _described(
-    "outcome visit stratum position outcome_label visit_label family better n n_missing n_zero n_eff improved unchanged "
-    "worsened median_baseline median_change hl_estimate hl_low hl_high hl_level p_value p_floor p_holm holm_floor "
-    "rank_biserial family_size method note engine_version change_text p_text",
+    "outcome visit stratum position outcome_label visit_label family better n n_missing n_zero n_eff improved "
+    "unchanged worsened median_baseline median_change hl_estimate hl_low hl_high hl_level p_value "
+    "p_floor p_holm holm_floor rank_biserial family_size method note engine_version change_text p_text",
     CHANGE_STATISTICS,
     position="Order on the page",
     outcome_label="How the table calls the outcome",

@@ -114,7 +114,9 @@ def _change() -> Asset:
 
 def build_change(step: Step) -> Built:
     """``report.symptom_change``."""
-    stats, outcomes, visits = (step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits"))
+    stats, outcomes, visits = (
+        step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits")
+    )
     return Built(rows=symptom_change_table(stats, outcomes, visits))
 
 
@@ -134,7 +136,10 @@ def _responders() -> Asset:
             RESPONDER_COLUMNS,
             stats,
             position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
-            responder_label=(*direct("study.outcomes", "label"), *direct("study.responders", "reduction_percent")),
+            responder_label=(
+                *direct("study.outcomes", "label"),
+                *direct("study.responders", "reduction_percent"),
+            ),
             visit_label=direct("study.visits", "label", how="IDENTITY"),
             ci_text=direct(stats, "ci_low", "ci_high"),
             rate_text=direct(stats, "responders", "n", "rate", "ci_low", "ci_high"),
@@ -183,7 +188,10 @@ def build_top_genes(step: Step) -> Built:
 
 def _copied(described: tuple[Column, ...], table: str, **own: tuple[ColumnInput, ...]) -> ColumnLineage:
     """Columns that repeat those of a table, but for some."""
-    return {column.name: own.get(column.name) or direct(table, column.name, how="IDENTITY") for column in described}
+    return {
+        column.name: own.get(column.name) or direct(table, column.name, how="IDENTITY")
+        for column in described
+    }
 
 
 # -- files and publication --------------------------------------------------------------------------------------------
@@ -220,7 +228,11 @@ def build_report(step: Step) -> Built:
         tables=_tables(step),
         run=RunInfo(
             run_id=step.warehouse.run_id,
-            code_versions={t: str(m.body["parts"]["code"]) for t, m in step.history.materialized.items() if "parts" in m.body},
+            code_versions={
+                t: str(m.body["parts"]["code"])
+                for t, m in step.history.materialized.items()
+                if "parts" in m.body
+            },
             libraries={name: library_version(name) for name in LIBRARIES},
         ),
         head_hash=step.history.head[1],
@@ -238,11 +250,16 @@ def build_report(step: Step) -> Built:
             files[f"reports/tables/{table.split('.')[1]}.csv"] = text.encode()
     for figure in figures:
         files[f"reports/figures/{figure.name}.svg"] = figure.svg
-    return Built(files=files, metadata={"report": str(step.warehouse.home.reports / "report.html"), "files": len(files)})
+    return Built(
+        files=files,
+        metadata={"report": str(step.warehouse.home.reports / "report.html"), "files": len(files)},
+    )
 
 
 def _tables(step: Step) -> dict[str, pl.DataFrame]:
-    wanted = (CLINICAL_INPUTS if step.study.has_clinical else ()) + (EXPRESSION_INPUTS if step.study.contrasts else ())
+    wanted = (CLINICAL_INPUTS if step.study.has_clinical else ()) + (
+        EXPRESSION_INPUTS if step.study.contrasts else ()
+    )
     found = {table: step.read_if_any(table) for table in wanted}
     return {table: frame for table, frame in found.items() if frame is not None}
 
@@ -251,11 +268,20 @@ def _halves(step: Step) -> tuple[HalfState, ...]:
     """How current each half is: the day its newest report table was made."""
     states = []
     for half, tables in (("clinical", CLINICAL_INPUTS), ("expression", EXPRESSION_INPUTS)):
-        if half == "clinical" and not step.study.has_clinical or half == "expression" and not step.study.contrasts:
+        if (half == "clinical" and not step.study.has_clinical) or (
+            half == "expression" and not step.study.contrasts
+        ):
             continue
         made = [m.at for table in tables if (m := step.history.materialized.get(table)) is not None]
         reason = step.blocked.get(half, "")
-        states.append(HalfState("clinical" if half == "clinical" else "expression", max(made, default="")[:10], bool(reason), reason))
+        states.append(
+            HalfState(
+                "clinical" if half == "clinical" else "expression",
+                max(made, default="")[:10],
+                bool(reason),
+                reason,
+            )
+        )
     return tuple(states)
 
 
@@ -278,7 +304,9 @@ def _source_lines(history: History) -> tuple[SourceLine, ...]:
     for table, made in sorted(history.materialized.items()):
         if table.startswith("raw."):
             for entry in made.body.get("delivered", []):
-                lines[entry["path"]] = SourceLine(entry["source"], entry["path"], entry["bytes"], entry["sha256"])
+                lines[entry["path"]] = SourceLine(
+                    entry["source"], entry["path"], entry["bytes"], entry["sha256"]
+                )
     return tuple(lines[path] for path in sorted(lines))
 
 

@@ -1,7 +1,8 @@
 """A session of the lock's holder: plan under the lock, make one asset at a time, leave the state for readers.
 
-Belongs here: the order of a step (is it blocked, is it fresh, are its inputs as recorded, build, write with its records)
-and what a run leaves behind. Does not belong here: staleness rules (``lineage.plan``), Dagster, or any one asset.
+Belongs here: the order of a step (is it blocked, is it fresh, are its inputs as recorded, build, write with
+its records) and what a run leaves behind. Does not belong here: staleness rules (``lineage.plan``), Dagster,
+or any one asset.
 """
 
 from __future__ import annotations
@@ -173,7 +174,9 @@ class Session:
             "fingerprint": parts.fingerprint,
             "parts": parts.as_json(),
             "half": asset.half,
-            "inputs_full": {t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))},
+            "inputs_full": {
+                t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))
+            },
             "actor": self.actor.name,
             **({"reason": self.actor.reason} if self.actor.reason else {}),
         }
@@ -213,7 +216,8 @@ class Session:
     ) -> tuple[CheckOutcome, ...]:
         lineage = built.lineage if built.lineage is not None else asset.lineage
         facts["column_lineage"] = {
-            column: [list(entry.as_json().values()) for entry in sorted(inputs)] for column, inputs in lineage.items()
+            column: [list(entry.as_json().values()) for entry in sorted(inputs)]
+            for column, inputs in lineage.items()
         }
         sources = [("source", self._source_body(entry)) for entry in delivered]
         if sources:

@@ -1,6 +1,7 @@
 """The ``stats.*`` tables of the clinical half.
 
-Belongs here: their columns in words, their inputs and column lineage. Does not belong here: the methods (``statistics``).
+Belongs here: their columns in words, their inputs and column lineage. Does not belong here: the methods
+(``statistics``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ CHANGE_INPUTS = (
     "study.visits",
 )
 
-_VALUES = direct("marts.symptom_change", "base_exact", "base_scale", "post_exact", "post_scale", how="AGGREGATION")
+_VALUES = direct(
+    "marts.symptom_change", "base_exact", "base_scale", "post_exact", "post_scale", how="AGGREGATION"
+)
 _MEMBERS = (
     *indirect("marts.participants", "in_population", "stratum", "subject_id"),
     *indirect("marts.symptom_change", "subject_id", "visit_id", "outcome_id", how="GROUP_BY"),
@@ -153,8 +156,11 @@ def build_responders(step: Step) -> Built:
     return Built(rows=responders(change, scores, participants, definitions, outcomes, visits))
 
 
-def _lineage(described: tuple[Column, ...], **own: tuple[ColumnInput, ...]) -> Mapping[str, tuple[ColumnInput, ...]]:
+def _lineage(
+    described: tuple[Column, ...], **own: tuple[ColumnInput, ...]
+) -> Mapping[str, tuple[ColumnInput, ...]]:
     """Every column's inputs: its own where given, else the values of the subjects that count."""
     return {
-        column.name: own.get(column.name) or _COMMON.get(column.name) or (*_VALUES, *_MEMBERS) for column in described
+        column.name: own.get(column.name) or _COMMON.get(column.name) or (*_VALUES, *_MEMBERS)
+        for column in described
     }

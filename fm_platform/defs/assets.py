@@ -18,7 +18,11 @@ from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
 SESSION = "session"
 RECOMPUTED = "fm/recomputed"
 PREVIEW_ROWS = 5
-OWNERS = {"clinical": "team:clinical-data", "expression": "team:bioinformatics", "both": "team:study-stewards"}
+OWNERS = {
+    "clinical": "team:clinical-data",
+    "expression": "team:bioinformatics",
+    "both": "team:study-stewards",
+}
 
 
 class MaterializeConfig(dg.Config):
@@ -168,7 +172,12 @@ def _latest_checks(asset: Asset, session: Session) -> list[CheckOutcome]:
         body = verdict.body
         found.append(
             CheckOutcome(
-                check.name, verdict.passed, check.blocking, body["severity"], body["description"], body["metadata"]
+                check.name,
+                verdict.passed,
+                check.blocking,
+                body["severity"],
+                body["description"],
+                body["metadata"],
             )
         )
     return found

@@ -1,6 +1,7 @@
 """Everything Dagster gets to see of one study in one home.
 
-Belongs here: assembling assets, jobs, schedules, sensors and the session. Does not belong here: any of those themselves.
+Belongs here: assembling assets, jobs, schedules, sensors and the session. Does not belong here: any of those
+themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def build_definitions(catalog: Catalog, home: Home, session: Session | None = No
         session: A session that this process already holds; default: each run opens its own.
     """
     held = (
-        dg.ResourceDefinition.hardcoded_resource(session) if session is not None else session_resource(catalog, home)
+        dg.ResourceDefinition.hardcoded_resource(session)
+        if session is not None
+        else session_resource(catalog, home)
     )
     jobs = automation.jobs(catalog)
     return dg.Definitions(

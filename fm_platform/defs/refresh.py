@@ -1,7 +1,7 @@
 """``fm refresh``: plan under the lock, run what is stale as Dagster runs, and say what came of it.
 
-Belongs here: the order of a refresh and its summary. Does not belong here: printing, or importing Dagster when nothing is
-stale.
+Belongs here: the order of a refresh and its summary. Does not belong here: printing, or importing Dagster
+when nothing is stale.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _close(session: Session, selected: set[str] | None) -> None:
     closing = {table for table in assets if assets[table].tolerates_blocked}
     if selected is not None:
         closing &= selected | {PUBLISH}
-    pending = [table for table in session.plan(closing).stale]
+    pending = session.plan(closing).stale
     if pending:
         _run(session, pending, str(uuid.uuid4()))
 

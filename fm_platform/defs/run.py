@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import dagster as dg
-
 from fm_platform.catalog.session import Session
 from fm_platform.defs.assets import asset_key, op_name
 from fm_platform.defs.build import build_definitions

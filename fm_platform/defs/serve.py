@@ -32,7 +32,6 @@ def serve(study_folder: Path, home: Home, port: int) -> None:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "DO_NOT_TRACK": "1",
     }
-    print(f"study {study_folder}\nhome  {home.path}\nUI    http://{HOST}:{port}  (Ctrl+C ends it)", flush=True)
     arguments = ["-m", "dagster", "dev", "-h", HOST, "-p", str(port), "-m", "fm_platform.definitions"]
     os.execve(sys.executable, [sys.executable, *arguments], environment)
 

@@ -54,7 +54,9 @@ def columns_of(
 
     if use.recorded_only:
         if not use.totals:
-            raise complain(f"instrument {use.use}: `items: none` leaves nothing", "name the recorded `total:`")
+            raise complain(
+                f"instrument {use.use}: `items: none` leaves nothing", "name the recorded `total:`"
+            )
         return {}
     if use.items is None:
         columns = {item: item for item in instrument.item_ids}

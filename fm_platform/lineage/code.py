@@ -147,7 +147,9 @@ def _module_digest(name: str) -> str:
     assert path is not None
     if path.name == "__init__.py":
         return digest.hexdigest()
-    for resource in sorted(p for p in path.parent.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file()):
+    for resource in sorted(
+        p for p in path.parent.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file()
+    ):
         digest.update(resource.name.encode() + b"\0" + resource.read_bytes())
     return digest.hexdigest()
 
@@ -174,6 +176,10 @@ def _dump(tree: ast.AST) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
             first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 body[0] = ast.Pass()
     return ast.dump(tree, annotate_fields=False)

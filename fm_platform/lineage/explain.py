@@ -100,7 +100,9 @@ def _materialization(published: Published, table: str) -> dict[str, Any]:
         [table, table],
     )
     if found.is_empty():
-        raise InputError(f"{table} is a table of the audit trail itself", mend="explain a table that a run made")
+        raise InputError(
+            f"{table} is a table of the audit trail itself", mend="explain a table that a run made"
+        )
     row = found.row(0, named=True)
     body = json.loads(row["body"])
     return {
@@ -133,7 +135,8 @@ def _one_row(
     clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(identifier(column) for column in key)
     frame = published.query(
-        f"SELECT * FROM {identifier(schema)}.{identifier(name)}{clause} ORDER BY {order} LIMIT {_MANY + 1}", values
+        f"SELECT * FROM {identifier(schema)}.{identifier(name)}{clause} ORDER BY {order} LIMIT {_MANY + 1}",
+        values,
     )
     if frame.height == 1:
         return frame.row(0, named=True)
@@ -146,7 +149,9 @@ def _one_row(
     ]
     more = "\n  ..." if frame.height > _MANY else ""
     listed = "\n  ".join(keys[:_MANY])
-    raise InputError(f"{table}: {asked} matches several rows:\n  {listed}{more}\n", mend="name one of these keys")
+    raise InputError(
+        f"{table}: {asked} matches several rows:\n  {listed}{more}\n", mend="name one of these keys"
+    )
 
 
 def _source_rows(published: Published, row: Mapping[str, Any]) -> list[SourceRow]:
@@ -158,13 +163,15 @@ def _source_rows(published: Published, row: Mapping[str, Any]) -> list[SourceRow
         "WHERE list_contains(?::VARCHAR[], row_id) ORDER BY source, path, line",
         [ids],
     )
-    return [SourceRow(r["row_id"], r["source"], r["path"], r["line"], r["file_sha256"]) for r in found.to_dicts()]
+    return [
+        SourceRow(r["row_id"], r["source"], r["path"], r["line"], r["file_sha256"]) for r in found.to_dicts()
+    ]
 
 
 def _inputs(published: Published, table: str, column: str | None) -> list[dict[str, str]]:
     clause = "AND column_name = ?" if column else ""
     found = published.query(
-        "SELECT DISTINCT input_table AS \"table\", input_column AS \"column\", kind, transformation "
+        'SELECT DISTINCT input_table AS "table", input_column AS "column", kind, transformation '
         f"FROM audit.column_lineage WHERE table_name = ? {clause} ORDER BY kind, input_table, input_column",
         [table, column] if column else [table],
     )

@@ -117,11 +117,16 @@ def parts_of(
 ) -> Parts:
     """What the node's fingerprint is made of, by the ledger's present facts."""
     materialized = history.materialized
-    extra = {half: "blocked" for half in sorted(blocked_halves)} if node.tolerates_blocked else {}
+    extra = dict.fromkeys(sorted(blocked_halves), "blocked") if node.tolerates_blocked else {}
     if node.shows_origin:
-        extra |= {f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized}
+        extra |= {
+            f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized
+        }
     return Parts(
-        inputs={table: materialized[table].value_digest if table in materialized else None for table in node.inputs},
+        inputs={
+            table: materialized[table].value_digest if table in materialized else None
+            for table in node.inputs
+        },
         study=study_digests[node.study_keys],
         code=node.code_version,
         sources=tuple(files.of(path) for path in node.source_files),
@@ -166,7 +171,9 @@ def make_plan(
             reason = "forced"
         if reason:
             planned.add(node.table)
-        entries.append(Entry(node.table, "stale" if reason else "fresh", reason or "nothing it depends on changed"))
+        entries.append(
+            Entry(node.table, "stale" if reason else "fresh", reason or "nothing it depends on changed")
+        )
     return Plan(tuple(entries))
 
 
@@ -212,14 +219,17 @@ def _why_stale(
         return "never materialized"
     upstream = [table for table in node.inputs if table in planned]
     if upstream:
-        return f"upstream {upstream[0]} will run" + (f" (and {len(upstream) - 1} more)" if upstream[1:] else "")
+        return f"upstream {upstream[0]} will run" + (
+            f" (and {len(upstream) - 1} more)" if upstream[1:] else ""
+        )
     now = parts_of(node, history, study_digests, files, halves)
     if now.fingerprint == before.fingerprint:
         return ""
     then: dict[str, Any] = before.body.get("parts", {})
     if list(now.sources) != then.get("sources"):
         return "source file changed: " + ", ".join(
-            path.name for path, digest in zip(node.source_files, now.sources, strict=True)
+            path.name
+            for path, digest in zip(node.source_files, now.sources, strict=True)
             if digest not in (then.get("sources") or [])
         )
     if now.study != then.get("study"):
@@ -230,4 +240,8 @@ def _why_stale(
     if changed:
         return f"input {changed[0]} changed"
     moved = [name for name, digest in now.extra.items() if then.get("extra", {}).get(name) != digest]
-    return f"{moved[0]} changed" if moved and moved[0].startswith("origin") else "a half became blocked or open again"
+    return (
+        f"{moved[0]} changed"
+        if moved and moved[0].startswith("origin")
+        else "a half became blocked or open again"
+    )

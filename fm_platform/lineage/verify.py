@@ -64,7 +64,9 @@ def verify(home: Home, expected_head: str | None = None) -> Verification:
         EnvironmentFailure: The lock cannot be had.
     """
     if not home.work.exists() and "FM_WAREHOUSE" not in os.environ:
-        raise InputError("this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home")
+        raise InputError(
+            "this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home"
+        )
     found = Verification()
     with _quiet_home(home):
         try:
@@ -114,7 +116,9 @@ def _verify_heads(
         wanted = expected_head.lower()
         found.anchored = wanted in by_seq.values()
         if not found.anchored:
-            found.problems.append(f"the given head {wanted[:16]}... is not in the ledger: it was cut short or rewritten")
+            found.problems.append(
+                f"the given head {wanted[:16]}... is not in the ledger: it was cut short or rewritten"
+            )
     for record in records:
         if record.kind == "publication":
             seq, digest = record.content["ledger_head"]
@@ -122,7 +126,9 @@ def _verify_heads(
                 found.problems.append(f"{record.name} names a ledger head that is not in the ledger")
     left = home.state().get("head", {})
     if left and by_seq.get(int(left["seq"]), "") != left["hash"] and int(left["seq"]) > 0:
-        found.problems.append("state.json names a ledger head that is not in the ledger: it was cut short or rewritten")
+        found.problems.append(
+            "state.json names a ledger head that is not in the ledger: it was cut short or rewritten"
+        )
 
 
 def _verify_sources(home: Home, records: Iterable[LedgerRecord], found: Verification) -> None:
@@ -227,5 +233,3 @@ def _pending(home: Home, records: Iterable[LedgerRecord]) -> list[str]:
         if path.is_file() and file_sha256(path) != sha256:
             pending.append(name)
     return sorted(set(pending))
-
-

@@ -73,8 +73,7 @@ def read_header(header: Sequence[str], dictionary: Dictionary, name: str, line: 
         file=name,
         line=line,
         column=dictionary.record_id.name,
-        mend=f"export it, too, or name the dictionary of this project; {dictionary.file} "
-        "begins with it",
+        mend=f"export it, too, or name the dictionary of this project; {dictionary.file} begins with it",
     )
 
 

@@ -153,7 +153,15 @@ class Warehouse:
         """Append one record inside the caller's transaction."""
         previous = self.head()
         record = link(previous, kind, self.run_id, body)
-        values = [record.seq, record.kind, record.at, record.run_id, record.body, record.prev_hash, record.hash]
+        values = [
+            record.seq,
+            record.kind,
+            record.at,
+            record.run_id,
+            record.body,
+            record.prev_hash,
+            record.hash,
+        ]
         self.connection.execute("INSERT INTO fm.audit.ledger VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         self.connection.execute("DELETE FROM fm.audit.head")
         self.connection.execute("INSERT INTO fm.audit.head VALUES (?, ?)", [record.seq, record.hash])
@@ -173,7 +181,9 @@ class Warehouse:
             facts = dict(write.facts)
             if write.source_rows is not None:
                 facts["row_sources"] = sorted(write.source_rows["source"].unique().to_list())
-                facts["source_rows_digest"] = self._replace_source_rows(write.source_rows, facts["row_sources"])
+                facts["source_rows_digest"] = self._replace_source_rows(
+                    write.source_rows, facts["row_sources"]
+                )
             for kind, body in write.before:
                 self.append(kind, body)
             record = self.append(
@@ -232,8 +242,12 @@ class Warehouse:
 
     def row_sources(self) -> list[str]:
         """The sources that ``audit.source_rows`` has rows of."""
-        return [row[0] for row in self.connection.sql(
-            "SELECT DISTINCT source FROM fm.audit.source_rows ORDER BY source").fetchall()]
+        return [
+            row[0]
+            for row in self.connection.sql(
+                "SELECT DISTINCT source FROM fm.audit.source_rows ORDER BY source"
+            ).fetchall()
+        ]
 
     def source_rows_digest(self, sources: Sequence[str]) -> str:
         """The digest of the stored origin of these sources' rows."""

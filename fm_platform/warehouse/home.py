@@ -81,7 +81,15 @@ class Home:
             EnvironmentFailure: The home cannot be written to.
         """
         try:
-            for folder in (self.path, self.snapshots, self.sources, self.dagster, self.reports, self.alive, self.scratch):
+            for folder in (
+                self.path,
+                self.snapshots,
+                self.sources,
+                self.dagster,
+                self.reports,
+                self.alive,
+                self.scratch,
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentFailure(
@@ -102,7 +110,9 @@ class Home:
             return {}
         except OSError as error:
             raise EnvironmentFailure(
-                f"cannot be read: {error.strerror}", file=self.state_file, mend="check the permissions of the home"
+                f"cannot be read: {error.strerror}",
+                file=self.state_file,
+                mend="check the permissions of the home",
             ) from error
         try:
             state = json.loads(text)

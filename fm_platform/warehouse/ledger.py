@@ -88,7 +88,9 @@ def first_break(records: Iterable[LedgerRecord], head: tuple[int, str] | None) -
             return f"ledger record {expected_seq} is missing (found {record.seq} in its place)"
         if record.prev_hash != previous:
             return f"{record.name} does not follow the one before it"
-        if record.hash != _hash(record.seq, record.kind, record.at, record.run_id, record.body, record.prev_hash):
+        if record.hash != _hash(
+            record.seq, record.kind, record.at, record.run_id, record.body, record.prev_hash
+        ):
             return f"{record.name} was altered after it was written"
         try:
             if canonical(json.loads(record.body)) != record.body:

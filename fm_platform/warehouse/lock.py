@@ -37,7 +37,7 @@ def read_holder(lock_file: Path) -> Holder | None:
     try:
         content = json.loads(lock_file.read_text(encoding="utf-8") or "{}")
         return Holder(int(content["pid"]), str(content["run_id"]), str(content["since"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -34,7 +34,9 @@ class Published:
                 return self.connection.sql(sql, params=list(parameters)).pl()
             relation = self.connection.sql(sql)
         except (duckdb.Error, ValueError) as error:
-            raise InputError(_first_lines(error), mend="see `fm query \"SHOW ALL TABLES\"` for what there is") from None
+            raise InputError(
+                _first_lines(error), mend='see `fm query "SHOW ALL TABLES"` for what there is'
+            ) from None
         if relation is None:
             raise InputError("the statement returns no rows", mend="write a SELECT")
         try:
@@ -55,7 +57,9 @@ class Published:
             params=[schema, name],
         ).fetchall()
         if not rows:
-            raise InputError(f"no table {table!r} in the published warehouse", mend=f"there are: {self._tables()}")
+            raise InputError(
+                f"no table {table!r} in the published warehouse", mend=f"there are: {self._tables()}"
+            )
         return dict(rows)
 
     def _tables(self) -> str:
@@ -75,7 +79,9 @@ def open_published(home: Home) -> Iterator[Published]:
     """
     if not home.published.is_file():
         raise InputError(
-            "nothing is published here yet", file=home.published, mend="run `fm refresh`, or name the home with --home"
+            "nothing is published here yet",
+            file=home.published,
+            mend="run `fm refresh`, or name the home with --home",
         )
     try:
         connection = duckdb.connect(str(home.published), read_only=True)

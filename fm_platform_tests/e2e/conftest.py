@@ -51,7 +51,11 @@ def run_fm(*arguments: str) -> Outcome:
     before = sys.argv
     sys.argv = ["fm", *arguments]
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as stop,
+        ):
             main()
     finally:
         sys.argv = before

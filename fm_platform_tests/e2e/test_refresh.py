@@ -42,8 +42,16 @@ def digests(workspace: Workspace) -> dict[str, str]:
 
 def test_the_first_refresh_publishes_what_the_study_declares(refreshed):
     published = {row["table_name"] for row in rows(refreshed, "SELECT table_name FROM audit.tables")}
-    assert {"raw.visits", "quarantine.visits", "staging.visits", "marts.symptom_scores", "stats.symptom_change",
-            "expression.de_results", "report.characteristics", "report.top_genes"} <= published
+    assert {
+        "raw.visits",
+        "quarantine.visits",
+        "staging.visits",
+        "marts.symptom_scores",
+        "stats.symptom_change",
+        "expression.de_results",
+        "report.characteristics",
+        "report.top_genes",
+    } <= published
     report = (refreshed.home / "reports" / "report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC" in report.upper()
     assert rows(refreshed, "SELECT data_origin FROM audit.publication") == [{"data_origin": "synthetic"}]
@@ -64,7 +72,11 @@ def test_published_responders_have_the_paper_s_marginals(refreshed):
 def test_a_second_refresh_runs_nothing_and_loads_no_heavy_library(refreshed):
     arguments = ["--study", str(refreshed.study), "--home", str(refreshed.home)]
     finished = subprocess.run(
-        [sys.executable, "-c", LIST_MODULES, *arguments], capture_output=True, text=True, check=True, env=os.environ
+        [sys.executable, "-c", LIST_MODULES, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
     )
     summary, _, rest = finished.stdout.partition("EXIT ")
     assert json.loads(summary)["computed"] == []
