@@ -15,6 +15,7 @@ from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_column
 from fm_platform.catalog.models import model_asset, models_folder
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
+from fm_platform.instruments.recorded import recorded_scores
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
@@ -40,7 +41,7 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     for model in load_models(models_folder(), staging_models(study, instruments)):
         assets.append(model_asset(model, half="clinical", group=model.schema))
-    return [*assets, _scores(), *statistics_assets()]
+    return [*assets, _scores(study), *statistics_assets()]
 
 
 # -- delivered files ----------------------------------------------------------------------------------------------
@@ -161,8 +162,10 @@ def _decisions(result: GateResult) -> dict[str, int]:
 # -- scores ---------------------------------------------------------------------------------------
 
 
-def _scores() -> Asset:
+def _scores(study: Study) -> Asset:
     answers = direct("staging.stg_answers", "answer", "item")
+    if any(use.recorded_only for use in study.instruments):
+        answers += direct("staging.stg_measures", "value", "variable")
     given = indirect("staging.stg_visits", "source", "subject_id", "visit_id")
     return Asset(
         table=SCORES,
@@ -170,7 +173,7 @@ def _scores() -> Asset:
         group="staging",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=("staging.stg_answers", "staging.stg_visits"),
+        inputs=("staging.stg_answers", "staging.stg_measures", "staging.stg_visits"),
         key=("subject_id", "visit_id", "score_id"),
         study_keys=("instruments",),
         code_version=code_version(build_scores),
@@ -196,7 +199,7 @@ def _scores() -> Asset:
             n_items="Items that the score is made of",
             n_missing="How many of them were not answered",
             prorated="Whether the answered items stand for the missing ones",
-            note="Why there is no value",
+            note="Why there is no value, or that a total was recorded and not recomputed",
         ),
     )
 
@@ -214,6 +217,9 @@ def build_scores(step: Step) -> Built:
     )
     frames = []
     for use, instrument in zip(step.study.instruments, step.instruments, strict=True):
+        if use.recorded_only:
+            frames.append(recorded_scores(instrument, tuple(use.totals), step.read("staging.stg_measures")))
+            continue
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
         frames.append(score_answers(instrument, own, given))

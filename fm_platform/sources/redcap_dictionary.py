@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from types import MappingProxyType
 
 from fm_platform.errors import InputError
 from fm_platform.sources.records import read_records
@@ -201,7 +200,7 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
         form=cells["form_name"],
         type=kind,
         label=plain_label(cells["field_label"]),
-        choices=MappingProxyType(_choices(cells, kind, name, line)),
+        choices=_choices(cells, kind, name, line),
         validation=validation,
         low=_bound(cells.get("text_validation_min", "")) if numeric else None,
         high=_bound(cells.get("text_validation_max", "")) if numeric else None,
