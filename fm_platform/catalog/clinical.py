@@ -11,6 +11,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
 from fm_platform.catalog.models import model_asset, models_folder
 from fm_platform.catalog.statistics import statistics_assets
@@ -25,7 +26,9 @@ from fm_platform.study import Study
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.columns import declared_columns, require_columns
 from fm_platform.validation.declared import columns_of_source
+from fm_platform.validation.deliveries import NOTHING_LOST, lost_keys, nothing_lost
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
+from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column
@@ -122,7 +125,8 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         key=("_row_id", "rule", "column"),
         study_keys=GATE_KEYS,
         code_version=code_version(build_quarantine, ("great-expectations",)),
-        checks=tuple(check_declarations(study, instruments, source)),
+        checks=(*check_declarations(study, instruments, source), NOTHING_LOST),
+        decided=(source,),
         build=partial(build_quarantine, source=source),
         lineage=dict.fromkeys(("scope", "column", "rule", "reason", "value"), read),
         columns=columns(
@@ -141,9 +145,12 @@ def build_quarantine(step: Step, source: str) -> Built:
     step.progress(f"gate over {source}: rules in DuckDB, confirmed by Great Expectations")
     result = gate(step.warehouse.connection, relation, step.study, step.instruments, source)
     facts = _decisions(result)
+    view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
+    earlier = earlier_deliveries(step, source)
+    lost = lost_keys(step.warehouse.connection, view, earlier, accepted_losses(step, source))
     return Built(
         rows=result.findings,
-        checks=lambda: result.checks,
+        checks=lambda: [*result.checks, nothing_lost(lost, len(earlier))],
         records=[("quarantine", {"source": source, **facts})],
         metadata=facts,
     )

@@ -13,6 +13,7 @@ from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.clinical import clinical_assets
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
+from fm_platform.catalog.queries import query_assets
 from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
@@ -56,6 +57,7 @@ def build_catalog(study_folder: Path) -> Catalog:
     if study.has_clinical:
         assets += config_assets()
         assets += clinical_assets(study, instruments)
+        assets += query_assets(study)
     if study.has_expression:
         assets += expression_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
