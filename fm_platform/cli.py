@@ -322,7 +322,19 @@ def queries(
     elif frame.is_empty():
         click.echo("no open data queries")
     else:
-        print_frame(frame)
+        shown = (
+            "query_id",
+            "state",
+            "age_days",
+            "rule",
+            "subject",
+            "event",
+            "item",
+            "value",
+            "expected",
+            "text",
+        )
+        print_frame(frame.select(*shown, "lines"))
 
 
 @fm.command()

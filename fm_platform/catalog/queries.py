@@ -54,7 +54,10 @@ _KEYS = (
 
 
 def query_assets(study: Study) -> list[Asset]:
-    """The data queries of a clinical study, the file for the site, and completeness."""
+    """The data queries of a clinical study, the file for the site, and completeness.
+
+    Queries are of no half: while a gate blocks the clinical half, readers must see why.
+    """
     sources = tuple(study.clinical)
     gated = tuple(f"{schema}.{source}" for source in sources for schema in ("raw", "quarantine", "staging"))
     samples = ("raw.samples",) if study.has_expression else ()
@@ -106,7 +109,7 @@ def query_assets(study: Study) -> list[Asset]:
             description="What the site is asked to check, with the life of every question over deliveries.",
             group="report",
             kinds=("polars", "duckdb"),
-            half="clinical",
+            half="both",
             inputs=(*gated, *_STAGED, *samples),
             key=("query_id",),
             study_keys=_KEYS,
@@ -122,7 +125,7 @@ def query_assets(study: Study) -> list[Asset]:
             description="The open data queries as a CSV for the study site.",
             group="report",
             kinds=("csv",),
-            half="clinical",
+            half="both",
             inputs=(QUERIES,),
             key=(),
             code_version=code_version(build_site_file),
