@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instrument
+from fm_platform.warehouse.home import write_atomically
 
 STUDY_TEMPLATE = """\
 # A study of fm_platform. Paths are relative to this folder. Remove the half that you do not have.
@@ -80,6 +81,7 @@ def write_study(folder: Path) -> list[Path]:
 
     Raises:
         InputError: The folder has something in it.
+        EnvironmentFailure: The folder cannot be written to.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError("the folder is not empty", file=folder, mend="name a new folder")
@@ -94,8 +96,7 @@ def write_study(folder: Path) -> list[Path]:
     written = []
     for name, text in contents.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_atomically(path, text.encode())
         written.append(path)
     return written
 

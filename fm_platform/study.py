@@ -464,6 +464,12 @@ def _with_contrast_file(document: YamlDocument, folder: Path) -> YamlDocument:
             line=document.line_of("contrasts"),
             mend="put it into the study folder, or list the contrasts in study.yaml",
         ) from None
+    except (UnicodeDecodeError, IsADirectoryError, csv.Error):
+        raise InputError(
+            "not a CSV in UTF-8",
+            file=folder / name,
+            mend="save it as UTF-8 text in nf-core's layout: id,variable,reference,target,blocking",
+        ) from None
     needed = {"id", "variable", "reference", "target"}
     if not rows or not needed <= set(rows[0]):
         raise InputError(

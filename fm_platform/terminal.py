@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,7 +93,13 @@ def print_summary(summary: RefreshSummary) -> None:
         click.echo(f"report     {report}")
     if summary.publication is not None:
         click.echo(f"warehouse  {summary.home.published}  (publication {summary.publication})")
-    click.echo(f"UI         fm dev --study {summary.study_folder} --home {summary.home.path}")
+    click.echo(f"UI         {_own_command()} dev --study {summary.study_folder} --home {summary.home.path}")
+
+
+def _own_command() -> str:
+    """How this program is called: by its name where the shell finds it, else by its path."""
+    called = Path(sys.argv[0])
+    return "fm" if shutil.which("fm") or called.name != "fm" else str(called)
 
 
 def summary_as_json(summary: RefreshSummary) -> str:
@@ -133,7 +141,8 @@ def print_frame(frame: pl.DataFrame) -> None:
 
 def rows_as_json(frame: pl.DataFrame) -> str:
     """An array of row objects; NaN becomes null."""
-    return json.dumps(frame.to_dicts(), default=_plain, indent=1).replace("NaN", "null")
+    floats = frame.with_columns(pl.selectors.float().fill_nan(None))
+    return json.dumps(floats.to_dicts(), default=_plain, indent=1)
 
 
 def explanation_as_json(explanation: Explanation) -> str:

@@ -69,7 +69,10 @@ def read_yaml(path: Path, *, display: str | None = None) -> YamlDocument:
             mend="correct the indentation or quoting near that line",
         ) from None
     lines: dict[KeyPath, int] = {}
-    data = None if node is None else _convert(node, (), lines, name)
+    try:
+        data = None if node is None else _convert(node, (), lines, name)
+    except RecursionError:
+        raise InputError("an anchor contains itself", file=name, mend="write the value out in full") from None
     return YamlDocument(path=path, text=text, data=data, lines=lines)
 
 
@@ -114,7 +117,13 @@ def parse_model(document: YamlDocument, model: type[ModelT], *, display: str | N
 def _as_input_error(
     error: pydantic.ValidationError, document: YamlDocument, model: type[pydantic.BaseModel], name: str
 ) -> InputError:
-    first = error.errors(include_url=False)[0]
+    complaints = error.errors(include_url=False)
+    first = complaints[0]
+    if first["type"] == "missing":  # more often misspelt beside its place than left out
+        beside = [
+            c for c in complaints if c["type"] == "extra_forbidden" and c["loc"][:-1] == first["loc"][:-1]
+        ]
+        first = beside[0] if beside else first
     location = tuple(part for part in first["loc"])
     line = document.line_of(*location)
     dotted = ".".join(str(part) for part in location) or "(top)"

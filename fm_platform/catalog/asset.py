@@ -64,7 +64,7 @@ class Built:
         checks: Run on the written table within its transaction.
         records: Ledger records that belong before the materialization.
         delivered: The files that were read.
-        source_rows: Where raw rows came from: source, row_id, file_sha256, path, line.
+        source_rows: Where raw rows came from: source, _row_id, file_sha256, path, line.
         files: For file assets: path relative to the home to content.
         metadata: Facts for the user interface; never patient values.
     """

@@ -24,12 +24,12 @@ def source_rows(
     """
     return pl.DataFrame(
         {
-            "row_id": pl.Series(row_ids, dtype=pl.String),
+            "_row_id": pl.Series(row_ids, dtype=pl.String),
             "line": pl.Series(lines, dtype=pl.Int64),
         }
     ).select(
         pl.lit(source).alias("source"),
-        "row_id",
+        "_row_id",
         pl.lit(sha256).alias("file_sha256"),
         pl.lit(path).alias("path"),
         "line",

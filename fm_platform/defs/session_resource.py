@@ -28,7 +28,7 @@ def session_resource(catalog: Catalog, home: Home) -> dg.ResourceDefinition:
         def on_wait(holder: Holder | None) -> None:
             log.warning(f"waiting for the home's lock, held by {holder or 'another process'}")
 
-        run_id = context.run_id or "ad-hoc"
+        run_id = context.run.run_id if context.run is not None else "ad-hoc"
         with open_session(catalog, home, run_id, progress=log.info, on_wait=on_wait) as session:
             if context.instance is not None:
                 for closed in close_dead_runs(context.instance, home, own_run=run_id):

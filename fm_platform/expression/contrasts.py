@@ -156,6 +156,13 @@ def levels_seen(contrasts_table: pl.DataFrame) -> set[tuple[str, str]]:
     return pairs
 
 
+def silent_in_both(chosen: NDArray[np.int64], plan: ContrastPlan) -> NDArray[np.bool_]:
+    """Genes with reads, but none in either compared level: the data say nothing about their fold change."""
+    compared = [*plan.level_samples, *plan.reference_samples]
+    silent: NDArray[np.bool_] = (chosen[:, compared] == 0).all(axis=1) & (chosen > 0).any(axis=1)
+    return silent
+
+
 def _subset(samples: pl.DataFrame, contrast: Contrast) -> pl.DataFrame:
     kept = samples
     for name, values in contrast.subset.items():

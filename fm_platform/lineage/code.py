@@ -17,7 +17,7 @@ from typing import Any
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 PACKAGE = "fm_platform"
-RESOURCE_SUFFIXES = (".yaml", ".j2", ".css")
+RESOURCE_SUFFIXES = (".yaml", ".j2", ".css", ".csv")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -138,14 +138,14 @@ def _module_imports(name: str) -> tuple[str, ...]:
 
 @cache
 def _module_digest(name: str) -> str:
-    """Digest of a module's tree and of the data files beside it (instruments, templates)."""
+    """Digest of a module's tree and of the data files of its room (instruments, templates)."""
     tree = _module_tree(name)
     if tree is None:
         return ""
     digest = hashlib.sha256(_dump(tree).encode())
     path = _module_path(name)
     assert path is not None
-    if path.name == "__init__.py":
+    if path.name == "__init__.py" or path.parent == _ROOT:
         return digest.hexdigest()
     for resource in sorted(
         p for p in path.parent.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file()
@@ -171,15 +171,17 @@ def _is_ours(name: str) -> bool:
 
 
 def _dump(tree: ast.AST) -> str:
-    """The tree as text, without docstrings and positions."""
+    """The tree as text, without docstrings and positions. Every body begins with ``pass`` in their place."""
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-            first = body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                body[0] = ast.Pass()
+        if not isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        first = node.body[0] if node.body else None
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            node.body[0] = ast.Pass()
+        elif not isinstance(first, ast.Pass):
+            node.body.insert(0, ast.Pass())
     return ast.dump(tree, annotate_fields=False)

@@ -159,12 +159,12 @@ def _source_rows(published: Published, row: Mapping[str, Any]) -> list[SourceRow
     if not ids:
         return []
     found = published.query(
-        "SELECT row_id, source, path, line, file_sha256 FROM audit.source_rows "
-        "WHERE list_contains(?::VARCHAR[], row_id) ORDER BY source, path, line",
+        "SELECT _row_id, source, path, line, file_sha256 FROM audit.source_rows "
+        "WHERE list_contains(?::VARCHAR[], _row_id) ORDER BY source, path, line",
         [ids],
     )
     return [
-        SourceRow(r["row_id"], r["source"], r["path"], r["line"], r["file_sha256"]) for r in found.to_dicts()
+        SourceRow(r["_row_id"], r["source"], r["path"], r["line"], r["file_sha256"]) for r in found.to_dicts()
     ]
 
 

@@ -82,7 +82,7 @@ def _places(con: duckdb.DuckDBPyConnection, source: RawSource, row_ids: list[str
     origins = source.relation("audit.source_rows")
     try:
         return con.sql(
-            f"select line, path from {origins} where source = ? and list_contains(?, row_id)",
+            f"select line, path from {origins} where source = ? and list_contains(?, _row_id)",
             params=[source.name, row_ids],
         ).fetchall()
     except duckdb.CatalogException:

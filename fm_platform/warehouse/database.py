@@ -17,6 +17,7 @@ import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
 from fm_platform.warehouse.digest import frame_digest
+from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
 from fm_platform.warehouse.names import identifier, literal, order_by, relation, split_table
@@ -30,7 +31,7 @@ _AUDIT_TABLES = (
         seq BIGINT, kind VARCHAR, "at" VARCHAR, run_id VARCHAR, body VARCHAR, prev_hash VARCHAR, hash VARCHAR)""",
     "CREATE TABLE IF NOT EXISTS fm.audit.head (seq BIGINT, hash VARCHAR)",
     """CREATE TABLE IF NOT EXISTS fm.audit.source_rows (
-        source VARCHAR, row_id VARCHAR, file_sha256 VARCHAR, path VARCHAR, line BIGINT)""",
+        source VARCHAR, _row_id VARCHAR, file_sha256 VARCHAR, path VARCHAR, line BIGINT)""",
 )
 
 _LEDGER_COLUMNS = 'seq, kind, "at", run_id, body, prev_hash, hash'
@@ -56,7 +57,7 @@ class TableWrite:
         rows: A frame, or a SELECT over the attached database.
         facts: The materialization record's body, less what writing adds (rows, digests, columns).
         before: Records that belong before the materialization (sources, quarantine decisions).
-        source_rows: Where raw rows came from: source, row_id, file_sha256, path, line.
+        source_rows: Where raw rows came from: source, _row_id, file_sha256, path, line.
         checks: Run on the written table inside the transaction.
     """
 
@@ -234,7 +235,7 @@ class Warehouse:
                 "DELETE FROM fm.audit.source_rows WHERE source IN (SELECT DISTINCT source FROM fm_incoming)"
             )
             self.connection.execute(
-                "INSERT INTO fm.audit.source_rows SELECT source, row_id, file_sha256, path, line FROM fm_incoming"
+                "INSERT INTO fm.audit.source_rows SELECT source, _row_id, file_sha256, path, line FROM fm_incoming"
             )
         finally:
             self.connection.unregister("fm_incoming")
@@ -253,8 +254,8 @@ class Warehouse:
         """The digest of the stored origin of these sources' rows."""
         marks = ", ".join("?" for _ in sources)
         frame = self.query(
-            "SELECT source, row_id, file_sha256, path, line FROM fm.audit.source_rows "
-            f"WHERE source IN ({marks or 'NULL'}) ORDER BY source, row_id, path, line",
+            "SELECT source, _row_id, file_sha256, path, line FROM fm.audit.source_rows "
+            f"WHERE source IN ({marks or 'NULL'}) ORDER BY source, _row_id, path, line",
             sources,
         )
         return frame_digest(frame, [(name, str(kind)) for name, kind in frame.schema.items()])
@@ -286,8 +287,8 @@ def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Itera
     url = os.environ.get(WAREHOUSE_VARIABLE) or str(home.work)
     connection = duckdb.connect(":memory:")
     try:
-        if url.startswith("ducklake:"):
-            connection.execute("LOAD ducklake")
+        for name in required_extensions(url):
+            connection.execute(f"LOAD {literal(str(extension_file(name)))}")
         allowed = [str(home.path)]
         connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET autoload_known_extensions = false")

@@ -111,8 +111,8 @@ def test_one_changed_cell_reruns_only_what_depends_on_it_and_its_return_restores
 
 def test_reordered_rows_change_no_value_but_are_found_at_their_new_lines(workspace):
     before = digests(workspace)
-    where = "SELECT row_id, line FROM audit.source_rows WHERE source = 'visits'"
-    lines_before = {row["row_id"]: row["line"] for row in rows(workspace, where)}
+    where = "SELECT _row_id, line FROM audit.source_rows WHERE source = 'visits'"
+    lines_before = {row["_row_id"]: row["line"] for row in rows(workspace, where)}
 
     def reverse(text: str) -> str:
         header, *body = text.splitlines()
@@ -123,7 +123,7 @@ def test_reordered_rows_change_no_value_but_are_found_at_their_new_lines(workspa
     assert code == 0
     assert set(summary["computed"]) == {"raw.visits", "files.report", "publish.warehouse"}
     assert digests(workspace) == before
-    lines_after = {row["row_id"]: row["line"] for row in rows(workspace, where)}
+    lines_after = {row["_row_id"]: row["line"] for row in rows(workspace, where)}
     assert lines_after == {row_id: 21 - line for row_id, line in lines_before.items()}
 
 

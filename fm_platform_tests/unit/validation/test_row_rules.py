@@ -137,7 +137,7 @@ class TestAmbiguousDates:
             """create table fm.audit.source_rows as select * from (values
             ('visits', 'visits:3', 'sha', 'clinical/v.csv', 3),
             ('visits', 'visits:4', 'sha', 'clinical/v.csv', 4)
-            ) as t (source, row_id, file_sha256, path, line)"""
+            ) as t (source, _row_id, file_sha256, path, line)"""
         )
         with pytest.raises(InputError, match=r"clinical/v\.csv:3, column 'day': .* Mend: add `dates: dmy`"):
             require_one_reading(made.con, made.view("visits"))

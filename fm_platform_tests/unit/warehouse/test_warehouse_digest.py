@@ -131,7 +131,7 @@ def test_the_digest_is_that_of_the_documented_encoding(warehouse):
 
 @pytest.mark.parametrize("at", range(len(TYPES)), ids=[name for name, _, _ in TYPES])
 def test_every_type_alone_is_encoded_as_documented(warehouse, at):
-    name, kind, encode = TYPES[at]
+    name, kind, _ = TYPES[at]
     warehouse.connection.execute(
         f'CREATE SCHEMA fm.t; CREATE TABLE fm.t.one (position INTEGER, "{name}" {kind})'
     )
@@ -232,7 +232,8 @@ def test_the_order_of_rows_does_not_matter(tmp_path_factory, keys, random):
 
 
 def test_storage_order_and_threads_do_not_matter_over_many_row_groups(warehouse):
-    numbers = "SELECT range AS i, 'v' || (range % 1000) AS v, CASE WHEN range % 7 > 0 THEN [range, NULL] END AS l FROM range(150000)"
+    columns = "range AS i, 'v' || (range % 1000) AS v, CASE WHEN range % 7 > 0 THEN [range, NULL] END AS l"
+    numbers = f"SELECT {columns} FROM range(150000)"
     warehouse.connection.execute(f"CREATE SCHEMA fm.t; CREATE TABLE fm.t.sorted AS {numbers}")
     warehouse.connection.execute("CREATE TABLE fm.t.mixed AS SELECT * FROM fm.t.sorted ORDER BY hash(i)")
     found = set()
@@ -264,7 +265,10 @@ def test_every_nan_is_the_same_nan():
         (pl.Float64, [None, 0.0, -0.0, float("nan"), float("inf"), 5e-324]),
         (pl.Boolean, [None, False, True]),
         (pl.List(pl.String), [None, [], [None], [""], ["a", "b"], ["ab"], ["ab", ""]]),
-        (pl.List(pl.List(pl.String)), [[["a"], ["b"]], [["a", "b"]], [["a", "b"], []], [[], ["a", "b"]], [["a"], None, ["b"]]]),
+        (
+            pl.List(pl.List(pl.String)),
+            [[["a"], ["b"]], [["a", "b"]], [["a", "b"], []], [[], ["a", "b"]], [["a"], None, ["b"]]],
+        ),
         (pl.Decimal(18, 6), [None, Decimal("0"), Decimal("0.000001"), Decimal("-0.000001")]),
         (pl.Struct({"a": pl.Int64, "b": pl.Int64}), [None, {"a": 1, "b": None}, {"a": None, "b": 1}]),
     ],

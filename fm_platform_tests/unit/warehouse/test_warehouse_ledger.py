@@ -82,11 +82,10 @@ def test_the_hash_is_the_documented_one():
 def test_an_altered_field_is_found_at_its_record(field, value, at):
     records = chain()
     records[at] = replace(records[at], **{field: value})
-    broken = first_break(records, head_of(chain_head := records))
+    broken = first_break(records, head_of(records))
     assert broken is not None
     assert broken.startswith(f"ledger record {at + 1} ")
     assert broken.endswith("was altered after it was written")
-    assert chain_head is records
 
 
 @pytest.mark.parametrize("at", range(4))

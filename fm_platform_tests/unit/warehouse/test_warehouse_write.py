@@ -38,7 +38,7 @@ def origin(source: str, *row_ids: str) -> pl.DataFrame:
     rows = [(source, row_id, "f" * 64, f"{source}.csv", line) for line, row_id in enumerate(row_ids, start=2)]
     schema = {
         "source": pl.String,
-        "row_id": pl.String,
+        "_row_id": pl.String,
         "file_sha256": pl.String,
         "path": pl.String,
         "line": pl.Int64,
@@ -140,7 +140,7 @@ def test_origins_are_replaced_for_the_written_source_alone(warehouse):
     warehouse.write(TableWrite("raw.y", ("k",), FIRST, {}, source_rows=origin("y", "r1")))
     digest = warehouse.source_rows_digest(["y"])
     record, _ = warehouse.write(TableWrite("raw.x", ("k",), FIRST, {}, source_rows=origin("x", "r7")))
-    found = warehouse.query("SELECT source, row_id FROM fm.audit.source_rows ORDER BY ALL").rows()
+    found = warehouse.query("SELECT source, _row_id FROM fm.audit.source_rows ORDER BY ALL").rows()
     assert found == [("x", "r7"), ("y", "r1")]
     assert warehouse.source_rows_digest(["y"]) == digest
     assert record.content["row_sources"] == ["x"]
