@@ -284,13 +284,111 @@ def de(
 
 @fm.command()
 @click.argument("folder", type=_FOLDER)
-def init(folder: Path) -> None:
+@click.option("--from", "export", type=_FILE, help="Draft the mapping from this export; guesses are marked.")
+@click.option(
+    "--dictionary", type=_FILE, help="The export is a REDCap project's; this is its data dictionary."
+)
+@click.option("--events", type=_FILE, help="The REDCap project's events, or its form-event mapping.")
+@click.option(
+    "--redcap", is_flag=True, help="Write a REDCap project (FIQR, ACR 2016) and a study that reads it."
+)
+def init(
+    folder: Path, export: Path | None, dictionary: Path | None, events: Path | None, redcap: bool
+) -> None:
     """Write a new study folder: a commented study.yaml and template files."""
-    from fm_platform.scaffold import write_study
+    if redcap and export is not None:
+        raise InputError("--redcap and --from exclude each other", mend="use one of them")
+    if export is None and (dictionary or events):
+        raise InputError("--dictionary and --events describe an export", mend="add --from EXPORT")
+    if redcap:
+        from fm_platform.redcap_project import write_redcap_project
 
-    for path in write_study(folder):
+        written = write_redcap_project(folder)
+        next_step = f"upload redcap/dictionary.csv to REDCap; put exports into {folder / 'redcap'}"
+    elif export is not None:
+        from fm_platform.drafting import draft_study
+        from fm_platform.redcap_drafting import draft_redcap_study
+
+        if dictionary is not None:
+            written = draft_redcap_study(folder, export, dictionary, events)
+        else:
+            written = draft_study(folder, export)
+        next_step = "check the lines marked `# guess`"
+    else:
+        from fm_platform.scaffold import write_study
+
+        written = write_study(folder)
+        next_step = "put your data into these files"
+    for path in written:
         click.echo(f"wrote {path}")
-    click.echo(f"next: put your data into these files, then `fm refresh --study {folder}`")
+    click.echo(f"next: {next_step}, then `fm refresh --study {folder}`")
+
+
+@fm.command()
+@_place_options
+@click.option("--all", "everything", is_flag=True, help="Resolved queries, too.")
+@click.option("--rule", help="Only this rule, e.g. FM021.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@_json_option
+def queries(
+    study: Path | None, home: Path | None, everything: bool, rule: str | None, as_csv: bool, as_json: bool
+) -> None:
+    """Data queries for the study site: what to check, since when, and where it stands in the delivery."""
+    from fm_platform.catalog.query_list import query_list
+    from fm_platform.terminal import print_frame, rows_as_json
+
+    frame = query_list(_home(study, home), everything=everything, rule=rule)
+    if as_json:
+        click.echo(rows_as_json(frame))
+    elif as_csv:
+        click.echo(frame.write_csv(), nl=False)
+    elif frame.is_empty():
+        click.echo("no open data queries")
+    else:
+        shown = (
+            "query_id",
+            "state",
+            "age_days",
+            "rule",
+            "subject",
+            "event",
+            "item",
+            "value",
+            "expected",
+            "text",
+        )
+        print_frame(frame.select(*shown, "lines"))
+
+
+@fm.command()
+@_place_options
+@click.option("--rule", required=True, help="FM021: a subject or visit that an earlier delivery had.")
+@click.option("--source", required=True, help="The clinical source.")
+@click.option("--subject", required=True, help="The subject.")
+@click.option("--visit", help="Only this visit (default: the subject with all visits).")
+@click.option("--reason", required=True, help="Why, for the ledger.")
+@_json_option
+def accept(
+    study: Path | None,
+    home: Path | None,
+    rule: str,
+    source: str,
+    subject: str,
+    visit: str | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Accept that a delivery lacks a subject or visit; the reason is kept in the ledger."""
+    from fm_platform.catalog.decisions import accept as accept_loss
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    decision = accept_loss(catalog, home_of(catalog.study, home), rule, source, subject, visit, reason)
+    if as_json:
+        click.echo(json.dumps(decision, indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"accepted: {source} lacks {subject}{f' at {visit}' if visit else ''}. Next: `fm refresh`")
 
 
 @fm.command()

@@ -89,7 +89,7 @@ def write_study(folder: Path) -> list[Path]:
     answers = [f"fiqr_q{number}" for number in range(1, len(fiqr.items) + 1)]
     answers += [item.id for item in acr.items]
     contents = {
-        "study.yaml": STUDY_TEMPLATE.format(study_id=_study_id(folder)),
+        "study.yaml": STUDY_TEMPLATE.format(study_id=study_id_of(folder)),
         "clinical/participants.csv": _header(["subject_id", "group", "fm_type", "sex", "age"]),
         "clinical/visits.csv": _header(["subject_id", "visit", "visit_date", *answers]),
     }
@@ -101,7 +101,7 @@ def write_study(folder: Path) -> list[Path]:
     return written
 
 
-def _study_id(folder: Path) -> str:
+def study_id_of(folder: Path) -> str:
     """A study id from the folder's name."""
     kept = "".join(
         letter if letter.isalnum() and letter.isascii() else "-" for letter in folder.resolve().name

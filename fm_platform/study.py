@@ -24,6 +24,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SerializeAsAny,
     field_validator,
     model_validator,
 )
@@ -59,6 +60,7 @@ def _as_tuple(value: Any) -> Any:
 Slug = Annotated[str, pydantic.AfterValidator(_slug)]
 TableName = Annotated[str, pydantic.AfterValidator(_table_name)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Aggregate = Literal["mean", "median", "last", "first", "min", "max"]
 
 
 class _Section(BaseModel):
@@ -100,8 +102,11 @@ class ClinicalSource(_Section):
     dictionary: str | None = None
     events: str | None = None
     grain: Literal["subject", "visit", "record"] | None = None
-    aggregate: Literal["mean", "median", "last", "first", "min", "max"] | None = None
+    aggregate: Aggregate | None = None
     columns: dict[str, Texts] = Field(default_factory=dict)
+    subject_forms: Texts = ()
+    repeating: dict[str, Aggregate] = Field(default_factory=dict)
+    decimal: Literal["point", "comma"] = "point"
     missing: tuple[str | dict[str, str], ...] = ("",)
     dates: Literal["ymd", "dmy", "mdy"] | None = None
     units: dict[str, UnitConversion] = Field(default_factory=dict)
@@ -109,19 +114,38 @@ class ClinicalSource(_Section):
     @model_validator(mode="after")
     def _roles(self) -> ClinicalSource:
         if self.format == "redcap":
-            return self
+            return self._redcap()
         if self.grain is None:
             raise ValueError("add `grain: subject` or `grain: visit`")
         if "subject" not in self.columns:
             raise ValueError("columns needs a `subject:`")
-        if self.grain == "visit" and "visit" not in self.columns:
-            raise ValueError("columns needs a `visit:` because the grain is visit")
+        if self.grain == "visit" and not {"visit", "date"} & set(self.columns):
+            raise ValueError("columns needs a `visit:`, or a `date:` to tell the visit by its window")
         if self.grain == "record" and self.aggregate is None:
             raise ValueError("grain record needs `aggregate:`")
+        if self.aggregate is not None and self.grain != "record":
+            raise ValueError("`aggregate:` belongs to grain record")
+        if self.aggregate in ("first", "last") and not {"date", "order"} & set(self.columns):
+            raise ValueError(f"aggregate {self.aggregate} needs a `date:` or an `order:` among the columns")
         for role, names in self.columns.items():
             if role != "subject" and len(names) != 1:
                 raise ValueError(f"role {role} takes one column")
         return self
+
+    def _redcap(self) -> ClinicalSource:
+        if self.dictionary is None:
+            raise ValueError("a REDCap export needs `dictionary:`, its data dictionary")
+        return self
+
+    @property
+    def by_visit(self) -> bool:
+        """Whether staged rows belong to a visit (otherwise to a subject)."""
+        return self.grain in ("visit", "record") and ("visit" in self.columns or "date" in self.columns)
+
+    @property
+    def by_window(self) -> bool:
+        """Whether the visit is told by its day, because no column names it."""
+        return self.by_visit and "visit" not in self.columns
 
     @property
     def missing_codes(self) -> dict[str, str]:
@@ -159,7 +183,17 @@ class InstrumentUse(_Section):
     use: str
     source: str
     items: str | dict[str, str] | None = None
-    total: str | None = None
+    total: str | dict[str, str] | None = None
+
+    @property
+    def totals(self) -> dict[str, str]:
+        """Score to the column that holds it as recorded; a plain ``total:`` is the score named total."""
+        return {"total": self.total} if isinstance(self.total, str) else dict(self.total or {})
+
+    @property
+    def recorded_only(self) -> bool:
+        """Whether only totals were delivered (``items: none``), so that nothing can be recomputed."""
+        return self.items == "none"
 
 
 class Outcome(_Section):
@@ -332,7 +366,7 @@ class Study(_Section):
     """A whole study.yaml, with the folder it stands in."""
 
     study: StudyInfo
-    clinical: dict[TableName, ClinicalSource] = Field(default_factory=dict)
+    clinical: dict[TableName, SerializeAsAny[ClinicalSource]] = Field(default_factory=dict)
     visits: tuple[Visit, ...] = ()
     unscheduled: tuple[str, ...] = ()
     population: dict[str, Texts] = Field(default_factory=dict)
@@ -472,8 +506,10 @@ def load_study(folder: Path) -> Study:
     study = parse_model(_with_contrast_file(document, folder), Study)
     study._folder = folder
     study._document = document
-    for problem in (_check_ids, _check_visits, _check_references, _check_supported):
+    for problem in (_check_ids, _check_visits, _check_supported):
         problem(study)
+    if all(source.format != "redcap" for source in study.clinical.values()):
+        check_references(study)
     return study
 
 
@@ -563,7 +599,7 @@ def _check_ids(study: Study) -> None:
 def _check_visits(study: Study) -> None:
     if not study.visits:
         for name, source in study.clinical.items():
-            if source.grain == "visit":
+            if source.by_visit:
                 raise study.error(
                     f"source {name} has visits, but no `visits:` are declared",
                     "clinical",
@@ -578,6 +614,8 @@ def _check_visits(study: Study) -> None:
             "visits",
             mend="mark exactly one `baseline: true`",
         )
+    if any(source.by_window for source in study.clinical.values()):
+        _check_windows(study)
     seen: dict[str, str] = {}
     for index, visit in enumerate(study.visits):
         for text in visit.found_as:
@@ -591,7 +629,35 @@ def _check_visits(study: Study) -> None:
             seen[text] = visit.id
 
 
-def _check_references(study: Study) -> None:
+def _check_windows(study: Study) -> None:
+    """Where a visit is told by its day, every visit needs days of its own."""
+    taken: dict[int, str] = {}
+    for index, visit in enumerate(study.visits):
+        window = visit.window or ((visit.day, visit.day) if visit.day is not None else None)
+        if window is None:
+            raise study.error(
+                f"visit {visit.id} has neither a window nor a day, and a source has no visit column",
+                "visits",
+                index,
+                mend="add `window: [low, high]`",
+            )
+        for day in range(window[0], window[1] + 1):
+            if day in taken:
+                raise study.error(
+                    f"day {day} belongs to {taken[day]} and to {visit.id}",
+                    "visits",
+                    index,
+                    mend="part the windows",
+                )
+            taken[day] = visit.id
+
+
+def check_references(study: Study) -> None:
+    """Check what sections say of each other; of a REDCap export once its forms are known.
+
+    Raises:
+        InputError: A source, outcome or score that is named is not declared.
+    """
     for index, use in enumerate(study.instruments):
         if use.source not in study.clinical:
             raise study.error(
@@ -633,23 +699,6 @@ def _check_references(study: Study) -> None:
 
 
 def _check_supported(study: Study) -> None:
-    for name, source in study.clinical.items():
-        if source.format == "redcap":
-            raise study.error(
-                f"source {name}: REDCap exports are not read by this version",
-                "clinical",
-                name,
-                "format",
-                mend="export one flat CSV per instrument and use `format: csv`",
-            )
-        if source.grain == "record":
-            raise study.error(
-                f"source {name}: grain record is not handled by this version",
-                "clinical",
-                name,
-                "grain",
-                mend="aggregate to one row a visit and use `grain: visit`",
-            )
     if study.withdrawals is not None:
         raise study.error(
             "withdrawals are not handled by this version",

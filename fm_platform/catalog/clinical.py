@@ -14,19 +14,26 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indir
 from fm_platform.catalog.clinical_marts import clinical_marts
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
+from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
+from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
 from fm_platform.catalog.models import model_asset, models_folder
 from fm_platform.catalog.privacy import privacy_assets
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
+from fm_platform.instruments.recorded import recorded_scores
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
+from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
 from fm_platform.validation.checks import check_declarations
-from fm_platform.validation.columns import require_columns, required_columns
+from fm_platform.validation.columns import declared_columns, require_columns
+from fm_platform.validation.declared import columns_of_source
+from fm_platform.validation.deliveries import NOTHING_LOST, lost_keys, nothing_lost
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
+from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import relation
@@ -46,7 +53,7 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
     for model in load_models(models_folder(), generated):
         assets.append(model_asset(model, half="clinical", group=model.schema))
     assets += [
-        _scores(checked=second is not None),
+        _scores(study, checked=second is not None),
         *clinical_marts(instruments),
         *privacy_assets(study, instruments),
     ]
@@ -58,24 +65,27 @@ def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[A
 
 def _raw(study: Study, source: str) -> Asset:
     declared = study.clinical[source]
+    form = isinstance(declared, FormSource)
     path = study.folder / declared.path
     files = sorted(study.folder.glob(declared.path))[-1:] if declared.pick else [path]
     return Asset(
         table=f"raw.{source}",
-        description=f"{declared.path} as delivered: every cell is text.",
+        description=f"{f'Form {source} of ' if form else ''}{declared.path} as delivered: every cell is text.",
         group="raw",
         kinds=("file", "duckdb"),
         half="clinical",
         key=("_row_id",),
         study_keys=("clinical", "instruments", "outcomes"),
-        source_files=tuple(files or [path]),
+        source_files=(*(files or [path]), *form_files(study, declared)),
         code_version=code_version(build_raw),
+        checks=(EXPORT_RECONCILED,) if form else (),
         build=partial(build_raw, source=source),
         columns=(
             Column(
                 "_row_id",
                 "Hash of source, row content and occurrence: the same row keeps it wherever it stands",
             ),
+            *form_columns(declared),
         ),
     )
 
@@ -85,6 +95,8 @@ def build_raw(step: Step, source: str) -> Built:
     declared = step.study.clinical[source]
     path = step.study.resolve(declared.path, "clinical", source, "path", pick=declared.pick)
     name = path.relative_to(step.study.folder).as_posix()
+    if isinstance(declared, FormSource):
+        return build_form(step, source, declared, path, name)
     table = read_text_table(source, path, name=name, sheet=declared.sheet)
     require_columns(step.study, step.instruments, source, table.columns, file=name)
     kept = step.keep(source, path)
@@ -107,12 +119,15 @@ def build_raw(step: Step, source: str) -> Built:
 
 def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) -> Asset:
     raw = f"raw.{source}"
-    read = direct(raw, *required_columns(study, instruments, source))
+    declared = declared_columns(study, instruments)
+
+    def names(name: str) -> tuple[str, ...]:
+        return tuple(entry.column for entry in columns_of_source(declared, name))
+
+    read = direct(raw, *names(source))
     for table in gate_inputs(study, source):
         if table != raw:
-            read += indirect(
-                table, *required_columns(study, instruments, table.removeprefix("raw.")), how="JOIN"
-            )
+            read += indirect(table, *names(table.removeprefix("raw.")), how="JOIN")
     return Asset(
         table=f"quarantine.{source}",
         description=f"What the gate found in {raw}: cells that are nulled, rows that are set aside, and why.",
@@ -123,7 +138,8 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         key=("_row_id", "rule", "column"),
         study_keys=GATE_KEYS,
         code_version=code_version(build_quarantine, ("great-expectations",)),
-        checks=tuple(check_declarations(study, instruments, source)),
+        checks=(*check_declarations(study, instruments, source), NOTHING_LOST),
+        decided=(source,),
         build=partial(build_quarantine, source=source),
         lineage=dict.fromkeys(("scope", "column", "rule", "reason", "value"), read),
         columns=columns(
@@ -142,9 +158,12 @@ def build_quarantine(step: Step, source: str) -> Built:
     step.progress(f"gate over {source}: rules in DuckDB, confirmed by Great Expectations")
     result = gate(step.warehouse.connection, relation, step.study, step.instruments, source)
     facts = _decisions(result)
+    view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
+    earlier = earlier_deliveries(step, source)
+    lost = lost_keys(step.warehouse.connection, view, earlier, accepted_losses(step, source))
     return Built(
         rows=result.findings,
-        checks=lambda: result.checks,
+        checks=lambda: [*result.checks, nothing_lost(lost, len(earlier))],
         records=[("quarantine", {"source": source, **facts})],
         metadata=facts,
     )
@@ -163,8 +182,10 @@ def _decisions(result: GateResult) -> dict[str, int]:
 # -- scores ---------------------------------------------------------------------------------------
 
 
-def _scores(*, checked: bool) -> Asset:
+def _scores(study: Study, *, checked: bool) -> Asset:
     answers = direct("staging.stg_answers", "answer", "item")
+    if any(use.recorded_only for use in study.instruments):
+        answers += direct("staging.stg_measures", "value", "variable")
     given = indirect("staging.stg_visits", "source", "subject_id", "visit_id")
     return Asset(
         table=SCORES,
@@ -172,7 +193,12 @@ def _scores(*, checked: bool) -> Asset:
         group="staging",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=("staging.stg_answers", "staging.stg_visits", *((SQL_SCORES,) if checked else ())),
+        inputs=(
+            "staging.stg_answers",
+            "staging.stg_measures",
+            "staging.stg_visits",
+            *((SQL_SCORES,) if checked else ()),
+        ),
         key=("subject_id", "visit_id", "score_id"),
         study_keys=("instruments",),
         checks=(SAME_IN_SQL,) if checked else (),
@@ -199,7 +225,7 @@ def _scores(*, checked: bool) -> Asset:
             n_items="Items that the score is made of",
             n_missing="How many of them were not answered",
             prorated="Whether the answered items stand for the missing ones",
-            note="Why there is no value",
+            note="Why there is no value, or that a total was recorded and not recomputed",
         ),
     )
 
@@ -215,15 +241,19 @@ def build_scores(step: Step) -> Built:
     visits = visits.join(
         took_place.unique(), on=["subject_id", "visit_id"], how="semi", maintain_order="left"
     )
-    frames = []
+    recorded, computed = [_no_scores()], [_no_scores()]
     for use, instrument in zip(step.study.instruments, step.instruments, strict=True):
+        if use.recorded_only:
+            recorded.append(recorded_scores(instrument, tuple(use.totals), step.read("staging.stg_measures")))
+            continue
         given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
-        frames.append(score_answers(instrument, own, given))
-    if not frames:
-        return Built(rows=_no_scores())
-    rows = pl.concat(frames)
-    return Built(rows=rows, checks=lambda: [same_in_sql(rows, step.read(SQL_SCORES))])
+        computed.append(score_answers(instrument, own, given))
+    own_rows = pl.concat(computed)
+    return Built(
+        rows=pl.concat([own_rows, *recorded]),
+        checks=lambda: [same_in_sql(own_rows, step.read(SQL_SCORES))] if len(computed) > 1 else [],
+    )
 
 
 def _no_scores() -> pl.DataFrame:

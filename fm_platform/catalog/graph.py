@@ -6,7 +6,7 @@ Belongs here: putting the domains together. Does not belong here: any one asset.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fm_platform.catalog.asset import Asset
@@ -17,10 +17,12 @@ from fm_platform.catalog.expression_qc import qc_assets
 from fm_platform.catalog.expression_sets import set_assets
 from fm_platform.catalog.parameters import parameters_asset
 from fm_platform.catalog.privacy_tags import with_privacy
+from fm_platform.catalog.queries import query_assets
 from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.graph import in_order
+from fm_platform.sources.redcap_forms import expand_redcap
 from fm_platform.study import Study, load_study
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
@@ -53,24 +55,32 @@ def build_catalog(study_folder: Path) -> Catalog:
     Raises:
         InputError: study.yaml, an instrument file or a SQL model is wrong.
     """
-    study = load_study(study_folder)
+    study = expand_redcap(load_study(study_folder))
     instruments = load_instruments(study)
     assets: list[Asset] = []
     if study.has_clinical:
         assets += [*config_assets(), parameters_asset()]
         assets += clinical_assets(study, instruments)
+        assets += query_assets(study)
     if study.has_expression:
         assets += expression_assets(study)
         assets += qc_assets()
         assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
+    assets = [_with_checks_in_version(asset) for asset in assets]
     return Catalog(
         study,
         instruments,
         {asset.table: asset for asset in assets},
         _study_digests(study, instruments, assets),
     )
+
+
+def _with_checks_in_version(asset: Asset) -> Asset:
+    """A check that is added, dropped or made blocking makes its asset stale, so that a new verdict is given."""
+    checks = sorted([check.name, check.blocking] for check in asset.checks)
+    return replace(asset, code_version=sha256_text(canonical([asset.code_version, checks])))
 
 
 def _study_digests(

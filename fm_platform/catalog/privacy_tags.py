@@ -21,15 +21,21 @@ NOTHING_IDENTIFYING = CheckDeclaration(
     "no column holds a subject's identifier, date or free text, or is read off one",
 )
 
+FOR_THE_SITE = frozenset({"report.data_queries"})
+"""Report tables that go back to those who hold the records: a query that named no subject could not be answered."""
+
 
 def with_privacy(study: Study, instruments: Sequence[Instrument], assets: Sequence[Asset]) -> list[Asset]:
-    """The assets with their columns tagged; report tables also get the check."""
+    """The assets with their columns tagged; report tables also get the check, but for those that go to the site."""
     tags = Tags(study, instruments)
     tagged = [replace(asset, columns=_tagged(tags, asset)) for asset in assets]
     lineages = {asset.table: asset.lineage for asset in tagged}
-    return [
-        _guarded(asset, tags, lineages) if asset.table.startswith("report.") else asset for asset in tagged
-    ]
+    guarded = {
+        asset.table
+        for asset in tagged
+        if asset.table.startswith("report.") and asset.table not in FOR_THE_SITE
+    }
+    return [_guarded(asset, tags, lineages) if asset.table in guarded else asset for asset in tagged]
 
 
 def _tagged(tags: Tags, asset: Asset) -> tuple[Column, ...]:

@@ -285,9 +285,9 @@ class Session:
     def recover(self) -> None:
         """Finish what a killed run left between its record and its rename."""
         history = self.history
-        report = history.materialized.get("files.report")
-        if report is not None:
-            place_files(self.home, report.body["files"])
+        for made in history.materialized.values():
+            if "files" in made.body:
+                place_files(self.home, made.body["files"])
         finish_interrupted(self.home, history.publication)
 
     def _record_study(self) -> None:

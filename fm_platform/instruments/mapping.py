@@ -52,6 +52,12 @@ def columns_of(
             return study.error(message, "instruments", study.instruments.index(use), "items", mend=mend)
         return InputError(message, mend=mend)
 
+    if use.recorded_only:
+        if not use.totals:
+            raise complain(
+                f"instrument {use.use}: `items: none` leaves nothing", "name the recorded `total:`"
+            )
+        return {}
     if use.items is None:
         columns = {item: item for item in instrument.item_ids}
     elif isinstance(use.items, str):

@@ -29,6 +29,7 @@ class Node:
         source_files: Delivered files it reads.
         half: The half of the study that it belongs to.
         tolerates_blocked: Whether it is made from what there is when one half is blocked.
+        decided: The sources whose accepted losses it takes into account.
         shows_origin: Whether it shows where rows came from, so that a moved row matters even if no value changed.
     """
 
@@ -39,6 +40,7 @@ class Node:
     source_files: tuple[Path, ...] = ()
     half: Half = "both"
     tolerates_blocked: bool = False
+    decided: tuple[str, ...] = ()
     shows_origin: bool = False
 
 

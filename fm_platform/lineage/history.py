@@ -66,6 +66,11 @@ class History:
     published_at: str | None = None
     study: Mapping[str, Any] | None = None
     head: tuple[int, str] = (0, "")
+    decisions: tuple[Mapping[str, Any], ...] = ()
+
+    def decisions_on(self, source: str) -> list[Mapping[str, Any]]:
+        """What people decided about a source, in order."""
+        return [decision for decision in self.decisions if decision["source"] == source]
 
     def failed_blocking(self, table: str) -> list[Verdict]:
         """Blocking checks of a table whose newest verdict is a failure."""
@@ -82,6 +87,7 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
     materialized = dict(start.materialized)
     verdicts = dict(start.verdicts)
     publication, published_at, study, head = start.publication, start.published_at, start.study, start.head
+    decisions = start.decisions
     for record in records:
         body = record.content
         head = (record.seq, record.hash)
@@ -96,13 +102,16 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
             verdicts[verdict.table, verdict.check] = verdict
         elif record.kind == "study":
             study = body
-    return History(materialized, verdicts, publication, published_at, study, head)
+        elif record.kind == "decision":
+            decisions = (*decisions, body)
+    return History(materialized, verdicts, publication, published_at, study, head, decisions)
 
 
 def as_state(history: History) -> dict[str, Any]:
     """The part of ``state.json`` that comes from the ledger."""
     return {
         "head": {"seq": history.head[0], "hash": history.head[1]},
+        "decisions": [dict(decision) for decision in history.decisions],
         "publication": history.publication,
         "published_at": history.published_at,
         "materialized": {
@@ -137,6 +146,7 @@ def from_state(state: Mapping[str, Any]) -> History:
         state.get("published_at"),
         None,
         (int(head.get("seq", 0)), str(head.get("hash", ""))),
+        tuple(state.get("decisions", [])),
     )
 
 

@@ -122,6 +122,9 @@ def parts_of(
         extra |= {
             f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized
         }
+    decisions = [dict(decision) for source in node.decided for decision in history.decisions_on(source)]
+    if decisions:
+        extra["decisions"] = sha256_text(canonical(decisions))
     return Parts(
         inputs={
             table: materialized[table].value_digest if table in materialized else None
@@ -243,5 +246,5 @@ def _why_stale(
     return (
         f"{moved[0]} changed"
         if moved and moved[0].startswith("origin")
-        else "a half became blocked or open again"
+        else "a decision was taken, or a half became blocked or open again"
     )

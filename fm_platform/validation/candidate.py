@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fm_platform.study import ClinicalSource
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import number
-from fm_platform.validation.declared import DeclaredColumn
+from fm_platform.validation.declared import DATE, DeclaredColumn
 from fm_platform.validation.expectations import KNOWN, NO, SUBJECT, VISIT, VISIT_TEXT, YES
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.warehouse.names import identifier
@@ -32,15 +32,20 @@ def candidate(con: duckdb.DuckDBPyConnection, source: RawSource) -> pd.DataFrame
         source: The source.
     """
     cells = [f"{source.subject_id} as {SUBJECT}"]
+    if source.by_visit and source.visit_column is None:
+        cells.append("_row_id")
     if source.visit_column is not None:
         cells.append(f"{expressions.visit_id(source.visit_column, source.study)} as {VISIT}")
         cells.append(f"coalesce({expressions.text(source.visit_column)}, '') as {VISIT_TEXT}")
     cells += [
         f"{_cell(entry, source.declaration)} as {identifier(entry.column)}"
         for entry in source.own_columns
-        if entry.is_number or entry.kind == "date"
+        if entry.is_number or entry.type == DATE or entry.choices
     ]
     sql = f"select {', '.join(cells)} from {source.table}"
+    if source.by_visit and source.visit_column is None:
+        sql = f"""select c.* exclude (_row_id), k.visit_id as {VISIT}
+from ({sql}) as c join ({source.keys}) as k on k._row_id = c._row_id"""
     if source.subject_sources:
         known = f"case when known.subject_id is null then '{NO}' else '{YES}' end"
         sql = f"""select c.*, case when c.{SUBJECT} is not null then {known} end as {KNOWN}
@@ -51,7 +56,12 @@ from ({sql}) as c left join ({source.known_subjects}) as known on known.subject_
 def _cell(entry: DeclaredColumn, source: ClinicalSource) -> str:
     cell = expressions.text(entry.column)
     if entry.is_number:
-        value = f"coalesce(cast({number(cell, entry)} as double), 'infinity'::double)"
+        delivered = number(cell, entry)
+        if entry.kind == "field" and entry.integer:
+            delivered = f"case when {delivered} = floor({delivered}) then {delivered} end"
+        value = f"coalesce(cast({delivered} as double), 'infinity'::double)"
+    elif entry.choices:
+        value = cell
     else:
         value = expressions.date_text(cell)
-    return f"case when {expressions.is_missing(entry.column, source)} then null else {value} end"
+    return f"case when {expressions.is_absent(entry, source)} then null else {value} end"

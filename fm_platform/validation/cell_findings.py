@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from fm_platform.study import ClinicalSource
 from fm_platform.validation import expressions
-from fm_platform.validation.declared import DeclaredColumn
+from fm_platform.validation.declared import DATE, NUMBER, DeclaredColumn
 from fm_platform.validation.rules import is_scale, range_rule
 from fm_platform.warehouse.names import identifier, literal
 
@@ -27,13 +27,16 @@ def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> st
 
     Args:
         raw: SQL of the raw table.
-        entry: The column: a number or a date.
+        entry: The column: a number, a date or a list of choices.
         source: Its source.
 
     Returns:
         SQL with the columns _row_id, scope, column, rule, reason, value.
     """
-    refused = _date_refusal(source) if entry.kind == "date" else _number_refusal(entry)
+    if entry.type == DATE:
+        refused = _date_refusal(entry, source)
+    else:
+        refused = _number_refusal(entry) if entry.is_number else _choice_refusal(entry)
     fine = [*expressions.missing_codes(source), *_usual_texts(entry)]
     return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
     refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
@@ -60,8 +63,9 @@ def _usual_texts(entry: DeclaredColumn) -> list[str]:
 def number(cell: str, entry: DeclaredColumn) -> str:
     """A present cell as DECIMAL in the staged unit, whatever its range; null for text that is no number."""
     pattern = literal(expressions.number_pattern(entry))
-    value = expressions.decimal(cell, entry.factor)
-    return f"case when regexp_full_match({cell}, {pattern}) then {value} end"
+    numeral = expressions.numeral(cell, entry)
+    value = expressions.decimal(numeral, entry.factor)
+    return f"case when regexp_full_match({numeral}, {pattern}) then {value} end"
 
 
 def range_text(entry: DeclaredColumn) -> str:
@@ -77,6 +81,8 @@ def _number_refusal(entry: DeclaredColumn) -> str:
     branches = [(f"{value} is null", rule, f"is not {wanted}")]
     if entry.integer:
         branches.append((f"{value} <> floor({value})", rule, f"is not {wanted}{after}"))
+    if entry.kind == "field" and entry.type == NUMBER:
+        return _case(branches)
     if is_scale(entry):
         mismatch = f"{value} > {_plain(entry.high)} and {value} <= {LARGEST_OTHER_UNIT}"
         reason = f"is outside {range_text(entry)}{after}, as if in another unit (declare it under units)"
@@ -86,10 +92,20 @@ def _number_refusal(entry: DeclaredColumn) -> str:
     return _case(branches)
 
 
-def _date_refusal(source: ClinicalSource) -> str:
+def _choice_refusal(entry: DeclaredColumn) -> str:
+    refused = f"cell not in {expressions.texts(entry.choices)}"
+    return _case([(refused, range_rule(entry), "is none of the choices of the dictionary (REDCap rule G)")])
+
+
+def _date_refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:
     order = _ORDER_NAMES.get(source.dates or "", "")
     reason = f"is not a date in the order {order}" if order else "is not a date"
-    return _case([(f"{date('cell', source)} is null", "FM024", reason)])
+    return _case([(f"{date('cell', source)} is null", date_rule(entry), reason)])
+
+
+def date_rule(entry: DeclaredColumn) -> str:
+    """The rule that a cell breaks which is no date."""
+    return "FM027" if entry.kind == "field" else "FM024"
 
 
 def date(cell: str, source: ClinicalSource) -> str:

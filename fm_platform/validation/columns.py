@@ -24,6 +24,7 @@ from fm_platform.validation.declared import (
     DeclaredColumn,
     columns_of_source,
 )
+from fm_platform.validation.form_fields import field_columns, with_form
 from fm_platform.validation.roles import role_columns, subject_level_columns
 
 Headers = Mapping[str, Collection[str]]
@@ -54,14 +55,17 @@ def declared_columns(
             *(entry for entry in subject_columns.values() if entry.source == name),
         ]
         found = _with_units(study, name, source, list(dict.fromkeys(found)))
+        found += field_columns(name, source, {entry.column for entry in found})
+        found = with_form(source, found)
         _require_consistent(study, name, found)
         columns.extend(found)
     return tuple(columns)
 
 
 def required_columns(study: Study, instruments: Sequence[Instrument], source: str) -> tuple[str, ...]:
-    """The file columns that a source must have."""
-    return tuple(entry.column for entry in columns_of_source(declared_columns(study, instruments), source))
+    """The file columns that a source must have: those that study.yaml names."""
+    declared = columns_of_source(declared_columns(study, instruments), source)
+    return tuple(entry.column for entry in declared if entry.kind != "field")
 
 
 def require_columns(
@@ -106,7 +110,7 @@ def _items_and_totals(
     for index, (use, instrument) in enumerate(zip(study.instruments, instruments, strict=True)):
         if use.source != name:
             continue
-        if source.grain != "visit":
+        if not source.by_visit:
             raise study.error(
                 f"instrument {use.use}: source {name} has one row a subject",
                 "instruments",
@@ -115,8 +119,7 @@ def _items_and_totals(
                 mend="answers belong to a visit; name a source with `grain: visit`",
             )
         found += _items(study, use, instrument, None if headers is None else headers.get(name))
-        if use.total is not None:
-            found.append(_total(study, index, use.total, instrument))
+        found += [_total(study, index, score, column, instrument) for score, column in use.totals.items()]
     return found
 
 
@@ -137,18 +140,18 @@ def _items(
     return found
 
 
-def _total(study: Study, index: int, column: str, instrument: Instrument) -> DeclaredColumn:
-    if "total" not in [score.id for score in instrument.scores]:
+def _total(study: Study, index: int, score: str, column: str, instrument: Instrument) -> DeclaredColumn:
+    if score not in [known.id for known in instrument.scores]:
         raise study.error(
-            f"instrument {instrument.id} has no score named total",
+            f"instrument {instrument.id} has no score named {score}",
             "instruments",
             index,
             "total",
             mend="declare the column as an outcome with a range instead",
         )
-    low, high = (Decimal(bound.numerator) / bound.denominator for bound in instrument.range_of("total"))
+    low, high = (Decimal(bound.numerator) / bound.denominator for bound in instrument.range_of(score))
     entry = DeclaredColumn(study.instruments[index].source, column, "total", NUMBER, low, high)
-    return replace(entry, instrument=instrument.id, domain="total", role=f"{instrument.id}.total.recorded")
+    return replace(entry, instrument=instrument.id, domain=score, role=f"{instrument.id}.{score}.recorded")
 
 
 def _measures(study: Study, name: str, source: ClinicalSource) -> list[DeclaredColumn]:
@@ -158,7 +161,7 @@ def _measures(study: Study, name: str, source: ClinicalSource) -> list[DeclaredC
         if outcome.column is None or outcome.range is None or not outcome.column.startswith(name + "."):
             continue
         column = outcome.column.removeprefix(name + ".")
-        if source.grain != "visit":
+        if not source.by_visit:
             raise study.error(
                 f"outcome {outcome.id}: source {name} has one row a subject",
                 "outcomes",

@@ -12,7 +12,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-ColumnKind = Literal["subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason"]
+ColumnKind = Literal[
+    "subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason", "field"
+]
 
 SUBJECT_ID = "subject_id"
 VISIT_ID = "visit_id"
@@ -25,7 +27,7 @@ TEXT, DATE, ITEM, NUMBER = "VARCHAR", "DATE", "SMALLINT", "DECIMAL(18,6)"
 AGE_RANGE = (Decimal(0), Decimal(120))
 UNIT_RANGES = {"nrs": (Decimal(0), Decimal(10)), "mm": (Decimal(0), Decimal(100))}
 
-_PRECEDENCE = ("subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason")
+_PRECEDENCE = ("subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason", "field")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class DeclaredColumn:
         role: The role in study.yaml (``sex``, ``arm``); for measures and totals the variable's name
             (``visits.twstrs``, ``fiqr.total.recorded``).
         factor: What a delivered number is multiplied with to reach the staged unit.
+        comma: Whether numbers may be written with a decimal comma.
+        choices: The texts that a REDCap field may hold (none: any).
+        required: Whether the dictionary asks for a value.
+        box: For a checkbox: the columns whose content tells an empty box from an unanswered question: the
+            form's status, then every box of the field.
     """
 
     source: str
@@ -57,6 +64,10 @@ class DeclaredColumn:
     domain: str = ""
     role: str = ""
     factor: Fraction = Fraction(1)
+    comma: bool = False
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    box: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:

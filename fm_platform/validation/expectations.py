@@ -15,8 +15,9 @@ from typing import Any
 from fm_platform.instruments.model import Instrument
 from fm_platform.study import Study
 from fm_platform.validation import expressions
+from fm_platform.validation.cell_findings import date_rule
 from fm_platform.validation.columns import Headers, declared_columns
-from fm_platform.validation.declared import DeclaredColumn
+from fm_platform.validation.declared import DATE, ITEM, DeclaredColumn
 from fm_platform.validation.rules import Rule, range_rule, rules_of
 
 SUBJECT, VISIT, VISIT_TEXT, KNOWN = "_subject", "_visit", "_visit_text", "_known"
@@ -24,6 +25,7 @@ SUBJECT, VISIT, VISIT_TEXT, KNOWN = "_subject", "_visit", "_visit_text", "_known
 
 YES, NO = "yes", "no"
 
+LARGEST_NUMBER = 1e15
 LARGEST_SET = 1000
 """Whole-number ranges up to this size are asked for as a set of values."""
 
@@ -66,6 +68,8 @@ def expectations_of(study: Study, columns: Sequence[DeclaredColumn], source: str
     for rule in rules_of(study, columns, source):
         if rule.scope == "row":
             found.append(_of_rows(rule, study, source))
+        elif rule.id == "FM027":
+            found += [_of_field(study, entry) for entry in rule.columns]
         elif rule.id == "FM024":
             found += [_of_dates(study, entry) for entry in rule.columns]
         elif rule.scope == "cell" and rule.id != "FM019":
@@ -112,6 +116,8 @@ def calendar_pattern(orders: Sequence[str]) -> str:
 def _of_rows(rule: Rule, study: Study, source: str) -> Expectation:
     if rule.id == "FM023":
         return Expectation("ExpectColumnValuesToNotBeNull", (("column", SUBJECT),), (rule.id,))
+    if rule.id == "FM022" and study.clinical[source].by_window:
+        return Expectation("ExpectColumnValuesToNotBeNull", (("column", VISIT),), (rule.id,))
     if rule.id == "FM022":
         known = [text for visit in study.visits for text in visit.found_as] + list(study.unscheduled)
         return Expectation(
@@ -121,7 +127,7 @@ def _of_rows(rule: Rule, study: Study, source: str) -> Expectation:
         return Expectation(
             "ExpectColumnValuesToBeInSet", (("column", KNOWN), ("value_set", [YES])), (rule.id,)
         )
-    if study.clinical[source].grain != "visit":
+    if not study.clinical[source].by_visit:
         return Expectation("ExpectColumnValuesToBeUnique", (("column", SUBJECT),), (rule.id,))
     return Expectation(
         "ExpectCompoundColumnsToBeUnique",
@@ -150,11 +156,32 @@ def _of_numbers(entry: DeclaredColumn) -> Expectation:
     )
 
 
+def _of_field(study: Study, entry: DeclaredColumn) -> Expectation:
+    """What the dictionary says: a type or a list of choices; ranges of REDCap are soft and are queries."""
+    if entry.type == DATE:
+        return _of_dates(study, entry)
+    if entry.choices:
+        return Expectation(
+            "ExpectColumnValuesToBeInSet",
+            (("column", entry.column), ("value_set", list(entry.choices))),
+            ("FM027",),
+            entry.column,
+        )
+    if entry.type == ITEM:
+        return _of_numbers(entry)
+    return Expectation(
+        "ExpectColumnValuesToBeBetween",
+        (("column", entry.column), ("min_value", -LARGEST_NUMBER), ("max_value", LARGEST_NUMBER)),
+        ("FM027",),
+        entry.column,
+    )
+
+
 def _of_dates(study: Study, entry: DeclaredColumn) -> Expectation:
     pattern = calendar_pattern(expressions.date_orders(study.clinical[entry.source]))
     return Expectation(
         "ExpectColumnValuesToMatchRegex",
         (("column", entry.column), ("regex", pattern)),
-        ("FM024",),
+        (date_rule(entry),),
         entry.column,
     )

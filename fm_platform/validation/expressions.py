@@ -51,6 +51,21 @@ def is_missing(column: str, source: ClinicalSource, alias: str = "") -> str:
     return f"{text(column, alias)} in {texts(missing_codes(source))}"
 
 
+def is_absent(entry: DeclaredColumn, source: ClinicalSource, alias: str = "") -> str:
+    """Whether a cell says nothing: a missing code, or an empty box of a question that nobody answered.
+
+    REDCap exports 0 for a box that was not ticked and for one that was never seen. An empty box counts as an
+    answer where the form is complete or another box of the field is ticked.
+    """
+    missing = is_missing(entry.column, source, alias)
+    if not entry.box:
+        return missing
+    status, *boxes = entry.box
+    ticked = " or ".join(f"{text(box, alias)} = '1'" for box in boxes)
+    answered = f"{text(status, alias)} = '2' or {ticked}"
+    return f"({missing} or ({text(entry.column, alias)} = '0' and not ({answered})))"
+
+
 def subject_id(columns: Sequence[str], source: ClinicalSource, alias: str = "") -> str:
     """The subject's id: its parts joined with ``-``; null when a part is missing.
 
@@ -83,9 +98,14 @@ def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
     if entry.type == DATE:
         return date(cell, source)
     if entry.type in (ITEM, NUMBER):
-        number = decimal(cell, entry.factor)
+        number = decimal(numeral(cell, entry), entry.factor)
         return f"try_cast({number} as {ITEM})" if entry.type == ITEM else number
     return cell
+
+
+def numeral(cell: str, entry: DeclaredColumn) -> str:
+    """A trimmed number with a decimal point."""
+    return f"replace({cell}, ',', '.')" if entry.comma else cell
 
 
 def decimal(cell: str, factor: Fraction) -> str:

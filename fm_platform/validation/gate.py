@@ -60,7 +60,9 @@ class GateResult:
 
 def gate_inputs(study: Study, source: str) -> tuple[str, ...]:
     """The tables that the gate of a source reads."""
-    others = subject_sources(study) if study.clinical[source].grain == "visit" else ()
+    others = subject_sources(study) if study.clinical[source].by_visit else ()
+    if study.clinical[source].by_window:
+        others += tuple(name for name, other in study.clinical.items() if "start" in other.columns)
     return tuple(dict.fromkeys(f"raw.{name}" for name in (source, *others)))
 
 

@@ -1,4 +1,4 @@
-"""What is only counted: totals that differ from the answers (FM003), attributes that change (FM026).
+"""What is only counted: totals that differ from the answers, attributes that change, soft dictionary rules.
 
 Belongs here: rules of scope ``query``. Does not belong here: anything that sets data aside; scoring, which is
 the instruments' own.
@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.rules import AnswerMatrix, score_matrix
@@ -31,11 +32,17 @@ def count_queries(
     con: duckdb.DuckDBPyConnection, source: RawSource, instruments: Sequence[Instrument], rule: Rule
 ) -> dict[str, int]:
     """What a rule of scope ``query`` counts, by file column; nothing for other rules."""
-    if rule.id == "FM003":
-        by_id = {instrument.id: instrument for instrument in instruments}
-        return {e.column: differing_totals(con, source, by_id[e.instrument], e) for e in rule.columns}
+    by_id = {instrument.id: instrument for instrument in instruments}
+    if rule.id in ("FM003", "FM004", "FM005"):
+        return {
+            e.column: totals_that_differ(con, source, by_id[e.instrument], e).height for e in rule.columns
+        }
     if rule.id == "FM026":
         return {entry.column: varying_subjects(con, source, entry) for entry in rule.columns}
+    if rule.id == "FM028":
+        return {entry.column: _outside(con, source, entry) for entry in rule.columns}
+    if rule.id == "FM029":
+        return {entry.column: _blank(con, source, entry) for entry in rule.columns}
     return {}
 
 
@@ -50,38 +57,76 @@ def varying_subjects(con: duckdb.DuckDBPyConnection, source: RawSource, entry: D
     return len(varying.fetchall())
 
 
-def differing_totals(
-    con: duckdb.DuckDBPyConnection, source: RawSource, instrument: Instrument, total: DeclaredColumn
-) -> int:
-    """The number of rows whose recorded total differs from the computed one by more than 0.05.
+def outside(entry: DeclaredColumn) -> str:
+    """Whether a number is outside the range of the dictionary, each end of which may be open."""
+    value = number(expressions.text(entry.column), entry)
+    ends = [f"{value} < {entry.low}" if entry.low is not None else "false"]
+    ends.append(f"{value} > {entry.high}" if entry.high is not None else "false")
+    return " or ".join(ends)
 
-    Rows without a recorded total, or whose answers give none, are not counted. Exact: both sides are compared
-    as whole numbers of millionths times the score's scale.
+
+def _outside(con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn) -> int:
+    present = f"not {expressions.is_missing(entry.column, source.declaration)}"
+    return _count(con, f"select _row_id from {source.table} where {present} and ({outside(entry)})")
+
+
+def _blank(con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn) -> int:
+    missing = expressions.is_missing(entry.column, source.declaration)
+    return _count(con, f"select _row_id from {source.table} where {missing}")
+
+
+def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
+    return len(con.sql(rows).fetchall())
+
+
+def totals_that_differ(
+    con: duckdb.DuckDBPyConnection, source: RawSource, instrument: Instrument, total: DeclaredColumn
+) -> pl.DataFrame:
+    """The rows whose recorded total differs from the computed one by more than 0.05.
+
+    Rows without a recorded total, or whose answers give none, are left out. Exact: both sides are compared as
+    whole numbers of millionths times the score's scale.
+
+    Returns:
+        _row_id, value (recorded), expected (computed, two decimals).
     """
-    own = {entry.item: entry for entry in source.own_columns if entry.instrument == instrument.id}
+    own = {
+        entry.item: entry for entry in source.own_columns if entry.instrument == instrument.id and entry.item
+    }
     cells = [
-        f"cast({_accepted(own[item])} as integer)" if item in own else "cast(null as integer)"
+        f"cast({_accepted(own[item], source)} as integer)" if item in own else "cast(null as integer)"
         for item in instrument.item_ids
     ]
-    cells.append(f"cast({_accepted(total)} * {MILLIONTHS} as bigint)")
+    cells.append(f"cast({_accepted(total, source)} * {MILLIONTHS} as bigint)")
     listed = ", ".join(f"{cell} as a{position}" for position, cell in enumerate(cells))
     present = f"not {expressions.is_missing(total.column, source.declaration)}"
-    delivered = con.sql(f"select {listed} from {source.table} where {present}").fetchnumpy()
+    given = f"_row_id, {expressions.text(total.column)} as given, {listed}"
+    delivered = con.sql(f"select {given} from {source.table} where {present}").fetchnumpy()
     columns = [np.ma.masked_array(delivered[f"a{position}"]) for position in range(len(cells))]
     *answers, recorded = columns
     if recorded.size == 0:
-        return 0
+        return pl.DataFrame(schema={"_row_id": pl.String, "value": pl.String, "expected": pl.String})
     values = np.stack([answer.filled(0) for answer in answers], axis=1).astype(np.int32)
     known = np.stack([~np.ma.getmaskarray(answer) for answer in answers], axis=1)
-    computed = score_matrix(instrument, AnswerMatrix(instrument.item_ids, values, known))["total"]
+    scored = score_matrix(instrument, AnswerMatrix(instrument.item_ids, values, known))
+    computed = scored[total.domain]
     both = computed.valid & ~np.ma.getmaskarray(recorded)
     distance = np.abs(recorded.filled(0).astype(np.int64) * computed.scale - computed.exact * MILLIONTHS)
-    return int((both & (distance > int(TOLERANCE * MILLIONTHS) * computed.scale)).sum())
+    at = np.flatnonzero(both & (distance > int(TOLERANCE * MILLIONTHS) * computed.scale))
+    return pl.DataFrame(
+        {
+            "_row_id": [str(delivered["_row_id"][n]) for n in at],
+            "value": [str(delivered["given"][n]) for n in at],
+            "expected": [f"{computed.exact[n] / computed.scale[n]:.2f}" for n in at],
+        },
+        schema={"_row_id": pl.String, "value": pl.String, "expected": pl.String},
+    )
 
 
-def _accepted(entry: DeclaredColumn) -> str:
+def _accepted(entry: DeclaredColumn, source: RawSource) -> str:
     """A cell's number in the staged unit; null where it is missing or refused."""
     cell = expressions.text(entry.column)
     value = number(cell, entry)
     whole = f" and {value} = floor({value})" if entry.integer else ""
-    return f"case when {value} between {entry.low} and {entry.high}{whole} then {value} end"
+    absent = expressions.is_absent(entry, source.declaration)
+    return f"case when not {absent} and {value} between {entry.low} and {entry.high}{whole} then {value} end"

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fm_platform.study import ClinicalSource, Study
-from fm_platform.validation import expressions
+from fm_platform.validation import expressions, windows
+from fm_platform.validation.cell_findings import date
 from fm_platform.validation.declared import DeclaredColumn, columns_of_source
 from fm_platform.validation.roles import subject_sources
 
@@ -46,7 +47,7 @@ class RawSource:
     @property
     def by_visit(self) -> bool:
         """Whether a row is a visit (otherwise it is a subject)."""
-        return self.declaration.grain == "visit"
+        return self.declaration.by_visit
 
     @property
     def own_columns(self) -> tuple[DeclaredColumn, ...]:
@@ -72,12 +73,28 @@ class RawSource:
     @property
     def keys(self) -> str:
         """A SELECT of every row's keys: _row_id, subject_id, visit_id, visit_text (no visits: both null)."""
+        if self.declaration.by_window:
+            return self._keys_by_window()
         visit = self.visit_column
         visit_id = expressions.visit_id(visit, self.study) if visit else "cast(null as varchar)"
         visit_text = expressions.text(visit) if visit else "cast(null as varchar)"
         return f"""select _row_id, {self.subject_id} as subject_id, {visit_id} as visit_id,
     {visit_text} as visit_text
 from {self.table}"""
+
+    def _keys_by_window(self) -> str:
+        column = windows.date_column(self.columns, self.name)
+        holder, _ = windows.start_source(self.columns, self.name)
+        starts = windows.starts(self.study, self.columns, self.name, self.relation(f"raw.{holder}"))
+        cell = expressions.text(column)
+        day = windows.study_day("k.visited", f"s.{windows.START}")
+        return f"""select k._row_id, k.subject_id, {windows.visit_of_day(self.study, day)} as visit_id,
+        k.visit_text
+from (
+    select _row_id, {self.subject_id} as subject_id, {date(cell, self.declaration)} as visited, {cell} as
+    visit_text
+    from {self.table}
+) as k left join ({starts}) as s on s.subject_id = k.subject_id"""
 
     @property
     def subject_sources(self) -> tuple[RawSource, ...]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from fm_platform.study import ClinicalSource, Study
 from fm_platform.validation.declared import AGE_RANGE, DATE, NUMBER, DeclaredColumn
 
+DATED_ROLES = ("start", "first_dose")
+"""Attributes of a subject that are dates: study day 1, and the first dose."""
+
 
 def subject_sources(study: Study) -> tuple[str, ...]:
     """The sources with one row a subject."""
@@ -16,8 +19,8 @@ def subject_sources(study: Study) -> tuple[str, ...]:
 
 
 def visit_sources(study: Study) -> tuple[str, ...]:
-    """The sources with one row a subject and visit."""
-    return tuple(name for name, source in study.clinical.items() if source.grain == "visit")
+    """The sources whose staged rows are visits."""
+    return tuple(name for name, source in study.clinical.items() if source.by_visit)
 
 
 def subject_role(study: Study, name: str) -> str:
@@ -28,7 +31,7 @@ def subject_role(study: Study, name: str) -> str:
 def role_columns(study: Study, name: str, source: ClinicalSource) -> list[DeclaredColumn]:
     """The columns listed under ``columns:``."""
     found = []
-    by_visit = source.grain == "visit"
+    by_visit = source.by_visit
     for role, names in source.columns.items():
         for column in names:
             if role == "subject":
@@ -37,6 +40,8 @@ def role_columns(study: Study, name: str, source: ClinicalSource) -> list[Declar
                 found.append(DeclaredColumn(name, column, "visit", role=role))
             elif role == "date":
                 found.append(DeclaredColumn(name, column, "date", DATE, role=role))
+            elif role in DATED_ROLES:
+                found.append(DeclaredColumn(name, column, "attribute", DATE, role=role))
             elif role == "missing_reason":
                 found.append(DeclaredColumn(name, column, "missing_reason", role=role))
             elif role == "age":

@@ -51,6 +51,10 @@ where k.subject_id is not null"""
 
 
 def _undeclared_visits(source: RawSource) -> str:
+    if source.declaration.by_window:
+        return f"""select _row_id, visit_text as value,
+    'the row has no date from which its visit and day could be told' as reason
+from ({source.keys}) where visit_id is null"""
     return f"""select _row_id, visit_text as value,
     case when coalesce(visit_text, '') = '' then 'the row names no visit'
     else left(visit_text, 60) || ' is no visit that study.yaml declares' end as reason

@@ -34,19 +34,20 @@ class _Expressions:
 def score_model(
     study: Study, instruments: Sequence[Instrument], headers: Headers | None = None
 ) -> GeneratedModel | None:
-    """The model ``staging.stg_scores_sql``; None for a study without instruments.
+    """The model ``staging.stg_scores_sql``; None for a study without answers to score.
 
     Args:
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
         headers: The delivered column names of each source, where known.
     """
-    if not instruments:
+    scored = [pair for pair in zip(study.instruments, instruments, strict=True) if not pair[0].recorded_only]
+    if not scored:
         return None
     columns = declared_columns(study, instruments, headers)
     ctes: list[str] = []
     arms: list[str] = []
-    for use, instrument in zip(study.instruments, instruments, strict=True):
+    for use, instrument in scored:
         own = columns_of_source(columns, use.source)
         reason = next((entry.column for entry in own if entry.kind == "missing_reason"), None)
         items = {

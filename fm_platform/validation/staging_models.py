@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from fm_platform.instruments.model import Instrument
 from fm_platform.sql.model import GeneratedModel
 from fm_platform.study import Study
-from fm_platform.validation import expressions
+from fm_platform.validation import expressions, windows
+from fm_platform.validation.aggregation import aggregated
+from fm_platform.validation.cell_findings import date
 from fm_platform.validation.columns import Headers, declared_columns
 from fm_platform.validation.declared import (
+    DATE,
     NUMBER,
     SUBJECT_ID,
     VISIT_DATE,
@@ -61,17 +64,17 @@ def staging_models(
 def _source_model(study: Study, columns: Sequence[DeclaredColumn], name: str) -> GeneratedModel:
     source = study.clinical[name]
     declared = columns_of_source(columns, name)
-    checked = [entry.column for entry in declared if entry.is_number or entry.kind == "date"]
+    checked = [entry.column for entry in declared if entry.is_number or entry.type == DATE or entry.choices]
     flags = {column: f"refused_{position}" for position, column in enumerate(checked, start=1)}
     keys = _key_expressions(study, columns, name)
-    dates = [entry for entry in declared if entry.kind == "date" and source.grain == "visit"]
+    dates = [entry for entry in declared if entry.kind == "date" and source.by_visit]
     added = {*keys, VISIT_DATE} if dates else set(keys)
     own = [entry for entry in declared if entry.column.lower() not in added]
 
     def accepted(entry: DeclaredColumn) -> str:
         if entry.kind in ("subject", "visit"):
             return expressions.text(entry.column, "r")
-        absent = expressions.is_missing(entry.column, source, "r")
+        absent = expressions.is_absent(entry, source, "r")
         refused = f"f.{flags[entry.column]} or " if entry.column in flags else ""
         return f"case when {refused}{absent} then null else {expressions.text(entry.column, 'r')} end"
 
@@ -87,31 +90,36 @@ def _source_model(study: Study, columns: Sequence[DeclaredColumn], name: str) ->
         f",\n        bool_or({identifier('column')} = {literal(column)}) as {flag}"
         for column, flag in flags.items()
     )
+    started, joined = _day_one(study, columns, name)
     sql = f"""with findings as (
     select
         _row_id,
         bool_or(scope = 'row') as set_aside{refusals}
     from {{{{ source('quarantine', '{name}') }}}}
     group by _row_id
-),
+),{started}
 accepted as (
     select
         {_select_list(cells, 8)}
     from {{{{ source('raw', '{name}') }}}} as r
-    left join findings as f on r._row_id = f._row_id
+    left join findings as f on r._row_id = f._row_id{joined}
     where f.set_aside is null or not f.set_aside
 )
-select
-    {_select_list(outputs, 4)}
-from accepted
 """
+    key = (SUBJECT_ID, VISIT_ID) if source.by_visit else (SUBJECT_ID,)
+    typed_rows = f"select\n    {_select_list(outputs, 4)}\nfrom accepted\n"
+    if source.grain == "record":
+        types = {VISIT_DATE: DATE, **{entry.column: entry.type for entry in own}}
+        sql += aggregated(study, name, key, typed_rows, {k: v for k, v in types.items() if k in outputs})
+    else:
+        sql += typed_rows
     own_descriptions = {entry.column: _description(entry) for entry in own}
     return GeneratedModel(
         name=f"staging.{name}",
         sql=sql,
         description=f"The accepted rows of {name}, typed; cells in quarantine and missing codes are null.",
         columns={key: _KEY_COLUMNS[key] for key in outputs if key in _KEY_COLUMNS} | own_descriptions,
-        key=(SUBJECT_ID, VISIT_ID) if source.grain == "visit" else (SUBJECT_ID,),
+        key=key,
     )
 
 
@@ -122,7 +130,22 @@ def _key_expressions(study: Study, columns: Sequence[DeclaredColumn], name: str)
     for entry in columns:
         if entry.source == name and entry.kind == "visit":
             keys[VISIT_ID] = expressions.visit_id(entry.column, study, "r")
+    if study.clinical[name].by_window:
+        cell = expressions.text(windows.date_column(columns, name), "r")
+        visited = date(cell, study.clinical[name])
+        keys[VISIT_ID] = windows.visit_of_day(study, windows.study_day(visited, f"s.{windows.START}"))
     return keys
+
+
+def _day_one(study: Study, columns: Sequence[DeclaredColumn], name: str) -> tuple[str, str]:
+    """The CTE with each subject's day 1, and its join, for a source whose visits are told by windows."""
+    if not study.clinical[name].by_window:
+        return "", ""
+    holder, _ = windows.start_source(columns, name)
+    starts = windows.starts(study, columns, name, f"{{{{ source('raw', '{holder}') }}}}")
+    parts = [entry.column for entry in columns if entry.source == name and entry.kind == "subject"]
+    subject = expressions.subject_id(parts, study.clinical[name], "r")
+    return f"\nstarts as (\n    {starts}\n),", f"\n    left join starts as s on s.{SUBJECT_ID} = {subject}"
 
 
 def _select_list(values: Mapping[str, str], indent: int) -> str:
@@ -145,10 +168,10 @@ def _visits_model(study: Study, columns: Sequence[DeclaredColumn]) -> GeneratedM
     arms = []
     for name in visit_sources(study):
         declared = {entry.kind: entry for entry in columns_of_source(columns, name)}
-        date = VISIT_DATE if "date" in declared else "cast(null as date)"
+        visited = VISIT_DATE if "date" in declared else "cast(null as date)"
         reason = declared.get("missing_reason")
         arms.append(
-            f"select {literal(name)} as source, {SUBJECT_ID}, {VISIT_ID}, {date} as {VISIT_DATE}, "
+            f"select {literal(name)} as source, {SUBJECT_ID}, {VISIT_ID}, {visited} as {VISIT_DATE}, "
             f"{identifier(reason.column) if reason else 'cast(null as varchar)'} as missing_reason\n"
             f"from {_staged(name)}"
         )

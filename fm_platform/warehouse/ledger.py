@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 GENESIS = "0" * 64
 
-RecordKind = Literal["study", "source", "materialization", "check", "quarantine", "publication"]
+RecordKind = Literal["study", "source", "materialization", "check", "quarantine", "publication", "decision"]
 
 
 @dataclass(frozen=True)

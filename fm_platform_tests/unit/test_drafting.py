@@ -1,0 +1,118 @@
+"""New study folders from an export, and a REDCap project that the ingester reads back."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from fm_platform.catalog.graph import build_catalog
+from fm_platform.catalog.session import open_session
+from fm_platform.drafting import draft_study
+from fm_platform.errors import InputError
+from fm_platform.instruments.registry import load_instrument
+from fm_platform.redcap_drafting import draft_redcap_study
+from fm_platform.redcap_project import item_columns, write_redcap_project
+from fm_platform.sources.redcap_dictionary import read_dictionary
+from fm_platform.study import load_study
+from fm_platform.warehouse.home import Home
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def tables(folder: Path, home: Path, *wanted: str) -> list[pl.DataFrame]:
+    catalog = build_catalog(folder)
+    with open_session(catalog, Home(home), "run") as session:
+        for asset in catalog.in_order():
+            if asset.half == "clinical" and asset.group in ("raw", "quarantine", "staging", "study"):
+                assert not session.materialize(asset.table).failed_blocking, asset.table
+        return [session.warehouse.read(table) for table in wanted]
+
+
+def test_the_drafted_demo_can_be_refreshed(tmp_path: Path) -> None:
+    draft_study(tmp_path / "new", REPOSITORY / "data" / "demo" / "clinical" / "visits.csv")
+    text = (tmp_path / "new" / "study.yaml").read_text()
+    study = load_study(tmp_path / "new")
+    source = study.clinical["visits"]
+    assert (source.role("subject"), source.role("visit"), source.role("date")) == (
+        "subject_id",
+        "visit",
+        "visit_date",
+    )
+    assert [visit.id for visit in study.visits] == ["baseline", "week_4", "week_12"]
+    assert {use.use for use in study.instruments} == {"fiqr", "acr2016"}
+    assert text.count("# guess") > 8
+    (scores,) = tables(tmp_path / "new", tmp_path / "home", "staging.stg_instrument_scores")
+    assert scores.filter(pl.col("score_id") == "fiqr.total")["value"].null_count() == 0
+
+
+def test_ids_that_repeat_between_sites_are_drafted_as_composite(shared_data: Path, tmp_path: Path) -> None:
+    draft_study(tmp_path / "new", shared_data / "medicaldata" / "cdystonia.csv")
+    study = load_study(tmp_path / "new")
+    assert study.clinical["visits"].columns["subject"] == ("site", "id")
+    assert [visit.found_as for visit in study.visits][:3] == [("0",), ("2",), ("4",)]
+    (subjects,) = tables(tmp_path / "new", tmp_path / "home", "staging.stg_subjects")
+    assert subjects.height == 109
+
+
+def test_missing_codes_and_date_order_are_guessed(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(
+        "patient_id,visit,visit date,score\n1,a,31/01/2024,5\n1,b,01/02/2024,-99\n2,a,,7\n"
+    )
+    draft_study(tmp_path / "new", tmp_path / "e.csv")
+    source = load_study(tmp_path / "new").clinical["visits"]
+    assert (source.dates, source.missing) == ("dmy", ("", "-99"))
+
+
+@pytest.mark.parametrize("project", ["longitudinal", "repeating-instruments", "simple", "clinical-trial-1"])
+def test_a_drafted_redcap_study_can_be_refreshed(shared_data: Path, tmp_path: Path, project: str) -> None:
+    place = shared_data / "redcap" / project
+    events = place / "event.csv"
+    draft_redcap_study(
+        tmp_path / "new", place / "data.csv", place / "dictionary.csv", events if events.exists() else None
+    )
+    (subjects,) = tables(tmp_path / "new", tmp_path / "home", "staging.stg_subjects")
+    assert subjects.height > 0
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    with pytest.raises(InputError, match="not empty"):
+        write_redcap_project(tmp_path)
+
+
+def test_the_redcap_project_round_trips(tmp_path: Path) -> None:
+    """Answers entered into the generated project come back as the answers of the study."""
+    folder = tmp_path / "study"
+    write_redcap_project(folder)
+    dictionary = read_dictionary(folder / "redcap" / "dictionary.csv", "dictionary.csv")
+    assert dictionary.forms == ("demographics", "fiqr", "acr2016")
+    header = ["record_id", "redcap_event_name"]
+    header += [column.name for form in dictionary.forms for column in dictionary.columns_of(form)]
+    expected: dict[tuple[str, str, str, str], int] = {}
+    rows = []
+    for record in ("1", "2"):
+        for at, visit in enumerate(("baseline", "week_4", "week_12")):
+            cells = {"record_id": record, "redcap_event_name": f"{visit}_arm_1"}
+            if visit == "baseline":
+                cells |= {"study_group": "fibromyalgia", "fm_type": "primary", "sex": "female", "age": "44"}
+                cells |= {"concomitant_dx": "none", "first_dose": "2024-01-02", "demographics_complete": "2"}
+            for name in ("fiqr", "acr2016"):
+                instrument = load_instrument(name)
+                cells |= {f"{name}_date": f"2024-0{at + 1}-02", f"{name}_complete": "2"}
+                for number, (item, column) in enumerate(item_columns(instrument).items()):
+                    answer = (number + at + int(record)) % (instrument.item(item).max + 1)
+                    cells[column] = str(answer)
+                    expected[record, visit, name, item] = answer
+                cells["acr2016_wpi___none"] = "0"
+            rows.append([cells.get(column, "") for column in header])
+    with (folder / "redcap" / "export_2024-04-01.csv").open("w", newline="") as handle:
+        csv.writer(handle).writerows([header, *rows])
+    answers, quarantined, subjects = tables(
+        folder, tmp_path / "home", "staging.stg_answers", "quarantine.acr2016", "staging.stg_subjects"
+    )
+    assert {row[:4]: row[4] for row in answers.drop("_row_ids").rows()} == expected
+    assert quarantined.is_empty()
+    assert subjects.select("sex", "stratum", "in_population").row(0) == ("female", "primary", True)
