@@ -15,10 +15,14 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Literal
 
-from fm_platform.statistics.integers import Number, on_common_scale
+import numpy as np
+
+from fm_platform.statistics.integers import Ints, Number, on_common_scale
 
 MOST_STEPS = 1_500_000
 """Additions that the exact distribution may take, a second or two of them."""
+MOST_SUBJECTS = 150
+"""More are not worth trying."""
 FEWEST_APPROXIMATED = 20
 
 
@@ -44,11 +48,11 @@ class TooLarge(ValueError):
     """The exact distribution would take too many steps."""
 
 
-def friedman(rows: Sequence[Sequence[Number]], *, approximate: bool = False) -> Friedman:
+def friedman(rows: Sequence[Sequence[Number]] | Ints, *, approximate: bool = False) -> Friedman:
     """Test whether visits differ.
 
     Args:
-        rows: One row a subject with a value for every visit, as ints or Fractions.
+        rows: One row a subject with a value for every visit, as ints or Fractions; or an integer array.
         approximate: Where the exact distribution is out of reach and there are at least
             ``FEWEST_APPROXIMATED`` subjects, use chi-square and say so.
 
@@ -56,19 +60,19 @@ def friedman(rows: Sequence[Sequence[Number]], *, approximate: bool = False) -> 
         TooLarge: Too many subjects and visits for the exact distribution, and no approximation wanted or fit.
         ValueError: Rows of unequal length, or fewer than two visits.
     """
-    n, k = len(rows), len(rows[0]) if rows else 0
+    n = len(rows)
+    k = len(rows[0]) if n else 0
     if k < 2 or any(len(row) != k for row in rows):
         raise ValueError("every subject needs a value for each of two or more visits")
-    ranked = [_doubled_midranks(row) for row in rows]
-    sums = [sum(ranks[visit] for ranks in ranked) for visit in range(k)]
-    centre = n * (k + 1)
-    observed = sum((total - centre) ** 2 for total in sums)
-    within = sum((rank - (k + 1)) ** 2 for ranks in ranked for rank in ranks)
+    numbers = rows if isinstance(rows, np.ndarray) else np.array([on_common_scale(row)[0] for row in rows])
+    ranks = _doubled_midranks(numbers)
+    observed = int(((ranks.sum(axis=0) - n * (k + 1)) ** 2).sum())
+    within = int(((ranks - (k + 1)) ** 2).sum())
     if within == 0:
         return Friedman(n, k, None, Fraction(1), "exact")
     statistic = Fraction((k - 1) * observed, within)
     try:
-        return Friedman(n, k, statistic, _upper_tail(ranked, observed), "exact")
+        return Friedman(n, k, statistic, _upper_tail(ranks, observed), "exact")
     except TooLarge:
         if not approximate or n < FEWEST_APPROXIMATED:
             raise
@@ -79,10 +83,12 @@ def friedman(rows: Sequence[Sequence[Number]], *, approximate: bool = False) -> 
     )
 
 
-def _upper_tail(ranked: Sequence[tuple[int, ...]], observed: int) -> Fraction:
+def _upper_tail(ranked: Ints, observed: int) -> Fraction:
     """P(sum of squared deviations of the rank sums >= observed)."""
-    k = len(ranked[0])
-    centred = [tuple(rank - (k + 1) for rank in ranks) for ranks in ranked]
+    n, k = ranked.shape
+    if n > MOST_SUBJECTS:
+        raise TooLarge("too many subjects for the exact Friedman distribution")
+    centred = [tuple(int(rank) for rank in ranks) for ranks in ranked - (k + 1)]
     # Rank sums are exchangeable: states that differ only in their order are one.
     states: Counter[tuple[int, ...]] = Counter({(0,) * k: 1})
     steps = 0
@@ -100,6 +106,8 @@ def _upper_tail(ranked: Sequence[tuple[int, ...]], observed: int) -> Fraction:
     return Fraction(extreme, sum(states.values()))
 
 
-def _doubled_midranks(row: Sequence[Number]) -> tuple[int, ...]:
-    numbers, _ = on_common_scale(row)
-    return tuple(int((numbers < value).sum() + (numbers <= value).sum()) + 1 for value in numbers)
+def _doubled_midranks(numbers: Ints) -> Ints:
+    """Twice the mid-rank of each value within its row."""
+    columns = [numbers[:, [visit]] for visit in range(numbers.shape[1])]
+    ranks = [(numbers < own).sum(axis=1) + (numbers <= own).sum(axis=1) + 1 for own in columns]
+    return np.stack(ranks, axis=1).astype(np.int64)

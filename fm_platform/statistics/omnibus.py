@@ -81,7 +81,7 @@ def _row(panel: Panel) -> dict[str, Any]:
         few = "fewer than three visits have values" if len(held) < 3 else "nobody has a value at every visit"
         return row | {"note": few}
     try:
-        found = friedman([list(values) for values in panel.values[complete][:, held]], approximate=True)
+        found = friedman(panel.values[complete][:, held], approximate=True)
     except TooLarge:
         return row | {
             "note": "too large for the exact distribution, too small for the chi-square approximation"

@@ -69,7 +69,8 @@ def planning(
         instruments: Their minimal important differences are effects to plan for.
 
     Returns:
-        The columns of ``PLANNING_SCHEMA``. Outcomes with fewer than ``FEWEST`` complete pairs have no rows.
+        The columns of ``PLANNING_SCHEMA``. Outcomes with fewer than ``FEWEST`` complete pairs have no rows;
+        the power of the series itself is left out above ``MOST_SIMULATED`` pairs.
     """
     panels = Panels(scores, participants, visits)
     rows: list[dict[str, Any]] = []
@@ -114,7 +115,7 @@ def _outcome_rows(
         "alpha": size.ALPHA,
         "_row_ids": panel.row_ids(panel.pair(visit, complete)),
     }
-    for effect in PAIRED_EFFECTS:
+    for effect in PAIRED_EFFECTS if n <= size.MOST_SIMULATED else ():
         yield _filled(
             common,
             design="paired series of this size",

@@ -19,6 +19,7 @@ ALPHA = 0.05
 RANK_EFFICIENCY = 3 / math.pi
 """Asymptotic relative efficiency of rank tests for normal data."""
 SIMULATIONS, SEED = 20_000, 20230621
+MOST_SIMULATED = 200
 
 
 def two_proportions(first: float, second: float, power: float, alpha: float = ALPHA) -> int:
