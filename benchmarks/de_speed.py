@@ -53,6 +53,9 @@ write.csv(as.data.frame(results(DESeq(dds, quiet = TRUE), contrast = c("dex", "t
 """
 
 
+FM = "from fm_platform.cli import main; main()"
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--repeat", type=int, default=3)
@@ -60,15 +63,14 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--cold", action="store_true")
     options = parser.parse_args()
-    print(
-        "| set | genes x samples | columns | R s | ours, 1 worker s | ours, 2 workers s | stock s | R / ours | stock / ours |"
-    )
+    columns = "genes x samples | columns | R s | ours, 1 worker s | ours, 2 workers s | stock s"
+    print(f"| set | {columns} | R / ours | stock / ours |")
     print("|---|---|---|---|---|---|---|---|---|")
     gains = []
     for a_set in load_sets(options.shared, options.sets):
         r = time_r(a_set, options.repeat)
-        ours = [best_of(options.repeat, lambda n=n: run_ours(a_set, n)) for n in (1, 2)]
-        stock = best_of(1, lambda: run_stock(a_set)) if options.stock else math.nan
+        ours = [best_of(options.repeat, lambda n=n, a_set=a_set: run_ours(a_set, n)) for n in (1, 2)]
+        stock = best_of(1, lambda a_set=a_set: run_stock(a_set)) if options.stock else math.nan
         gains.append(r / min(ours))
         n_genes, n_samples = a_set.counts.shape
         print(
@@ -177,9 +179,10 @@ def cold(shared: Path) -> None:
         commands = {
             "fm de": [
                 sys.executable,
-                "-m",
-                "fm_platform.cli",
+                "-c",
+                FM,
                 "de",
+                "--json",
                 str(counts),
                 str(sheet),
                 *design,

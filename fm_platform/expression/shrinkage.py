@@ -117,7 +117,7 @@ def posterior_modes(
     """The better of the modes reached from the estimate and from no change.
 
     Returns:
-        mode, sd: Of the coefficient, natural logarithms.
+        mode, sd: Of the coefficient, natural logarithms. beta: All coefficients at the mode.
     """
     counts = np.ascontiguousarray(counts, dtype=np.float64)
     factors = setting.factors(own)
@@ -132,7 +132,7 @@ def posterior_modes(
     unit = np.zeros_like(best)
     unit[column] = 1.0
     variance = setting.normal.solve(setting.normal.factor(hessian), unit)[column]
-    return {"mode": best[column], "sd": np.sqrt(np.abs(variance))}
+    return {"mode": best[column], "sd": np.sqrt(np.abs(variance)), "beta": best}
 
 
 def _posterior(

@@ -1,7 +1,7 @@
 """Variance-stabilising transformation: counts on a scale on which noise is even.
 
-Belongs here: the transformation that a dispersion trend implies (Anders and Huber 2010). Does not belong here:
-fitting the trend (``trend``), what is drawn from the values.
+Belongs here: the transformation that a dispersion trend implies (Anders and Huber 2010). Does not belong
+here: fitting the trend (``trend``), what is drawn from the values.
 """
 
 from __future__ import annotations
