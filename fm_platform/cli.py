@@ -11,11 +11,15 @@ import traceback
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from fm_platform.errors import FmError, InputError
+
+if TYPE_CHECKING:
+    from fm_platform.expression.model import Mode
+    from fm_platform.expression.wald import Alternative
 
 INTERNAL_ERROR = 4
 INTERRUPTED = 130
@@ -233,6 +237,24 @@ def verify(study: Path | None, home: Path | None, head: str | None, as_json: boo
     "--subset", "subsets", multiple=True, metavar="VAR=LEVEL[,LEVEL]", help="Only samples with these levels."
 )
 @click.option("--shrink", type=click.Choice(["apeglm"]), help="Add log2FoldChange_shrunk.")
+@click.option(
+    "--mode",
+    type=click.Choice(["r_compat", "exact"]),
+    default="r_compat",
+    show_default=True,
+    help="r_compat: DESeq2's rules; exact: the same model at its true optima.",
+)
+@click.option("--lfc-threshold", default=0.0, show_default=True, help="Test against this log2 fold change.")
+@click.option(
+    "--alternative",
+    type=click.Choice(["greaterAbs", "lessAbs", "greater", "less"]),
+    default="greaterAbs",
+    show_default=True,
+    help="What is claimed about the fold change.",
+)
+@click.option(
+    "--lrt", metavar="REDUCED", help='Likelihood-ratio test against a smaller design, e.g. "~ batch".'
+)
 @click.option("-o", "--output", "out", type=_FILE, required=True, help="The CSV to write.")
 @_json_option
 def de(
@@ -253,6 +275,10 @@ def de(
     reconcile: str | None,
     subsets: tuple[str, ...],
     shrink: str | None,
+    mode: Mode,
+    lfc_threshold: float,
+    alternative: Alternative,
+    lrt: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -276,6 +302,10 @@ def de(
         subset={
             name: tuple(levels.split(",")) for name, levels in (_pair(text, "--subset") for text in subsets)
         },
+        mode=mode,
+        lfc_threshold=lfc_threshold,
+        alternative=alternative,
+        lrt=lrt,
         covariates=covariates,
         progress=lambda text: click.echo(text, err=True),
     )

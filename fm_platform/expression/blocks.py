@@ -17,8 +17,8 @@ import numpy as np
 
 _VALUES = 4_000_000
 """Values of one samples x genes array in a block."""
-_ENOUGH = 20_000
-"""Matrices with fewer values are not worth a second worker."""
+_ENOUGH = 250_000
+"""Values for which a further worker pays."""
 
 Columns = dict[str, Any]
 

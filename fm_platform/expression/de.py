@@ -19,11 +19,15 @@ import polars as pl
 from pydantic import ValidationError
 
 from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.expression.compare import Hypothesis
 from fm_platform.expression.contrasts import plan_contrast
 from fm_platform.expression.engine import run_contrast
 from fm_platform.expression.lengths import LENGTHS_UNUSED
+from fm_platform.expression.model import Mode, Options
+from fm_platform.expression.reduced import reduced_design
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
 from fm_platform.expression.samples import resolve_samples
+from fm_platform.expression.wald import Alternative
 from fm_platform.sources.count_matrix import CountOptions
 from fm_platform.sources.counts import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
@@ -61,7 +65,7 @@ class DeSummary:
         id_mapping: (sheet id, matrix id) of every sample.
         na_reasons: How many genes lack a value, by reason.
         notes: Warnings, in plain words.
-        engine: Name and version.
+        engine: Name, mode and version.
     """
 
     out: str
@@ -107,6 +111,10 @@ def run_de(
     shrink: str | None = None,
     format: str = "auto",
     options: CountOptions = NO_OPTIONS,
+    mode: Mode = "r_compat",
+    lfc_threshold: float = 0.0,
+    alternative: Alternative = "greaterAbs",
+    lrt: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DeSummary:
     """Test one contrast on a count matrix and write DESeq2's columns as CSV, genes in the matrix's order.
@@ -126,6 +134,10 @@ def run_de(
         shrink: ``apeglm`` adds the column log2FoldChange_shrunk.
         format: ``auto``, or one of ``fm_platform.sources.counts.FORMATS``.
         options: What some formats need besides (tx2gene, strand, lengths, ...).
+        mode: ``r_compat`` (DESeq2's rules) or ``exact`` (the same model at its true optima).
+        lfc_threshold: Log2 fold change that bounds the null hypothesis.
+        alternative: ``greaterAbs``, ``lessAbs``, ``greater`` or ``less``.
+        lrt: A smaller design, e.g. ``~ type``: test by likelihood ratio what the rest explains.
         progress: Told what is being done.
 
     Raises:
@@ -142,7 +154,16 @@ def run_de(
     source = SamplesSource(path=samples.name, id=id_column)
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
     plan = plan_contrast(resolved.frame, declared)
-    result = run_contrast(matrix.counts, matrix.gene_ids, plan, shrink=shrink, on_stage=tell)
+    reduced = reduced_design(resolved.frame, plan, lrt) if lrt is not None else None
+    result = run_contrast(
+        matrix.counts,
+        matrix.gene_ids,
+        plan,
+        shrink=shrink,
+        on_stage=tell,
+        options=Options(mode=mode),
+        hypothesis=Hypothesis(threshold=lfc_threshold, alternative=alternative, reduced=reduced),
+    )
     tell(f"writing {out}")
     _write_csv(result.frame, out)
     assert plan.design is not None, "only a contrast known from earlier deliveries is ever skipped"

@@ -113,37 +113,17 @@ def fit_model(
         InputError: Size factors are not defined or unusable.
     """
     options = options or Options()
-    n_genes, n_samples = counts.shape
     on_stage("size factors")
-    factors = (
-        check_factors(options.factors, n_genes, n_samples)
-        if options.factors is not None
-        else size_factors(counts, options.size_factor_kind, options.control_genes)[:, None]
-    )
-    own = (
-        factors
-        if factors.shape[1] == n_genes and options.factors is not None and options.factors.ndim == 2
-        else None
-    )
-    per_sample = factors[:, 0] if own is None else factors.mean(axis=1)
-    normal = Normal(design)
-    setting = Setting(
-        normal,
-        options.mode == "exact",
-        None if own is not None else factors,
-        float((1.0 / per_sample).mean()),
-    )
-    live = np.flatnonzero(counts.any(axis=1))
-    block = _Genes(
-        np.ascontiguousarray(counts[live].T), None if own is None else own[:, live], setting, options
-    )
+    block = _prepare(counts, design, options)
+    setting = block.setting
     on_stage("gene-wise dispersions")
     made = block.gene_wise()
     on_stage("dispersion trend")
     trend = fit_trend(made["base_mean"], made["dispersion"])
     made["trend"] = trend(made["base_mean"])
     on_stage("dispersion prior")
-    prior = fit_prior(made["dispersion"], made["trend"], n_samples - normal.shape[1])
+    n_samples, n_columns = setting.normal.shape
+    prior = fit_prior(made["dispersion"], made["trend"], n_samples - n_columns)
     on_stage("shrunken dispersions")
     block.shrink(made, prior)
     on_stage("log fold changes")
@@ -151,7 +131,20 @@ def fit_model(
     on_stage("outlier replacement")
     if options.replace_outliers:
         made = block.refit(made, trend, prior)
-    return _assemble(made, live, n_genes, own, per_sample, trend, prior, setting, options)
+    return _assemble(made, block, len(counts), trend, prior)
+
+
+def fit_trend_only(counts: NDArray[np.int64], design: Floats, options: Options) -> tuple[Floats, Trend]:
+    """The factors (samples x 1, or samples x genes) and the trend: what a transformation needs.
+
+    Args:
+        counts: Genes x samples.
+        design: Samples x columns.
+        options: How.
+    """
+    block = _prepare(counts, design, options)
+    made = block.gene_wise()
+    return block.factors, fit_trend(made["base_mean"], made["dispersion"])
 
 
 @dataclass(eq=False)
@@ -162,6 +155,8 @@ class _Genes:
     own: Floats | None
     setting: Setting
     options: Options
+    live: NDArray[np.int64]
+    factors: Floats
 
     def _run(self, function: Callable[..., Columns], arrays: list[object], *fixed: object) -> Columns:
         n_samples, n_genes = self.counts.shape
@@ -205,6 +200,8 @@ class _Genes:
                 None if own is None else np.ascontiguousarray(own[:, kept]),
                 self.setting,
                 self.options,
+                self.live[again],
+                self.factors,
             )
             new = part.gene_wise()
             new["trend"] = trend(new["base_mean"])
@@ -218,17 +215,27 @@ class _Genes:
         return made
 
 
-def _assemble(
-    made: Columns,
-    live: NDArray[np.int64],
-    n_genes: int,
-    own: Floats | None,
-    per_sample: Floats,
-    trend: Trend,
-    prior: PriorWidth,
-    setting: Setting,
-    options: Options,
-) -> Model:
+def _prepare(counts: NDArray[np.int64], design: Floats, options: Options) -> _Genes:
+    """Factors, design and the genes with reads."""
+    n_genes, n_samples = counts.shape
+    if options.factors is not None:
+        factors = check_factors(options.factors, n_genes, n_samples)
+    else:
+        factors = size_factors(counts, options.size_factor_kind, options.control_genes)[:, None]
+    per_gene = options.factors is not None and options.factors.ndim == 2
+    live = np.flatnonzero(counts.any(axis=1))
+    setting = Setting(
+        normal=Normal(design),
+        exact=options.mode == "exact",
+        shared=None if per_gene else factors,
+        mean_inverse_factor=float((1.0 / factors.mean(axis=1)).mean()),
+    )
+    own = np.ascontiguousarray(factors[:, live]) if per_gene else None
+    return _Genes(np.ascontiguousarray(counts[live].T), own, setting, options, live, factors)
+
+
+def _assemble(made: Columns, block: _Genes, n_genes: int, trend: Trend, prior: PriorWidth) -> Model:
+    setting, live = block.setting, block.live
     fitted = ~made["silenced"]
 
     def spread(name: str) -> Floats:
@@ -249,8 +256,8 @@ def _assemble(
         outlier &= ~flags(made["above"] >= _EXCEEDING)
     return Model(
         setting=setting,
-        own_factors=own,
-        size_factors=per_sample,
+        own_factors=block.factors if block.own is not None else None,
+        size_factors=block.factors.mean(axis=1),
         base_mean=np.nan_to_num(spread("base_mean")),
         gene_wise=spread("dispersion"),
         trend_values=spread("trend"),
@@ -265,5 +272,5 @@ def _assemble(
         replaced_counts=made.get("new_counts"),
         trend=trend,
         prior=prior,
-        options=options,
+        options=block.options,
     )

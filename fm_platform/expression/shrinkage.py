@@ -17,12 +17,14 @@ from fm_platform.expression.gene_arrays import Floats, columns, sum_rows
 from fm_platform.expression.irls import means, of_genes
 from fm_platform.expression.model import Model
 from fm_platform.expression.normal import Normal
+from fm_platform.expression.root import R_TOLERANCE, brent
 from fm_platform.expression.stages import Setting
 
 OTHERS_SCALE = 15.0
 """Standard deviation of the normal prior of the other coefficients, natural logarithms."""
 
 _LEAST, _MOST = 1e-6, 400.0
+_FINE = 1e-14
 _ROUNDS = 300
 _STEP_LIMIT = 5.0
 
@@ -51,7 +53,9 @@ def shrink_contrast(
     Returns:
         The posterior modes and standard deviations, log2.
     """
-    scale = min(math.sqrt(prior_variance(estimate * math.log(2), se * math.log(2))), 1.0)
+    exact = model.setting.exact
+    variance = prior_variance(estimate * math.log(2), se * math.log(2), exact=exact)
+    scale = min(math.sqrt(variance), 1.0)
     column = int(np.flatnonzero(vector)[-1])
     design = model.setting.normal.design.copy()
     for other in np.flatnonzero(vector):
@@ -75,8 +79,14 @@ def shrink_contrast(
     return made["mode"] / math.log(2), made["sd"] / math.log(2)
 
 
-def prior_variance(estimates: Floats, errors: Floats) -> float:
-    """Variance of true coefficients, from estimates and their standard errors: a moment equation."""
+def prior_variance(estimates: Floats, errors: Floats, *, exact: bool = False) -> float:
+    """Variance of true coefficients: a moment equation in the estimates and their standard errors.
+
+    Args:
+        estimates: Natural logarithms.
+        errors: Their standard errors.
+        exact: Solve it beyond the tolerance of R's ``uniroot``, which is 1e-4.
+    """
     known = np.isfinite(estimates) & np.isfinite(errors)
     squares, noise = estimates[known] ** 2, errors[known] ** 2
     order = np.lexsort((noise, squares))
@@ -90,15 +100,9 @@ def prior_variance(estimates: Floats, errors: Floats) -> float:
 
     if excess(_LEAST) < 0:
         return _LEAST
-    low, high = _LEAST, _MOST
-    if excess(high) > 0:
+    if excess(_MOST) > 0:
         return _MOST
-    while high - low > 1e-13 * high:
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-    return 0.5 * (low + high)
+    return brent(excess, _LEAST, _MOST, _FINE if exact else R_TOLERANCE)
 
 
 def posterior_modes(
@@ -113,7 +117,7 @@ def posterior_modes(
     """The better of the modes reached from the estimate and from no change.
 
     Returns:
-        mode, sd: Of the coefficient, natural logarithms.
+        mode, sd: Of the coefficient, natural logarithms. beta: All coefficients at the mode.
     """
     counts = np.ascontiguousarray(counts, dtype=np.float64)
     factors = setting.factors(own)
@@ -128,7 +132,7 @@ def posterior_modes(
     unit = np.zeros_like(best)
     unit[column] = 1.0
     variance = setting.normal.solve(setting.normal.factor(hessian), unit)[column]
-    return {"mode": best[column], "sd": np.sqrt(np.abs(variance))}
+    return {"mode": best[column], "sd": np.sqrt(np.abs(variance)), "beta": best}
 
 
 def _posterior(

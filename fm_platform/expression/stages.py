@@ -80,14 +80,13 @@ def gene_wise(counts: Floats, own: Floats | None, setting: Setting) -> Columns:
         level = np.exp(normal.predict(fit_glm(normal, counts, factors, begin, exact=setting.exact).beta))
     mu = np.maximum(normal.spread(level) * factors, FLOOR_MU)
     objective = Objective(normal, counts, mu)
-    if setting.exact:
-        dispersion = np.exp(maximise(objective, highest))
-    else:
-        dispersion = _r_gene_wise(objective, begin, highest)
+    exact = setting.exact
+    dispersion = np.exp(maximise(objective, highest)) if exact else r_gene_wise(objective, begin, highest)
     return {"base_mean": mean, "base_variance": variance, "dispersion": dispersion, "level": level}
 
 
-def _r_gene_wise(objective: Objective, begin: Floats, highest: float) -> Floats:
+def r_gene_wise(objective: Objective, begin: Floats, highest: float) -> Floats:
+    """DESeq2's gene-wise dispersions: an ascent that must gain, a grid where it did not end."""
     ascent = ascend(objective, np.log(begin))
     gained = ascent.value >= ascent.start_value + np.abs(ascent.start_value) / 1e6
     found = np.where(gained, np.exp(ascent.log_alpha), begin)
@@ -128,13 +127,17 @@ def shrunken(
     objective = Objective(setting.normal, counts, mu, Prior(np.log(trend), variance))
     if setting.exact:
         return {"map": np.exp(maximise(objective, highest))}
-    begin = np.where(gene_wise > 0.1 * trend, gene_wise, trend)
-    ascent = ascend(objective, np.log(begin))
+    return {"map": r_shrunken(objective, gene_wise, trend, highest)}
+
+
+def r_shrunken(objective: Objective, gene_wise: Floats, trend: Floats, highest: float) -> Floats:
+    """DESeq2's shrunken dispersions: an ascent from the gene-wise value, or from the trend far above it."""
+    ascent = ascend(objective, np.log(np.where(gene_wise > 0.1 * trend, gene_wise, trend)))
     found = np.exp(ascent.log_alpha)
     redo = np.flatnonzero(ascent.steps >= MAX_STEPS)
     if len(redo):
         found[redo] = np.exp(search_grid(objective.take(redo), highest))
-    return {"map": np.clip(found, MIN_DISPERSION, highest)}
+    return np.asarray(np.clip(found, MIN_DISPERSION, highest), dtype=np.float64)
 
 
 def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting: Setting) -> Columns:

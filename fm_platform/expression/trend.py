@@ -70,7 +70,7 @@ def fit_trend(means: Floats, dispersions: Floats) -> Trend:
     means, dispersions = means[used], dispersions[used]
     order = np.lexsort((dispersions, means))
     means, dispersions = means[order], dispersions[order]
-    coefficients = _parametric(means, dispersions)
+    coefficients = parametric(means, dispersions)
     if coefficients is not None:
         return Trend("parametric", coefficients)
     if len(means) < 10:
@@ -89,7 +89,8 @@ def fit_trend(means: Floats, dispersions: Floats) -> Trend:
     )
 
 
-def _parametric(means: Floats, dispersions: Floats) -> tuple[float, float] | None:
+def parametric(means: Floats, dispersions: Floats) -> tuple[float, float] | None:
+    """(a0, a1) by DESeq2's rounds of regression on genes near the curve; None if they do not settle."""
     coefficients = (0.1, 1.0)
     for _ in range(_ROUNDS):
         ratio = dispersions / (coefficients[0] + coefficients[1] / means)

@@ -139,3 +139,26 @@ def test_a_place_that_cannot_be_written_is_known_before_the_fit(
 ) -> None:
     with pytest.raises(EnvironmentFailure, match="there is no folder"):
         run_de(*files, "~ group", "group,b,a", out=tmp_path / "missing" / "de.csv")
+
+
+def test_a_likelihood_ratio_test_needs_a_smaller_design(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "de.csv"
+    wald = run_de(*files, "~ batch + group", "group,b,a", out=out)
+    by_ratio = run_de(*files, "~ batch + group", "group,b,a", out=tmp_path / "lrt.csv", lrt="~ batch")
+    assert wald.engine == by_ratio.engine
+    assert wald.engine.startswith("fm-deseq r_compat")
+    ratio = pl.read_csv(tmp_path / "lrt.csv")
+    assert ratio["stat"].min() > -1e-6  # type: ignore[operator]
+    assert ratio["log2FoldChange"].to_list() == pl.read_csv(out)["log2FoldChange"].to_list()
+    for reduced in ("~ batch + group", "~ batch:group"):
+        with pytest.raises(InputError, match="is not a part of"):
+            run_de(*files, "~ batch + group", "group,b,a", out=out, lrt=reduced)
+
+
+def test_a_threshold_makes_the_claim_harder(files: tuple[Path, Path], tmp_path: Path) -> None:
+    plain = run_de(*files, "~ group", "group,b,a", out=tmp_path / "a.csv")
+    above = run_de(*files, "~ group", "group,b,a", out=tmp_path / "b.csv", lfc_threshold=1.0, mode="exact")
+    assert above.n_up < plain.n_up
+    assert "exact" in above.engine
+    with pytest.raises(InputError, match="lessAbs needs"):
+        run_de(*files, "~ group", "group,b,a", out=tmp_path / "c.csv", alternative="lessAbs")
