@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.contrasts import plan_contrast
 from fm_platform.expression.engine import run_contrast
-from fm_platform.expression.lengths import LENGTHS_UNUSED
+from fm_platform.expression.offsets import run_with_lengths
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
 from fm_platform.expression.samples import resolve_samples
 from fm_platform.sources.count_matrix import CountOptions
@@ -142,7 +142,13 @@ def run_de(
     source = SamplesSource(path=samples.name, id=id_column)
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
     plan = plan_contrast(resolved.frame, declared)
-    result = run_contrast(matrix.counts, matrix.gene_ids, plan, shrink=shrink, on_stage=tell)
+    if matrix.lengths is None:
+        result = run_contrast(matrix.counts, matrix.gene_ids, plan, shrink=shrink, on_stage=tell)
+    else:
+        lengths = matrix.lengths
+        (result,) = run_with_lengths(
+            matrix.counts, lengths, matrix.gene_ids, [plan], shrink=shrink, on_stage=tell
+        ).values()
     tell(f"writing {out}")
     _write_csv(result.frame, out)
     assert plan.design is not None, "only a contrast known from earlier deliveries is ever skipped"
@@ -179,7 +185,7 @@ def _remarks(matrix: CountMatrix) -> tuple[str, ...]:
     for note in matrix.notes:
         listed.setdefault(note.text, []).extend([note.item] if note.item else [])
     remarks = [f"{text}: {', '.join(items[:10])}" if items else text for text, items in listed.items()]
-    return (*remarks, *([LENGTHS_UNUSED] if matrix.lengths is not None else []))
+    return tuple(remarks)
 
 
 def _contrast(
