@@ -302,7 +302,10 @@ class ExpressionSource(_Section):
 
 
 class Contrast(_Section):
-    """One comparison. Variables of the design are factors unless listed under ``covariates``."""
+    """One comparison. Variables of the design are factors unless listed under ``covariates``.
+
+    ``complete_pairs`` keeps only subjects with samples at both levels.
+    """
 
     id: Slug
     design: str
@@ -311,6 +314,7 @@ class Contrast(_Section):
     reference: str
     subset: dict[str, Texts] = Field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    complete_pairs: bool = False
     alpha: float = Field(default=0.1, gt=0, lt=1)
     label: str = ""
 

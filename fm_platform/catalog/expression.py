@@ -11,7 +11,8 @@ from fm_platform.catalog.expression_genes import gene_assets
 from fm_platform.catalog.expression_inputs import input_assets
 from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_contrasts
 from fm_platform.expression.counts import counts_array, expression_counts
-from fm_platform.expression.engine import run_contrasts
+from fm_platform.expression.lengths import lengths_array
+from fm_platform.expression.offsets import run_with_lengths
 from fm_platform.expression.stored import stored_de_results, stored_results
 from fm_platform.expression.tables import contrasts_table, expression_samples
 from fm_platform.lineage.code import code_version
@@ -115,7 +116,7 @@ def build_counts(step: Step) -> Built:
 # -- differential expression --------------------------------------------------------------------------------------
 
 _FIT = (
-    *direct(COUNTS, "counts"),
+    *direct(COUNTS, "counts", "lengths"),
     *direct(SAMPLES, "position"),
     *indirect(SAMPLES, "sample_id", "count_id", how="GROUP_BY"),
 )
@@ -187,7 +188,7 @@ def build_results(step: Step) -> Built:
     plans = _plans(step)
     counts = step.read(COUNTS)
     gene_ids, matrix = counts_array(counts)
-    results = run_contrasts(matrix, gene_ids, plans, on_stage=step.progress)
+    results = run_with_lengths(matrix, lengths_array(counts), gene_ids, plans, on_stage=step.progress)
     return Built(
         rows=stored_de_results(plans, results, counts),
         metadata={plan.contrast.id: plan.status for plan in plans},

@@ -7,7 +7,7 @@ here: fitting.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.expression.design import Design, build_design, column_of
+from fm_platform.expression.pairing import advice, complete_pairs, find_pairs
 from fm_platform.study import Contrast, Study
 
 Status = Literal["run", "exploratory", "skipped"]
@@ -103,12 +104,16 @@ def plan_contrast(
             gone = " and ".join(f"{contrast.variable} = {level}" for level in missing)
             return ContrastPlan(contrast, "skipped", reason=f"no sample with {gone} is left in this delivery")
         raise _unseen_level(counted, kept, column, contrast, missing)
+    if contrast.complete_pairs:
+        kept = complete_pairs(kept, column, contrast.level, contrast.reference)
+        found = kept[column].to_list()
     design = build_design(
         kept,
         contrast.design,
         reference={contrast.variable: contrast.reference},
         covariates=contrast.covariates,
     )
+    design = _with_pairing_advice(design, kept, contrast, column)
     at_level = tuple(index for index, value in enumerate(found) if value == contrast.level)
     at_reference = tuple(index for index, value in enumerate(found) if value == contrast.reference)
     reasons = _doubts(kept, design, len(at_level), len(at_reference))
@@ -203,6 +208,13 @@ def _doubts(kept: pl.DataFrame, design: Design, n_level: int, n_reference: int) 
             "which the design treats as independent"
         )
     return reasons
+
+
+def _with_pairing_advice(design: Design, kept: pl.DataFrame, contrast: Contrast, column: str) -> Design:
+    """The design with a note on subjects that have only one of the two levels."""
+    pairing = find_pairs(kept, column, contrast.level, contrast.reference)
+    said = advice(pairing, subject_in_design=not _repeated_subjects(kept, design))
+    return design if said is None else replace(design, notes=(*design.notes, said))
 
 
 def _repeated_subjects(kept: pl.DataFrame, design: Design) -> list[str]:

@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 
-LENGTHS_UNUSED = (
-    "average transcript lengths are known, but this test uses no offsets: counts are compared as they are"
-)
-"""Said wherever counts with lengths are tested without them."""
-
 LENGTHS_TYPE = pl.List(pl.Float64())
 
 

@@ -162,3 +162,25 @@ def test_a_threshold_makes_the_claim_harder(files: tuple[Path, Path], tmp_path: 
     assert "exact" in above.engine
     with pytest.raises(InputError, match="lessAbs needs"):
         run_de(*files, "~ group", "group,b,a", out=tmp_path / "c.csv", alternative="lessAbs")
+
+
+def test_samples_in_rows_give_the_same_result_and_the_readers_remarks(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    counts, sheet = files
+    with counts.open(newline="") as handle:
+        turned = list(zip(*csv.reader(handle), strict=True))
+    other = tmp_path / "turned.csv"
+    other.write_text("\n".join(",".join(row) for row in turned) + "\n")
+    question = ("~ group", "group,b,a")
+    run_de(counts, sheet, *question, out=tmp_path / "one.csv", sample_id="name")
+    summary = run_de(other, sheet, *question, out=tmp_path / "two.csv", sample_id="name", format="transposed")
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+    assert "samples are in rows and named by 'gene'" in summary.notes
+
+
+def test_an_unknown_format_lists_those_there_are(files: tuple[Path, Path], tmp_path: Path) -> None:
+    counts, sheet = files
+    with pytest.raises(InputError, match="'cram' is unknown") as caught:
+        run_de(counts, sheet, "~ group", "group,b,a", out=tmp_path / "o.csv", format="cram")
+    assert "kallisto" in str(caught.value.mend)

@@ -166,3 +166,22 @@ def test_lengths_are_divided_out_before_size_factors() -> None:
     assert found["size_factor"].to_list() == pytest.approx([1, 1])
     assert found["method"][0].endswith("length factors")
     np.testing.assert_allclose(data.log2[:, 0], data.log2[:, 1])
+
+
+def test_kallisto_counts_with_lengths_change_in_the_direction_of_the_count_matrix(shared_data: Path) -> None:
+    """The hundred genes that DESeq2 is surest of in the count matrix, by paired differences of log values."""
+    folder = shared_data / "airway_kallisto"
+    matrix = read_counts(
+        folder / "kallisto", name="kallisto", tx2gene=folder / "Homo_sapiens.GRCh38.tx2gene.tsv.gz"
+    )
+    data = sample_counts(*_tables(matrix.counts, matrix.lengths))
+    oracle = pl.read_csv(
+        shared_data / "airway" / "oracle_R_DESeq2_1.38.3" / "results.csv.gz", null_values="NA"
+    )
+    sheet = pl.read_csv(folder / "airway_metadata.csv")
+    treated = dict(zip(sheet["id"], sheet["dex"] == "treated", strict=True))
+    signs = np.array([1.0 if treated[name] else -1.0 for name in matrix.count_ids])
+    change = dict(zip(matrix.gene_ids, data.log2 @ signs, strict=True))
+    top = oracle.filter(pl.col("").is_in(matrix.gene_ids)).sort("pvalue", nulls_last=True).head(100)
+    same = [change[gene] * lfc > 0 for gene, lfc in top.select("", "log2FoldChange").iter_rows()]
+    assert sum(same) == len(same) == 100
