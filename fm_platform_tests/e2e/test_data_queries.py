@@ -54,8 +54,13 @@ def test_a_query_is_resolved_by_a_corrected_delivery_and_reopened_with_the_same_
     before = {query["query_id"] for query in queries(study)}
     set_cell(study, "SYN01", "week_4", "fiqr_q1", "60")
     assert study.fm("refresh").code == 0
-    (raised,) = [query for query in queries(study, "--rule", "FM001")]
-    assert (raised["subject"], raised["event"], raised["item"], raised["value"]) == ("SYN01", "week_4", "fiqr_q1", "60")
+    (raised,) = queries(study, "--rule", "FM001")
+    assert (raised["subject"], raised["event"], raised["item"], raised["value"]) == (
+        "SYN01",
+        "week_4",
+        "fiqr_q1",
+        "60",
+    )
     assert (raised["state"], raised["age_days"]) == ("open", 0)
     assert raised["lines"] == f"{VISITS}:3"
     assert raised["query_id"] not in before
@@ -70,7 +75,11 @@ def test_a_query_is_resolved_by_a_corrected_delivery_and_reopened_with_the_same_
     set_cell(study, "SYN01", "week_4", "fiqr_q1", "61")
     assert study.fm("refresh").code == 0
     (reopened,) = queries(study, "--rule", "fm001")
-    assert (reopened["query_id"], reopened["state"], reopened["times_reopened"]) == (raised["query_id"], "reopened", 1)
+    assert (reopened["query_id"], reopened["state"], reopened["times_reopened"]) == (
+        raised["query_id"],
+        "reopened",
+        1,
+    )
     site = (study.home / "reports" / "data_queries.csv").read_text()
     assert raised["query_id"] in site
     assert raised["query_id"] in study.fm("queries", "--csv").out
@@ -96,12 +105,23 @@ def test_a_lost_subject_or_visit_blocks_until_it_is_accepted(study: Workspace, v
     set_cell(study, "SYN01", "week_4", "fatigue", "3")
     assert study.fm("refresh").code == 1
 
-    refused = study.fm("accept", "--rule", "FM021", "--source", "visits", "--subject", "SYN99", "--reason", "x")
+    refused = study.fm(
+        "accept", "--rule", "FM021", "--source", "visits", "--subject", "SYN99", "--reason", "x"
+    )
     assert refused.code == 2
     assert "SYN99 is not missing" in refused.err
     named = ["--visit", visit] if visit else []
     accepted = study.fm(
-        "accept", "--rule", "FM021", "--source", "visits", "--subject", "SYN03", *named, "--reason", "withdrew consent"
+        "accept",
+        "--rule",
+        "FM021",
+        "--source",
+        "visits",
+        "--subject",
+        "SYN03",
+        *named,
+        "--reason",
+        "withdrew consent",
     )
     assert accepted.code == 0, accepted.err
     assert "decision was taken" in study.fm("status").out
