@@ -246,5 +246,7 @@ def _why_stale(
     return (
         f"{moved[0]} changed"
         if moved and moved[0].startswith("origin")
-        else "a decision was taken, or a half became blocked or open again"
+        else "a decision was taken"
+        if "decisions" in moved
+        else "a half became blocked or open again"
     )

@@ -25,6 +25,7 @@ from fm_platform.validation.declared import (
     columns_of_source,
 )
 from fm_platform.validation.form_fields import field_columns, with_form
+from fm_platform.validation.original_fiq import refuse_original_fiq
 from fm_platform.validation.roles import role_columns, subject_level_columns
 
 Headers = Mapping[str, Collection[str]]
@@ -86,6 +87,7 @@ def require_columns(
     absent = [name for name in required_columns(study, instruments, source) if name not in header]
     if not absent:
         return
+    refuse_original_fiq(study, instruments, source, header, file=file)
     near = get_close_matches(absent[0], list(header), n=1)
     hint = f"rename {near[0]!r} or correct" if near else "correct the header or"
     listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")

@@ -54,7 +54,7 @@ def test_a_query_is_resolved_by_a_corrected_delivery_and_reopened_with_the_same_
     before = {query["query_id"] for query in queries(study)}
     set_cell(study, "SYN01", "week_4", "fiqr_q1", "60")
     assert study.fm("refresh").code == 0
-    (raised,) = [query for query in queries(study, "--rule", "FM001")]
+    (raised,) = queries(study, "--rule", "FM001")
     assert (raised["subject"], raised["event"], raised["item"], raised["value"]) == (
         "SYN01",
         "week_4",

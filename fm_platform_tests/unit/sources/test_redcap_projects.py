@@ -58,7 +58,8 @@ PROJECTS = {
         "  - {id: visit_1, values: [visit_1_arm_1, first_visit_arm_2]}\n"
         "  - {id: visit_2, values: [visit_2_arm_1]}\n"
         "  - {id: final, values: [final_visit_arm_1, final_visit_arm_2]}\n"
-        "unscheduled: [dose_1_arm_1, dose_2_arm_1, first_dose_arm_2, deadline_to_opt_ou_arm_2, deadline_to_return_arm_2]\n",
+        "unscheduled: [dose_1_arm_1, dose_2_arm_1, first_dose_arm_2, deadline_to_opt_ou_arm_2,"
+        " deadline_to_return_arm_2]\n",
         {"demographics": 3, "contact_info": 5, "patient_morale_questionnaire": 10, "completion_data": 2},
         0,
     ),
