@@ -18,7 +18,7 @@ _SQL = """
 with named as (select query_id, unnest(_row_ids) as row_id from report.data_queries),
 lines as (
     select n.query_id, string_agg(distinct o.path || ':' || o.line, ' ' order by o.path || ':' || o.line) as lines
-    from named as n join audit.source_rows as o on o.row_id = n.row_id group by n.query_id
+    from named as n join audit.source_rows as o on o._row_id = n.row_id group by n.query_id
 )
 select q.* exclude (_row_ids), l.lines from report.data_queries as q left join lines as l on l.query_id = q.query_id
 """
