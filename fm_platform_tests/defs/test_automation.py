@@ -7,7 +7,7 @@ import pytest
 
 from fm_platform.warehouse.home import Home
 from fm_platform_tests.defs.conftest import Site
-from fm_platform_tests.unit.catalog.tiny_study import IN_ORDER, bring_up_to_date
+from fm_platform_tests.unit.catalog.tiny_study import IN_ORDER, QUALITY, bring_up_to_date
 
 
 def nightly(site: Site, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
@@ -39,7 +39,7 @@ def test_a_night_after_a_delivery_requests_exactly_what_is_stale(site, instance)
     site.edit("counts.csv", "g3,0", "g3,9")
     answer = nightly(site, instance)
     assert requested(answer) == set(IN_ORDER) - {"raw.samples"}
-    assert answer.tags["fm/stale"] == "6"
+    assert answer.tags["fm/stale"] == str(len(IN_ORDER) - 1)
     bring_up_to_date(site.catalog, site.home)
     assert nightly(site, instance) == dg.SkipReason("nothing is stale")
 
@@ -67,6 +67,7 @@ def test_a_tick_of_the_schedule_launches_the_refresh_job(site, instance):
     assert requested(tick.run_requests[0]) == {
         "raw.samples",
         "expression.samples",
+        *QUALITY,
         "files.report",
         "publish.warehouse",
     }

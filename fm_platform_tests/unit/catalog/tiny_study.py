@@ -25,10 +25,26 @@ IN_ORDER = [
     "raw.counts",
     "raw.samples",
     "expression.counts",
+    "expression.input_notes",
     "expression.samples",
+    "expression.genes",
+    "expression.library_sizes",
+    "expression.outliers",
+    "expression.pca",
+    "expression.sample_distances",
+    "expression.size_factors",
     "files.report",
     "publish.warehouse",
 ]
+
+QUALITY = {
+    "expression.library_sizes",
+    "expression.outliers",
+    "expression.pca",
+    "expression.sample_distances",
+    "expression.size_factors",
+}
+"""Tables about samples: they read the counts and the sheet."""
 
 
 def write_tiny_study(folder: Path) -> Path:
