@@ -42,7 +42,11 @@ def test_downstream_waits_until_the_data_are_mended(workspace):
     labelled = json.loads(
         workspace.fm("query", "SELECT DISTINCT half, state FROM audit.tables ORDER BY half", "--json").out
     )
-    assert labelled == [{"half": "clinical", "state": "previous"}, {"half": "expression", "state": "current"}]
+    assert labelled == [
+        {"half": "both", "state": "current"},
+        {"half": "clinical", "state": "previous"},
+        {"half": "expression", "state": "current"},
+    ]
     report = (workspace.home / "reports" / "report.html").read_text(encoding="utf-8")
     assert "set_aside_within_limit" in report
 

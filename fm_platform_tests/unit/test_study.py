@@ -127,7 +127,6 @@ def swap(old: str, new: str) -> str:
         (swap("grain: subject", "grain: person"), 7, "found 'person'"),
         (swap("{subject: id, sex: sex}", "{sex: sex}"), 5, "columns needs a `subject:`"),
         (swap("{subject: id, sex: sex}", "{subject: id, sex: [a, b]}"), 5, "role sex takes one column"),
-        (swap("visit: visit, ", ""), 9, "columns needs a `visit:`"),
         (swap("from: mm", "from: cm"), 14, "found 'cm'"),
         (swap("grain: visit", "grain: visits"), 11, "found 'visits'"),
         (swap("baseline: true, ", ""), 15, "0 of them are marked baseline"),
@@ -160,8 +159,6 @@ def swap(old: str, new: str) -> str:
         (without("expression:", "contrasts"), 28, "contrasts need an expression half"),
         (STUDY.replace("people", "counts"), 5, "the platform's own"),
         (STUDY.replace("people", "stg_people"), 5, "the platform's own"),
-        (swap("path: people.csv", "path: people.csv\n    format: redcap"), 7, "REDCap exports are not read"),
-        (swap("grain: subject", "grain: record\n    aggregate: mean"), 7, "grain record is not handled"),
         (STUDY + "withdrawals: w.csv\n", 33, "withdrawals are not handled"),
     ],
 )  # fmt: skip

@@ -251,8 +251,9 @@ def test_a_report_table_that_prints_subjects_fails_its_check(make_study, how, pa
     )
 
 
-def test_every_report_table_declares_the_check(make_study):
+def test_every_report_table_declares_the_check_but_the_list_that_the_site_gets(make_study):
     assets = build_catalog(make_study().folder).assets
     reports = [asset for table, asset in assets.items() if table.startswith("report.")]
+    reports.remove(assets["report.data_queries"])
     assert reports
     assert all("no_identifying_column" in [check.name for check in asset.checks] for asset in reports)
