@@ -21,7 +21,15 @@ from fm_platform.catalog.audit import publication_of
 from fm_platform.catalog.graph import Catalog
 from fm_platform.errors import CheckFailed, FmError, InputError
 from fm_platform.lineage.history import History, Materialized, as_state, fold
-from fm_platform.lineage.plan import FileDigests, Plan, blocked_by, blocked_halves, make_plan, parts_of
+from fm_platform.lineage.plan import (
+    FileDigests,
+    Plan,
+    blocked_by,
+    blocked_halves,
+    failed_by_half,
+    make_plan,
+    parts_of,
+)
 from fm_platform.sources.store import keep
 from fm_platform.warehouse.database import TableDigests, TableWrite, Warehouse, open_warehouse
 from fm_platform.warehouse.files import place_files, stage_files
@@ -161,7 +169,10 @@ class Session:
             delivered.append(entry)
             return entry
 
-        blocked = {half: f"{v.table}: {v.check}" for half, v in halves.items()}
+        blocked = {
+            half: "; ".join(f"{verdict.table}: {verdict.check}" for verdict in verdicts)
+            for half, verdicts in failed_by_half(self.catalog.assets, self.history).items()
+        }
         step = Step(
             study=self.catalog.study,
             instruments=self.catalog.instruments,

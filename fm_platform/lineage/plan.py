@@ -198,14 +198,19 @@ def blocked_by(nodes: Mapping[str, Node], history: History) -> dict[str, Verdict
     return found
 
 
-def blocked_halves(nodes: Mapping[str, Node], history: History) -> dict[str, Verdict]:
-    """The halves with a failed blocking check, and one such verdict each."""
-    halves: dict[str, Verdict] = {}
+def failed_by_half(nodes: Mapping[str, Node], history: History) -> dict[str, list[Verdict]]:
+    """The failed blocking checks of each half that has any, in the order of table and check."""
+    halves: dict[str, list[Verdict]] = {}
     for verdict in sorted(history.verdicts.values(), key=lambda v: (v.table, v.check)):
         node = nodes.get(verdict.table)
         if node is not None and node.half != "both" and verdict.blocking and not verdict.passed:
-            halves.setdefault(node.half, verdict)
+            halves.setdefault(node.half, []).append(verdict)
     return halves
+
+
+def blocked_halves(nodes: Mapping[str, Node], history: History) -> dict[str, Verdict]:
+    """The halves with a failed blocking check, and the first such verdict of each."""
+    return {half: verdicts[0] for half, verdicts in failed_by_half(nodes, history).items()}
 
 
 def _why_stale(
