@@ -41,11 +41,6 @@ def op_name(table: str) -> str:
     return table.replace(".", "__")
 
 
-def table_of(key: dg.AssetKey) -> str:
-    """An asset key as ``schema.table``."""
-    return ".".join(key.path)
-
-
 def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
     """One catalog asset for Dagster."""
 

@@ -5,7 +5,7 @@ Belongs here: the node type, ordering and selection. Does not belong here: how a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from graphlib import TopologicalSorter
@@ -107,8 +107,3 @@ def select(expression: str, nodes: Mapping[str, Node]) -> set[str]:
 
 def _wildcard(pattern: str, table: str) -> bool:
     return pattern == "*" or (pattern.endswith(".*") and table.startswith(pattern[:-1]))
-
-
-def names(nodes: Sequence[Node]) -> list[str]:
-    """The tables of nodes, in their order."""
-    return [node.table for node in nodes]

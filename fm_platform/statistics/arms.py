@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
-from fm_platform.statistics.integers import median
-from fm_platform.statistics.multiplicity import benjamini_hochberg, holm, holm_floor
+from fm_platform.statistics.integers import median, shown
+from fm_platform.statistics.multiplicity import adjust_families
 from fm_platform.statistics.panel import Bools, Panel, Panels
 from fm_platform.statistics.rank_sum import rank_sum, shift
 
@@ -88,7 +88,7 @@ def between_arms(
                 row, p_value, p_floor = _row(everyone, visit, arm, str(control))
                 rows.append(row)
                 tests.append((outcome["family"], p_value, p_floor))
-    _adjust(rows, tests)
+    adjust_families(rows, tests)
     return pl.DataFrame(rows, schema=ARMS_SCHEMA)
 
 
@@ -111,8 +111,8 @@ def _row(
         "n_arm": len(first),
         "n_reference": len(second),
         "n_missing": int((members[arm] | members[reference]).sum()) - len(first) - len(second),
-        "median_change_arm": _shown(median(first), panel.scale),
-        "median_change_reference": _shown(median(second), panel.scale),
+        "median_change_arm": shown(median(first), panel.scale),
+        "median_change_reference": shown(median(second), panel.scale),
         "method": "none",
         "engine_version": ENGINE_VERSION,
         "_row_ids": panel.row_ids(panel.pair(visit, taking_part)),
@@ -121,37 +121,15 @@ def _row(
         return row | {"note": "an arm has no complete pairs"}, None, None
     test, location = rank_sum(first, second), shift(first, second)
     row |= {
-        "shift": _shown(location.estimate, panel.scale),
-        "shift_low": _shown(location.low, panel.scale),
-        "shift_high": _shown(location.high, panel.scale),
-        "shift_level": _shown(location.level),
-        "u": _shown(test.u),
-        "superiority": _shown(test.u / (len(first) * len(second))),
-        "p_value": _shown(test.p_value),
-        "p_floor": _shown(test.p_floor),
+        "shift": shown(location.estimate, panel.scale),
+        "shift_low": shown(location.low, panel.scale),
+        "shift_high": shown(location.high, panel.scale),
+        "shift_level": shown(location.level),
+        "u": shown(test.u),
+        "superiority": shown(test.u / (len(first) * len(second))),
+        "p_value": shown(test.p_value),
+        "p_floor": shown(test.p_floor),
         "method": f"Wilcoxon rank-sum of changes, {test.method}, mid-ranks; Hodges-Lehmann shift",
         "note": "no 95 % interval exists at these n" if location.level is None else None,
     }
     return row, test.p_value, test.p_floor
-
-
-def _adjust(
-    rows: list[dict[str, Any]], tests: list[tuple[str | None, Fraction | None, Fraction | None]]
-) -> None:
-    for family in dict.fromkeys(name for name, _, _ in tests if name is not None):
-        members = [at for at, (name, _, _) in enumerate(tests) if name == family]
-        p_values = [tests[at][1] for at in members]
-        adjusted = zip(members, holm(p_values), benjamini_hochberg(p_values), strict=True)
-        for at, p_holm, p_bh in adjusted:
-            p_floor = tests[at][2]
-            rows[at] |= {
-                "family": family,
-                "family_size": len(members),
-                "p_holm": _shown(p_holm),
-                "p_bh": _shown(p_bh),
-                "holm_floor": None if p_floor is None else _shown(holm_floor(p_floor, len(members))),
-            }
-
-
-def _shown(value: Fraction | None, scale: int = 1) -> float | None:
-    return None if value is None else float(value / scale)

@@ -14,8 +14,8 @@ import polars as pl
 from fm_platform.statistics import ENGINE_VERSION
 from fm_platform.statistics.effect_size import directions, rank_biserial
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
-from fm_platform.statistics.integers import median
-from fm_platform.statistics.multiplicity import benjamini_hochberg, holm, holm_floor
+from fm_platform.statistics.integers import median, shown
+from fm_platform.statistics.multiplicity import adjust_families
 from fm_platform.statistics.paired import PairedData, Pairs, later_visits
 from fm_platform.statistics.signed_rank import signed_rank
 
@@ -93,7 +93,7 @@ def symptom_change(
                 row, p_value, p_floor = _row(pairs, outcome["better"])
                 rows.append(row)
                 p_values.append((outcome["family"] if pairs.stratum is None else None, p_value, p_floor))
-    _adjust(rows, p_values)
+    adjust_families(rows, p_values)
     return pl.DataFrame(rows, schema=CHANGE_SCHEMA)
 
 
@@ -121,19 +121,19 @@ def _row(pairs: Pairs, better: Any) -> tuple[dict[str, Any], Fraction | None, Fr
         "n_zero": test.n_zero,
         "n_eff": test.n_eff,
         "n_tied_groups": test.n_tied_groups,
-        "median_baseline": _shown(median(pairs.base), pairs.scale),
-        "median_change": _shown(median(changes), pairs.scale),
-        "hl_estimate": _shown(location.estimate, pairs.scale),
-        "hl_low": _shown(location.low, pairs.scale),
-        "hl_high": _shown(location.high, pairs.scale),
-        "hl_level": _shown(location.level),
-        "w_plus": _shown(test.w_plus),
-        "w_minus": _shown(test.w_minus),
-        "p_value": _shown(test.p_value),
-        "p_floor": _shown(test.p_floor),
+        "median_baseline": shown(median(pairs.base), pairs.scale),
+        "median_change": shown(median(changes), pairs.scale),
+        "hl_estimate": shown(location.estimate, pairs.scale),
+        "hl_low": shown(location.low, pairs.scale),
+        "hl_high": shown(location.high, pairs.scale),
+        "hl_level": shown(location.level),
+        "w_plus": shown(test.w_plus),
+        "w_minus": shown(test.w_minus),
+        "p_value": shown(test.p_value),
+        "p_floor": shown(test.p_floor),
         "p_num": test.p_num,
         "p_den": test.p_den,
-        "rank_biserial": _shown(rank_biserial(test)),
+        "rank_biserial": shown(rank_biserial(test)),
         "method": f"{test.method}; Hodges-Lehmann, zeros kept",
         "note": _note(test.n_eff, location.level),
     }
@@ -147,26 +147,3 @@ def _note(n_eff: int, level: Fraction | None) -> str | None:
     if level is None:
         notes.append("no 95 % interval exists at this n")
     return "; ".join(notes) or None
-
-
-def _adjust(
-    rows: list[dict[str, Any]], p_values: list[tuple[str | None, Fraction | None, Fraction | None]]
-) -> None:
-    """Fill in the family columns."""
-    for family in dict.fromkeys(name for name, _, _ in p_values if name is not None):
-        members = [at for at, (name, _, _) in enumerate(p_values) if name == family]
-        own = [p_values[at][1] for at in members]
-        for at, p_holm, p_bh in zip(members, holm(own), benjamini_hochberg(own), strict=True):
-            p_floor = p_values[at][2]
-            rows[at] |= {
-                "family": family,
-                "family_size": len(members),
-                "p_holm": _shown(p_holm),
-                "p_bh": _shown(p_bh),
-                "holm_floor": None if p_floor is None else _shown(holm_floor(p_floor, len(members))),
-            }
-
-
-def _shown(value: Fraction | None, scale: int = 1) -> float | None:
-    """The double nearest to an exact value."""
-    return None if value is None else float(value / scale)

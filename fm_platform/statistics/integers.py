@@ -53,3 +53,8 @@ def median(values: Ints) -> Fraction | None:
     ordered = np.sort(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return Fraction(int(low) + int(high), 2)
+
+
+def shown(value: Fraction | None, scale: int = 1) -> float | None:
+    """The double nearest to an exact value; null stays null."""
+    return None if value is None else float(value / scale)

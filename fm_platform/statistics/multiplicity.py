@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
+
+from fm_platform.statistics.integers import shown
 
 
 def holm(p_values: Sequence[Fraction | None]) -> list[Fraction | None]:
@@ -48,3 +51,26 @@ def holm_floor(p_floor: Fraction, size: int) -> Fraction:
         size: Number of tests in the family.
     """
     return min(Fraction(1), size * p_floor)
+
+
+def adjust_families(
+    rows: Sequence[dict[str, Any]], tests: Sequence[tuple[str | None, Fraction | None, Fraction | None]]
+) -> None:
+    """Fill in the family columns of result rows: family, family_size, p_holm, p_bh, holm_floor.
+
+    Args:
+        rows: Result rows; those outside any family are left alone.
+        tests: Family, p-value and its floor of each row, in the order of the rows.
+    """
+    for family in dict.fromkeys(name for name, _, _ in tests if name is not None):
+        members = [at for at, (name, _, _) in enumerate(tests) if name == family]
+        own = [tests[at][1] for at in members]
+        for at, p_holm, p_bh in zip(members, holm(own), benjamini_hochberg(own), strict=True):
+            p_floor = tests[at][2]
+            rows[at] |= {
+                "family": family,
+                "family_size": len(members),
+                "p_holm": shown(p_holm),
+                "p_bh": shown(p_bh),
+                "holm_floor": None if p_floor is None else shown(holm_floor(p_floor, len(members))),
+            }

@@ -19,7 +19,7 @@ from fm_platform.statistics import ENGINE_VERSION
 from fm_platform.statistics import imputation as fill
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
 from fm_platform.statistics.imputation import Fill, Filled, Range
-from fm_platform.statistics.integers import Ints, median
+from fm_platform.statistics.integers import Ints, median, shown
 from fm_platform.statistics.panel import Panel, Panels
 from fm_platform.statistics.sign_tests import sign_test, smallest_p
 from fm_platform.statistics.signed_rank import Zero, signed_rank
@@ -146,13 +146,13 @@ def _signed_rank(filled: Filled, zero: Zero) -> dict[str, Any]:
     return {
         "n_zero": test.n_zero,
         "n_eff": test.n_eff,
-        "median_change": _shown(median(changes), filled.scale),
-        "hl_estimate": _shown(location.estimate, filled.scale),
-        "hl_low": _shown(location.low, filled.scale),
-        "hl_high": _shown(location.high, filled.scale),
-        "hl_level": _shown(location.level),
-        "p_value": _shown(test.p_value),
-        "p_floor": _shown(test.p_floor),
+        "median_change": shown(median(changes), filled.scale),
+        "hl_estimate": shown(location.estimate, filled.scale),
+        "hl_low": shown(location.low, filled.scale),
+        "hl_high": shown(location.high, filled.scale),
+        "hl_level": shown(location.level),
+        "p_value": shown(test.p_value),
+        "p_floor": shown(test.p_floor),
         "method": f"{test.method}; Hodges-Lehmann, zeros kept",
         "note": None if test.n_eff else "no change observed",
     }
@@ -164,9 +164,9 @@ def _sign_test(filled: Filled) -> dict[str, Any]:
     return {
         "n_zero": len(changes) - n_eff,
         "n_eff": n_eff,
-        "median_change": _shown(median(changes), filled.scale),
-        "p_value": _shown(sign_test(changes)),
-        "p_floor": _shown(smallest_p(n_eff)),
+        "median_change": shown(median(changes), filled.scale),
+        "p_value": shown(sign_test(changes)),
+        "p_floor": shown(smallest_p(n_eff)),
         "method": "sign test, exact, zeros dropped",
         "note": None if n_eff else "no change observed",
     }
@@ -182,10 +182,10 @@ def _leave_one_out(filled: Filled) -> dict[str, Any]:
     estimates = [_estimate(left) for left in rest]
     p_values = [signed_rank(left).p_value for left in rest]
     return {
-        "estimate_min": _shown(min(estimates), filled.scale),
-        "estimate_max": _shown(max(estimates), filled.scale),
-        "p_min": _shown(min(p_values)),
-        "p_max": _shown(max(p_values)),
+        "estimate_min": shown(min(estimates), filled.scale),
+        "estimate_max": shown(max(estimates), filled.scale),
+        "p_min": shown(min(p_values)),
+        "p_max": shown(max(p_values)),
         "method": "range of the Hodges-Lehmann estimate and of the signed-rank p, leaving out one patient",
     }
 
@@ -194,8 +194,3 @@ def _estimate(changes: Ints) -> Fraction:
     estimate = hodges_lehmann(changes).estimate
     assert estimate is not None
     return estimate
-
-
-def _shown(value: Fraction | None, scale: int = 1) -> float | None:
-    """The double nearest to an exact value."""
-    return None if value is None else float(value / scale)
