@@ -1,0 +1,127 @@
+"""``fm de``: differential expression without a study.
+
+Belongs here: options and printing. Does not belong here: anything a test or an asset would want to call.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from fm_platform.commands.options import FILE, json_option, pair
+
+if TYPE_CHECKING:
+    from fm_platform.expression.model import Mode
+    from fm_platform.expression.wald import Alternative
+
+
+@click.command()
+@click.argument("counts", type=click.Path(path_type=Path))
+@click.argument("samples", type=FILE)
+@click.option(
+    "--format", "count_format", default="auto", show_default=True, help="How the counts are delivered."
+)
+@click.option("--gene-id", help="The column of gene ids (default: the first).")
+@click.option("--tx2gene", type=FILE, help="kallisto, salmon: a table of transcript and gene ids.")
+@click.option(
+    "--strand",
+    type=click.Choice(["unstranded", "forward", "reverse"]),
+    help="STAR: which column (default: the one with most reads).",
+)
+@click.option("--lengths", type=FILE, help="nf-core's gene_counts: the gene_lengths table beside it.")
+@click.option("--row-id", "row_ids", multiple=True, help="Samples in rows: a column that names them.")
+@click.option("--layer", help="h5ad: the layer of counts (default: counts, else X).")
+@click.option("--design", required=True, help='A formula, e.g. "~ batch + condition".')
+@click.option("--contrast", required=True, metavar="VAR,LEVEL,REF", help="Which level against which.")
+@click.option("--alpha", default=0.1, show_default=True, help="Target FDR of independent filtering.")
+@click.option(
+    "--covariate", "covariates", multiple=True, help="A design variable that is a number, not a factor."
+)
+@click.option(
+    "--sample-id",
+    help="The sample sheet's column of sample names (default: the one that matches, else its first).",
+)
+@click.option(
+    "--reconcile",
+    type=click.Choice(["affix"]),
+    help="affix: match sample names that differ by a common prefix or suffix, one to one; the mapping is printed.",
+)
+@click.option(
+    "--subset", "subsets", multiple=True, metavar="VAR=LEVEL[,LEVEL]", help="Only samples with these levels."
+)
+@click.option("--shrink", type=click.Choice(["apeglm"]), help="Add log2FoldChange_shrunk.")
+@click.option(
+    "--mode",
+    type=click.Choice(["r_compat", "exact"]),
+    default="r_compat",
+    show_default=True,
+    help="r_compat: DESeq2's rules; exact: the same model at its true optima.",
+)
+@click.option("--lfc-threshold", default=0.0, show_default=True, help="Test against this log2 fold change.")
+@click.option(
+    "--alternative",
+    type=click.Choice(["greaterAbs", "lessAbs", "greater", "less"]),
+    default="greaterAbs",
+    show_default=True,
+    help="What is claimed about the fold change.",
+)
+@click.option(
+    "--lrt", metavar="REDUCED", help='Likelihood-ratio test against a smaller design, e.g. "~ batch".'
+)
+@click.option("-o", "--output", "out", type=FILE, required=True, help="The CSV to write.")
+@json_option
+def de(
+    counts: Path,
+    samples: Path,
+    count_format: str,
+    gene_id: str | None,
+    tx2gene: Path | None,
+    strand: Literal["unstranded", "forward", "reverse"] | None,
+    lengths: Path | None,
+    row_ids: tuple[str, ...],
+    layer: str | None,
+    design: str,
+    contrast: str,
+    alpha: float,
+    covariates: tuple[str, ...],
+    sample_id: str | None,
+    reconcile: str | None,
+    subsets: tuple[str, ...],
+    shrink: str | None,
+    mode: Mode,
+    lfc_threshold: float,
+    alternative: Alternative,
+    lrt: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Differential expression of any count matrix, no study needed."""
+    from fm_platform.expression.de import run_de
+    from fm_platform.sources.count_matrix import CountOptions
+    from fm_platform.terminal import de_as_json, print_de
+
+    summary = run_de(
+        counts,
+        samples,
+        design,
+        contrast,
+        alpha=alpha,
+        out=out,
+        format=count_format,
+        options=CountOptions(gene_id, tx2gene, strand, lengths, row_ids, layer),
+        sample_id=sample_id,
+        reconcile=reconcile,
+        shrink=shrink,
+        subset={
+            name: tuple(levels.split(",")) for name, levels in (pair(text, "--subset") for text in subsets)
+        },
+        mode=mode,
+        lfc_threshold=lfc_threshold,
+        alternative=alternative,
+        lrt=lrt,
+        covariates=covariates,
+        progress=lambda text: click.echo(text, err=True),
+    )
+    click.echo(de_as_json(summary)) if as_json else print_de(summary)
