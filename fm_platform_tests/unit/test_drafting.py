@@ -77,6 +77,57 @@ def test_a_drafted_redcap_study_can_be_refreshed(shared_data: Path, tmp_path: Pa
     assert subjects.height > 0
 
 
+def test_events_of_two_arms_are_drafted_as_one_visit_and_those_of_one_arm_as_unscheduled(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    place = shared_data / "redcap" / "longitudinal"
+    draft_redcap_study(tmp_path / "new", place / "data.csv", place / "dictionary.csv", place / "event.csv")
+    study = load_study(tmp_path / "new")
+    assert [(visit.id, visit.found_as, visit.baseline) for visit in study.visits] == [
+        ("enrollment", ("enrollment_arm_1", "enrollment_arm_2"), True),
+        ("final_visit", ("final_visit_arm_1", "final_visit_arm_2"), False),
+    ]
+    assert {"dose_1_arm_1", "first_dose_arm_2"} <= set(study.unscheduled)
+
+
+def test_numbers_of_a_redcap_form_are_drafted_as_outcomes(tmp_path: Path) -> None:
+    (tmp_path / "dictionary.csv").write_text(
+        "field_name,form_name,field_type,field_label,text_validation_type_or_show_slider_number,text_validation_min,"
+        "text_validation_max,identifier\n"
+        "rid,start,text,ID,,,,\npain,daily,text,Pain,integer,0,10,\nphone,daily,text,Phone,integer,,,y\n"
+        "weight,daily,text,Weight,number_comma_decimal,,,\nsame,daily,text,Same,integer,,,\nnote,daily,notes,Note,,,,\n"
+    )
+    (tmp_path / "data.csv").write_text(
+        "rid,redcap_event_name,pain,phone,weight,same,note\n"
+        '1,base_arm_1,7,5551,"61,5",1,a\n1,week_arm_1,3,5551,60,1,b\n2,base_arm_1,8,5552,80,1,\n'
+    )
+    draft_redcap_study(tmp_path / "new", tmp_path / "data.csv", tmp_path / "dictionary.csv")
+    study = load_study(tmp_path / "new")
+    assert {outcome.column: outcome.range for outcome in study.outcomes} == {
+        "daily.pain": (0, 10),
+        "daily.weight": (60, 80),
+    }
+    assert [visit.id for visit in study.visits] == ["base", "week"]
+    (measures,) = tables(tmp_path / "new", tmp_path / "home", "staging.stg_measures")
+    assert measures.height == 6
+
+
+def test_an_export_in_which_nothing_tells_subjects_apart_is_refused(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no column tells the subjects apart") as caught:
+        draft_study(tmp_path / "new", shared_data / "medicaldata" / "licorice_gargle.csv")
+    assert "subject_id" in caught.value.mend
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_column_of_distinct_codes_is_drafted_as_subject(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("preOp_sex,bmi,who,preOp_age\nf,20.1,x1,40\nf,20.2,x2,40\nm,20.3,x3,41\n")
+    draft_study(tmp_path / "new", tmp_path / "e.csv")
+    columns = load_study(tmp_path / "new").clinical["visits"].columns
+    assert columns == {"subject": ("who",), "sex": ("preOp_sex",), "age": ("preOp_age",)}
+
+
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="not empty"):
