@@ -260,6 +260,7 @@ class Session:
                 before=[*sources, *built.records],
                 source_rows=built.source_rows,
                 checks=checks,
+                memory=asset.memory,
             )
         )
         return outcomes
