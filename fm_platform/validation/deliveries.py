@@ -107,7 +107,7 @@ def changed_cells(
     changed = pl.concat(found)
     for frame in older if changed.height else ():
         known = _cells_long(con, source, names, frame)
-        delivered = [*_CELL, pl.col("new").str.strip_chars()]
+        delivered: list[str | pl.Expr] = [*_CELL, pl.col("new").str.strip_chars()]
         changed = changed.join(
             known, left_on=delivered, right_on=[*_CELL, "new"], how="anti", nulls_equal=True
         )
