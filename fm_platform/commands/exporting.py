@@ -1,0 +1,42 @@
+"""``fm export``: what leaves the home.
+
+Belongs here: options and printing of each form of export. Does not belong here: anything a test or an asset
+would want to call.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fm_platform.commands.options import FOLDER, json_option, place_options
+
+
+@click.group()
+def export() -> None:
+    """Take results out of the home, in forms that other programs read."""
+
+
+@export.command()
+@click.argument("names", nargs=-1, metavar="[SCHEMA.TABLE]...")
+@click.option("-o", "--out", type=FOLDER, required=True, help="The folder to write to.")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@place_options
+@json_option
+def tables(
+    names: tuple[str, ...], out: Path, form: str, study: Path | None, home: Path | None, as_json: bool
+) -> None:
+    """Write published tables as files, one each (default: the report's tables)."""
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+    from fm_platform.catalog.releases import release
+
+    catalog = build_catalog(study_folder(study, home))
+    released = release(catalog, home_of(catalog.study, home), names, out, form=form)
+    if as_json:
+        click.echo(json.dumps(released.as_json(), indent=1, ensure_ascii=False))
+        return
+    for table in released.tables:
+        click.echo(f"{table.table:<32} {table.rows:>7,} rows  {table.path}")
