@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,7 +153,7 @@ class Session:
         return result
 
     def _materialize(self, asset: Asset, force: bool) -> StepResult:
-        started = time.monotonic()
+        started, began = time.monotonic(), datetime.now(UTC)
         self._refuse_if_blocked(asset)
         before = self.history.materialized.get(asset.table)
         halves = blocked_halves(self.catalog.assets, self.history)
@@ -186,6 +187,7 @@ class Session:
             "fingerprint": parts.fingerprint,
             "parts": parts.as_json(),
             "half": asset.half,
+            "started": began.isoformat(timespec="microseconds"),
             "inputs_full": {
                 t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))
             },
