@@ -28,7 +28,8 @@ from fm_platform.expression.dispersion_search import maximise
 from fm_platform.expression.gene_arrays import Floats, sum_rows, weighted_rows
 from fm_platform.expression.irls import fit_glm, means
 from fm_platform.expression.normal import Normal
-from fm_platform.expression.shrinkage import OTHERS_SCALE, posterior_modes
+from fm_platform.expression.posterior import OTHERS_SCALE
+from fm_platform.expression.shrinkage import posterior_modes
 from fm_platform.expression.stages import Setting, leverages, r_gene_wise, r_shrunken
 from fm_platform.expression.trend import parametric
 from fm_platform.expression.wald import contrast as wald_contrast
