@@ -38,9 +38,8 @@ def main() -> None:
         stages = a_set.stages()
         if stages is not None:
             print(_stages_row(a_set.name, model, stages))
-    print(
-        "\n| synthetic set | dispersions | LFC | p | apeGLM LFC (relative) | apeGLM SE (relative) |\n|---|---|---|---|---|---|"
-    )
+    print("\n| synthetic set | dispersions | LFC | p | apeGLM LFC, relative | apeGLM SE, relative |")
+    print("|---|---|---|---|---|---|")
     for line in _synthetic(options.shared / "pydeseq2_r_oracle"):
         print(line)
     losses = "worst relative loss of exact | where R's rule loses more than 1e-9 | its worst"
