@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from fm_platform.catalog.memory import Memory
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.graph import Node
 from fm_platform.lineage.history import History
@@ -35,7 +36,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Step:
-    """What a builder is given."""
+    """What a builder is given. ``memory`` lasts as long as the run."""
 
     study: Study
     instruments: tuple[Instrument, ...]
@@ -44,6 +45,7 @@ class Step:
     blocked: Mapping[str, str]
     progress: Callable[[str], None]
     keep: Callable[[str, Path], Delivered]
+    memory: Memory = field(default_factory=Memory)
 
     def read(self, table: str) -> pl.DataFrame:
         """An input table."""

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
 from fm_platform.catalog.graph import Catalog
+from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
 from fm_platform.lineage.history import History, Materialized, as_state, fold
 from fm_platform.lineage.plan import (
@@ -106,6 +107,7 @@ class Session:
         self.on_step = on_step
         self.errors: list[tuple[str, Exception]] = []
         self.results: list[StepResult] = []
+        self._memory = Memory()
         self._seen = 0
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -182,6 +184,7 @@ class Session:
             blocked=blocked,
             progress=self.progress,
             keep=keep_file,
+            memory=self._memory,
         )
         facts: dict[str, Any] = {
             "fingerprint": parts.fingerprint,
