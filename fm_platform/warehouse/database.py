@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
-from fm_platform.warehouse.digest import frame_digest
+from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
@@ -120,8 +120,8 @@ class Warehouse:
         types = tuple(self.schema(table).items())
         columns = ", ".join(identifier(name) for name, _ in types)
         frame = self.query(f"SELECT {columns} FROM {relation(table)} ORDER BY {order_by(key)}")
-        own = [pair for pair in types if not pair[0].startswith("_")]
-        return TableDigests(frame.height, frame_digest(frame, own), frame_digest(frame, types), types)
+        value, full = both_digests(frame, types)
+        return TableDigests(frame.height, value, full, types)
 
     def records(self) -> list[LedgerRecord]:
         """The whole ledger, in order."""
