@@ -22,13 +22,13 @@ from fm_platform.validation.deliveries import changed_cells, lost_keys
 from fm_platform.validation.query_history import LIFE_COLUMNS, OPEN, RESOLVED, next_state
 from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame, queries_of_source
 from fm_platform.validation.raw_source import RawSource
-from fm_platform.warehouse.database import Memory
+from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
 
 QUERIES = "report.data_queries"
 COMPLETENESS = "report.completeness"
 SITE_FILE = "reports/data_queries.csv"
-LIFE = Memory(columns=LIFE_COLUMNS, state="state", past=RESOLVED)
+LIFE = Remembered(columns=LIFE_COLUMNS, state="state", past=RESOLVED)
 CLINICAL_RULES = (
     clinical_queries.pain_differs,
     clinical_queries.straight_lining,
@@ -121,7 +121,7 @@ def query_assets(study: Study) -> list[Asset]:
             build=build_queries,
             lineage={column.name: asked for column in described},
             columns=described,
-            memory=LIFE,
+            remembered=LIFE,
         ),
         Asset(
             table="files.data_queries",
