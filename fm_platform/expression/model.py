@@ -129,6 +129,8 @@ def fit_model(
     on_stage("log fold changes")
     block.coefficients(made)
     on_stage("outlier replacement")
+    made["replaced"] = np.zeros(len(block.live), dtype=bool)
+    made["silenced"] = np.zeros(len(block.live), dtype=bool)
     if options.replace_outliers:
         made = block.refit(made, trend, prior)
     return _assemble(made, block, len(counts), trend, prior)
@@ -178,9 +180,6 @@ class _Genes:
 
     def refit(self, made: Columns, trend: Trend, prior: PriorWidth) -> Columns:
         """Replace marked counts in cells of 7 or more and fit those genes again; trend and prior stay."""
-        n_genes = self.counts.shape[1]
-        made["replaced"] = np.zeros(n_genes, dtype=bool)
-        made["silenced"] = np.zeros(n_genes, dtype=bool)
         replaceable = cooks.replicated(self.setting.normal, cooks.REPLACE_REPLICATES)
         marked = np.flatnonzero(made["suspicious"].any(axis=0)) if replaceable.any() else np.zeros(0, int)
         if not len(marked):

@@ -39,7 +39,9 @@ class Normal:
         self.members = [np.flatnonzero(self.cell_of == cell) for cell in range(len(seen))]
         self.cells = np.ascontiguousarray(self.design[[rows[0] for rows in self.members]])
         linked = (self.cells != 0).T.astype(float) @ (self.cells != 0).astype(float) > 0
-        self.pseudo_inverse = _without_dust(np.linalg.pinv(self.design))[:, [rows[0] for rows in self.members]]
+        self.pseudo_inverse = _without_dust(np.linalg.pinv(self.design))[
+            :, [rows[0] for rows in self.members]
+        ]
         self._runs = [_as_run(rows) for rows in self.members]
         self.order = _minimum_degree(linked)
         self._below, entries = _fill(linked, self.order)
