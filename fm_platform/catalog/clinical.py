@@ -12,7 +12,7 @@ import polars as pl
 from fm_platform.catalog.analyses import analysis_assets
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.clinical_marts import clinical_marts
-from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
@@ -29,10 +29,11 @@ from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
 from fm_platform.validation.checks import check_declarations
-from fm_platform.validation.columns import declared_columns, require_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import columns_of_source
 from fm_platform.validation.deliveries import NOTHING_LOST, lost_keys, nothing_lost
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
+from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
@@ -101,7 +102,7 @@ def build_raw(step: Step, source: str) -> Built:
     require_columns(step.study, step.instruments, source, table.columns, file=name)
     kept = step.keep(source, path)
     return Built(
-        rows=table.frame,
+        rows=with_optional_items(table.frame, optional_columns(step.study, step.instruments, source)),
         source_rows=source_rows(
             source, table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
         ),

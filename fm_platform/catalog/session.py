@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
 from fm_platform.catalog.graph import Catalog
+from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
 from fm_platform.lineage.history import History, Materialized, as_state, fold
 from fm_platform.lineage.plan import (
@@ -105,6 +107,7 @@ class Session:
         self.on_step = on_step
         self.errors: list[tuple[str, Exception]] = []
         self.results: list[StepResult] = []
+        self._memory = Memory()
         self._seen = 0
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -152,7 +155,7 @@ class Session:
         return result
 
     def _materialize(self, asset: Asset, force: bool) -> StepResult:
-        started = time.monotonic()
+        started, began = time.monotonic(), datetime.now(UTC)
         self._refuse_if_blocked(asset)
         before = self.history.materialized.get(asset.table)
         halves = blocked_halves(self.catalog.assets, self.history)
@@ -181,11 +184,13 @@ class Session:
             blocked=blocked,
             progress=self.progress,
             keep=keep_file,
+            memory=self._memory,
         )
         facts: dict[str, Any] = {
             "fingerprint": parts.fingerprint,
             "parts": parts.as_json(),
             "half": asset.half,
+            "started": began.isoformat(timespec="microseconds"),
             "inputs_full": {
                 t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))
             },
@@ -260,6 +265,7 @@ class Session:
                 before=[*sources, *built.records],
                 source_rows=built.source_rows,
                 checks=checks,
+                memory=asset.memory,
             )
         )
         return outcomes

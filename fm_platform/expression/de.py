@@ -11,7 +11,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from pydantic import ValidationError
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.compare import Hypothesis
 from fm_platform.expression.contrasts import plan_contrast
-from fm_platform.expression.engine import run_contrast
+from fm_platform.expression.engine import DeEngine
 from fm_platform.expression.model import Mode, Options
-from fm_platform.expression.offsets import LENGTHS_USED, normalization_factors
 from fm_platform.expression.reduced import reduced_design
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
+from fm_platform.expression.run import run_plan
 from fm_platform.expression.samples import resolve_samples
 from fm_platform.expression.wald import Alternative
 from fm_platform.sources.count_matrix import CountOptions
@@ -155,20 +155,15 @@ def run_de(
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
     plan = plan_contrast(resolved.frame, declared)
     reduced = reduced_design(resolved.frame, plan, lrt) if lrt is not None else None
-    settings = Options(mode=mode)
-    if matrix.lengths is not None:
-        settings = replace(settings, factors=normalization_factors(matrix.counts, matrix.lengths, plan))
-    result = run_contrast(
+    result = run_plan(
         matrix.counts,
+        matrix.lengths,
         matrix.gene_ids,
         plan,
+        engine=DeEngine(on_stage=tell, options=Options(mode=mode)),
         shrink=shrink,
-        on_stage=tell,
-        options=settings,
         hypothesis=Hypothesis(threshold=lfc_threshold, alternative=alternative, reduced=reduced),
     )
-    if matrix.lengths is not None:
-        result = replace(result, notes=(*result.notes, LENGTHS_USED))
     tell(f"writing {out}")
     _write_csv(result.frame, out)
     assert plan.design is not None, "only a contrast known from earlier deliveries is ever skipped"

@@ -85,6 +85,7 @@ def build_design(
     *,
     reference: Mapping[str, str] | None = None,
     covariates: Collection[str] = (),
+    replicated: bool = True,
 ) -> Design:
     """Build the design matrix of a set of samples and refuse one that cannot be fitted.
 
@@ -93,6 +94,7 @@ def build_design(
         formula: E.g. ``~ type + condition``.
         reference: Reference level per factor; for the others it is the first in alphabetical order.
         covariates: Variables that are numbers. All others are factors, numeric-looking or not.
+        replicated: Whether a residual degree of freedom is needed; a mere description needs none.
 
     Raises:
         InputError: A variable is unknown, has gaps, one level only or no numbers; or the matrix is
@@ -128,7 +130,7 @@ def build_design(
         notes=tuple(notes),
         _coded=coded,
     )
-    if design.residual_df < 1:
+    if replicated and design.residual_df < 1:
         raise InputError(
             f"design {parsed.text!r} has {len(design.columns)} columns for {design.matrix.shape[0]} samples: "
             "no replication is left to estimate the spread from",
