@@ -38,7 +38,8 @@ def main() -> None:
         stages = a_set.stages()
         if stages is not None:
             print(_stages_row(a_set.name, model, stages))
-    print("\n| synthetic set | dispersions | LFC | p | apeGLM LFC | apeGLM SE |\n|---|---|---|---|---|---|")
+    print("\n| synthetic set | dispersions | LFC | p | apeGLM LFC, relative | apeGLM SE, relative |")
+    print("|---|---|---|---|---|---|")
     for line in _synthetic(options.shared / "pydeseq2_r_oracle"):
         print(line)
     losses = "worst relative loss of exact | where R's rule loses more than 1e-9 | its worst"
@@ -130,9 +131,8 @@ def _synthetic(folder: Path) -> list[str]:
             assert tested.shrunk is not None
             assert tested.shrunk_se is not None
             s = frozen(shrunken)
-            off = np.abs(tested.shrunk - column(s, "log2FoldChange"))
-            cells.append(f"{off.max():.1e} (of its SE: {(off / column(s, 'lfcSE')).max():.1e})")
-            cells.append(f"{np.abs(tested.shrunk_se / column(s, 'lfcSE') - 1).max():.1e} relative")
+            cells.append(f"{np.abs(tested.shrunk / column(s, 'log2FoldChange') - 1).max():.1e}")
+            cells.append(f"{np.abs(tested.shrunk_se / column(s, 'lfcSE') - 1).max():.1e}")
         else:
             cells += ["-", "-"]
         rows.append(f"| {name} | {' | '.join(cells)} |")

@@ -392,6 +392,7 @@ class Study(_Section):
     privacy: Privacy = Privacy()
     gene_sets: Texts = ()
     gate: Gate = Gate()
+    keep_snapshots: int = Field(default=20, ge=1)
     schedule: Schedule = Schedule()
 
     _folder: Path = PrivateAttr(default=Path("."))

@@ -19,7 +19,7 @@ from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.sql.model import SqlModel
 from fm_platform.study import Study
-from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.database import Remembered, Warehouse
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
 
 Checks = Callable[[], Sequence[CheckOutcome]]
@@ -83,7 +83,10 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Asset(Node):
-    """A node of the graph with all that is needed to show and to make it."""
+    """A node of the graph with all that is needed to show and to make it.
+
+    ``remembered`` names what the table remembers of earlier deliveries, which its value digest leaves out.
+    """
 
     description: str
     group: str
@@ -94,6 +97,7 @@ class Asset(Node):
     checks: tuple[CheckDeclaration, ...] = ()
     build: Callable[[Step], Built]
     model: SqlModel | None = None
+    remembered: Remembered | None = None
 
 
 def direct(table: str, *columns: str, how: str = "TRANSFORMATION") -> tuple[ColumnInput, ...]:

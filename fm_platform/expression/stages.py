@@ -25,7 +25,7 @@ from fm_platform.expression.dispersion import (
     rough_dispersions,
 )
 from fm_platform.expression.dispersion_search import MAX_STEPS, ascend, maximise, search_grid
-from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows, weighted_rows
+from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows
 from fm_platform.expression.irls import RIDGE, fit_glm, means
 from fm_platform.expression.normal import Normal
 
@@ -67,7 +67,7 @@ def gene_wise(counts: Floats, own: Floats | None, setting: Setting) -> Columns:
     normed = counts / factors
     mean = sum_rows(normed) / n_samples
     variance = sum_rows((normed - mean) ** 2) / (n_samples - 1)
-    fitted = weighted_rows(normal.hat, normed)
+    fitted = normal.spread(normal.predict(normal.least_squares(normed)))
     highest = max_dispersion(n_samples)
     begin = np.minimum(
         rough_dispersions(normed, fitted, n_columns),
