@@ -10,6 +10,7 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indir
 from fm_platform.catalog.expression_fits import fit_assets
 from fm_platform.catalog.expression_genes import gene_assets
 from fm_platform.catalog.expression_inputs import input_assets
+from fm_platform.catalog.expression_stability import stability_assets
 from fm_platform.expression.counts import expression_counts
 from fm_platform.expression.tables import expression_samples
 from fm_platform.lineage.code import code_version
@@ -21,7 +22,8 @@ SAMPLES = "expression.samples"
 
 def expression_assets(study: Study) -> list[Asset]:
     """Every expression asset of a study, but for its report table."""
-    return [*input_assets(study), _samples(), _counts(), *gene_assets(study), *fit_assets(study)]
+    contrast_assets = [*stability_assets(study), *fit_assets(study)]
+    return [*input_assets(study), _samples(), _counts(), *gene_assets(study), *contrast_assets]
 
 
 def _samples() -> Asset:
