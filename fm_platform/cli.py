@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
@@ -67,5 +68,19 @@ def fm() -> None:
     """A study's clinical and expression data, validated, analysed and traceable to the delivered line."""
 
 
-for _command in (refresh, status, query, queries, accept, explain, verify, snapshots, lock, de, init, dev):
+for _command in (
+    refresh,
+    status,
+    query,
+    queries,
+    accept,
+    explain,
+    verify,
+    snapshots,
+    lock,
+    diff,
+    de,
+    init,
+    dev,
+):
     fm.add_command(_command)

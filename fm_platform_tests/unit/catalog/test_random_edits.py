@@ -1,7 +1,7 @@
 """A thousand random edits of a home, one at a time: verify reports every one, and nothing when there is none.
 
-Files that are recorded by their bytes (stored sources, published warehouse, snapshots, reports) lose or change one byte;
-work tables, the origin of rows and the ledger have one value changed. Every edit is undone before the next.
+Files that are recorded by their bytes (stored sources, published warehouse, snapshots, reports) lose, change or repeat
+one byte; work tables, the origin of rows and the ledger have one value changed. Every edit is undone before the next.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from fm_platform.catalog.locking import lock_snapshot
-from fm_platform.lineage.verify import Verification, verify, verify_open
+from fm_platform.lineage.verify import Verification, verify_open
 from fm_platform.warehouse.database import TableWrite, Warehouse, open_warehouse
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import identifier, relation
