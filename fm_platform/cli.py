@@ -16,6 +16,7 @@ from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
+from fm_platform.commands.lineage import lineage
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
 from fm_platform.commands.serving import dev
@@ -79,6 +80,7 @@ for _command in (
     snapshots,
     lock,
     diff,
+    lineage,
     de,
     init,
     dev,

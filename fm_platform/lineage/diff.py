@@ -257,7 +257,7 @@ class _Comparison:
                 "SELECT n, status, changed, old, new, coalesce(reasons, []) AS reasons FROM "
                 f"(SELECT * FROM {changed.rows} {among} ORDER BY n {limit}) LEFT JOIN "
                 f"(SELECT n, list_sort(list_distinct(list(reason))) AS reasons FROM {changed.why} GROUP BY n) "
-                "USING (n) "
+                "USING (n) ORDER BY n"
             )
             .pl()
             .to_dicts()

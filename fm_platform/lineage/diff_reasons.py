@@ -58,7 +58,11 @@ class Reasons:
     def local(self, records: Records, table: str) -> list[int]:
         """What differs between the two materializations of a table, apart from its inputs."""
         old, new = records.made["a"][table], records.made["b"][table]
-        found = [self._study(change, table) for change in study_changes(records, old, new)]
+        found = [
+            self._study(change, table)
+            for change in study_changes(records, old, new)
+            if not change.descriptive or _shows_labels(table, new)
+        ]
         found += self._code(table, old, new)
         before, after = (made.body["parts"].get("extra", {}).get("decisions") for made in (old, new))
         if before != after:
@@ -117,6 +121,13 @@ class Reasons:
             facts = {"files": list(change.files), **({} if change.files else {"table": table})}
             found.append(self.add("code", text, facts, table))
         return found
+
+
+def _shows_labels(table: str, made: Made) -> bool:
+    """Whether what is only a label can act on a table by itself."""
+    return table.split(".", maxsplit=1)[0] in ("study", "report") or any(
+        "label" in name for name, _ in made.body["columns"]
+    )
 
 
 def _place(place: tuple[str, int, str] | None) -> dict[str, Any] | None:

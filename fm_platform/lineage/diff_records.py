@@ -132,6 +132,11 @@ class StudyChange:
     old_line: int | None = None
     new_line: int | None = None
 
+    @property
+    def descriptive(self) -> bool:
+        """Whether the key only says how something is called."""
+        return self.key.startswith("labels.") or self.key.rpartition(".")[2] in ("label", "title")
+
 
 def study_changes(records: Records, old: Made, new: Made) -> list[StudyChange]:
     """The keys of study.yaml that differ, among those that the table depends on."""
