@@ -167,3 +167,27 @@ def test_the_redcap_project_round_trips(tmp_path: Path) -> None:
     assert {row[:4]: row[4] for row in answers.drop("_row_ids").rows()} == expected
     assert quarantined.is_empty()
     assert subjects.select("sex", "stratum", "in_population").row(0) == ("female", "primary", True)
+
+
+def test_boxes_that_nobody_saw_leave_the_wpi_open_and_a_complete_form_says_none(tmp_path: Path) -> None:
+    """REDCap exports 0 for every box either way; the form's status, or a tick at "none of these", tells them apart."""
+    folder = tmp_path / "study"
+    write_redcap_project(folder)
+    dictionary = read_dictionary(folder / "redcap" / "dictionary.csv", "dictionary.csv")
+    fields = [column.name for form in dictionary.forms for column in dictionary.columns_of(form)]
+
+    def row(record: str, none: str, status: str) -> dict[str, str]:
+        boxes = {name: "0" for name in fields if "___" in name}
+        about = {"study_group": "fibromyalgia", "acr2016_date": "2024-01-02", "demographics_complete": "2"}
+        answer = {"acr2016_wpi___none": none, "acr2016_complete": status}
+        return {"record_id": record, "redcap_event_name": "baseline_arm_1", **boxes, **about, **answer}
+
+    with (folder / "redcap" / "export_2024-04-01.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, ["record_id", "redcap_event_name", *fields], restval="")
+        writer.writeheader()
+        writer.writerows([row("1", "0", "0"), row("2", "0", "2"), row("3", "1", "0")])
+    (scores,) = tables(folder, tmp_path / "home", "staging.stg_instrument_scores")
+    wpi = scores.filter(pl.col("score_id").str.contains("acr2016.wpi"))
+    found = {(row["subject_id"], row["score_id"]): row["value"] for row in wpi.to_dicts()}
+    assert [found["1", f"acr2016.{name}"] for name in ("wpi", "wpi_min", "wpi_max")] == [None, 0, 19]
+    assert [found[record, "acr2016.wpi"] for record in ("2", "3")] == [0, 0]
