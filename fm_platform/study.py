@@ -294,11 +294,16 @@ class SamplesSource(_Section):
 
 
 class ExpressionSource(_Section):
-    """The expression half: counts and their sample sheet."""
+    """The expression half: counts and their sample sheet.
+
+    ``stability`` says whether contrasts are fitted again without one sample after the other; by default they are where
+    that takes seconds.
+    """
 
     counts: CountsSource
     samples: SamplesSource
     genes: GenesSource | None = None
+    stability: bool | None = None
 
 
 class Contrast(_Section):
@@ -387,6 +392,7 @@ class Study(_Section):
     privacy: Privacy = Privacy()
     gene_sets: Texts = ()
     gate: Gate = Gate()
+    keep_snapshots: int = Field(default=20, ge=1)
     schedule: Schedule = Schedule()
 
     _folder: Path = PrivateAttr(default=Path("."))

@@ -6,7 +6,7 @@ Belongs here: frozen shapes. Does not belong here: any particular asset, or runn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.sql.model import SqlModel
 from fm_platform.study import Study
-from fm_platform.warehouse.database import Memory, Warehouse
+from fm_platform.warehouse.database import Remembered, Warehouse
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
 
 Checks = Callable[[], Sequence[CheckOutcome]]
@@ -85,7 +85,7 @@ class Built:
 class Asset(Node):
     """A node of the graph with all that is needed to show and to make it.
 
-    ``memory`` names what the table remembers of earlier deliveries, which its value digest leaves out.
+    ``remembered`` names what the table remembers of earlier deliveries, which its value digest leaves out.
     """
 
     description: str
@@ -97,7 +97,7 @@ class Asset(Node):
     checks: tuple[CheckDeclaration, ...] = ()
     build: Callable[[Step], Built]
     model: SqlModel | None = None
-    memory: Memory | None = None
+    remembered: Remembered | None = None
 
 
 def direct(table: str, *columns: str, how: str = "TRANSFORMATION") -> tuple[ColumnInput, ...]:
@@ -113,3 +113,8 @@ def indirect(table: str, *columns: str, how: str = "FILTER") -> tuple[ColumnInpu
 def columns(**descriptions: str) -> tuple[Column, ...]:
     """Columns with their meaning, in order."""
     return tuple(Column(name, text) for name, text in descriptions.items())
+
+
+def constants(described: tuple[Column, ...], **sources: str) -> tuple[Column, ...]:
+    """The same columns, some declared constant, with where their values come from instead of an input."""
+    return tuple(replace(column, constant=sources.get(column.name, "")) for column in described)

@@ -6,6 +6,7 @@ Belongs here: which clinical tables a study has and which function makes each. D
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
-from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.models import model_asset, model_cache, models_folder
 from fm_platform.catalog.privacy import privacy_assets
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
@@ -44,14 +45,16 @@ SCORES = "staging.stg_instrument_scores"
 GATE_KEYS = ("clinical", "gate", "instruments", "outcomes", "population", "strata", "unscheduled", "visits")
 
 
-def clinical_assets(study: Study, instruments: tuple[Instrument, ...]) -> list[Asset]:
+def clinical_assets(
+    study: Study, instruments: tuple[Instrument, ...], models: Path | None = None
+) -> list[Asset]:
     """Every clinical asset of a study, but for its report tables."""
     assets: list[Asset] = []
     for source in study.clinical:
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     second = score_model(study, instruments)
     generated = [*staging_models(study, instruments), *([second] if second else [])]
-    for model in load_models(models_folder(), generated):
+    for model in load_models(models or models_folder(), generated, model_cache()):
         assets.append(model_asset(model, half="clinical", group=model.schema))
     assets += [
         _scores(study, checked=second is not None),

@@ -34,6 +34,7 @@ COUNTS = "expression.counts"
 SAMPLES = "expression.samples"
 RESULTS = "expression.de_results"
 CONTRASTS = "expression.contrasts"
+STABILITY = "expression.stability"
 ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
@@ -44,7 +45,12 @@ def fit_assets(study: Study) -> list[Asset]:
     if not study.contrasts:
         return []
     own = [_fit(contrast.id) for contrast in study.contrasts]
-    return [*own, *_united([asset.table for asset in own]), _contrasts()]
+    return [*own, *_united([asset.table for asset in own]), _contrasts(has_stability(study))]
+
+
+def has_stability(study: Study) -> bool:
+    """Whether contrasts have leave-one-out refits."""
+    return bool(study.contrasts) and study.expression is not None and study.expression.stability is not False
 
 
 def fit_table_name(contrast: str) -> str:
@@ -192,34 +198,34 @@ def build_union(step: Step, tables: list[str], taken: Mapping[str, str], present
     return Built(rows=" UNION ALL ".join(f"SELECT {chosen} FROM {relation(table)}{rows}" for table in tables))
 
 
-def _contrasts() -> Asset:
+def _contrasts(stability: bool) -> Asset:
     counted = direct(RESULTS, "contrast", "pvalue", "padj", "log2_fold_change", how="AGGREGATION")
+    refitted = direct(STABILITY, "n_refits", "n_called", how="AGGREGATION") if stability else ()
     repeated = {name: name for name in ("contrast", "engine", "engine_version")} | {"notes": "fit_notes"}
-    lineage = {
-        column.name: counted
-        if column.name in ("n_genes", "n_tested", "n_significant", "n_up", "n_down")
-        else direct(RESULTS, repeated[column.name], how="IDENTITY")
-        if column.name in repeated
-        else direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
-        for column in CONTRAST_COLUMNS
+    own = {
+        **dict.fromkeys(("n_genes", "n_tested", "n_significant", "n_up", "n_down"), counted),
+        **dict.fromkeys(("n_refits", "n_stable"), refitted),
+        **{name: direct(RESULTS, source, how="IDENTITY") for name, source in repeated.items()},
     }
+    sampled = direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
     return Asset(
         table=CONTRASTS,
         description="Every declared contrast: design, samples, status and how many genes it calls.",
         group="expression",
         kinds=("polars", "duckdb"),
         half="expression",
-        inputs=(SAMPLES, RESULTS),
+        inputs=(SAMPLES, RESULTS, *([STABILITY] if stability else [])),
         key=("contrast",),
         study_keys=("contrasts",),
         code_version=code_version(build_contrasts),
-        build=build_contrasts,
-        lineage=lineage,
+        build=partial(build_contrasts, stability=stability),
+        lineage={column.name: own.get(column.name, sampled) for column in CONTRAST_COLUMNS},
         columns=CONTRAST_COLUMNS,
     )
 
 
-def build_contrasts(step: Step) -> Built:
+def build_contrasts(step: Step, stability: bool) -> Built:
     """``expression.contrasts``."""
     plans = plans_of(step)
-    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS))))
+    refits = step.read(STABILITY) if stability else None
+    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS)), refits))

@@ -111,13 +111,16 @@ def plan_contrast(
     at_level = tuple(index for index, value in enumerate(found) if value == contrast.level)
     at_reference = tuple(index for index, value in enumerate(found) if value == contrast.reference)
     unreplicated = len(at_level) == len(at_reference) == 1
-    design = build_design(
-        kept,
-        contrast.design,
-        reference={contrast.variable: contrast.reference},
-        covariates=contrast.covariates,
-        replicated=not unreplicated,
-    )
+    try:
+        design = build_design(
+            kept,
+            contrast.design,
+            reference={contrast.variable: contrast.reference},
+            covariates=contrast.covariates,
+            replicated=not unreplicated,
+        )
+    except InputError as error:
+        raise _with_orphans(error, kept, contrast, column) from None
     design = _with_pairing_advice(design, kept, contrast, column)
     reasons = [UNREPLICATED] if unreplicated else _doubts(kept, design, len(at_level), len(at_reference))
     return ContrastPlan(
@@ -230,6 +233,14 @@ def _with_pairing_advice(design: Design, kept: pl.DataFrame, contrast: Contrast,
     pairing = find_pairs(kept, column, contrast.level, contrast.reference)
     said = advice(pairing, subject_in_design=not _repeated_subjects(kept, design))
     return design if said is None else replace(design, notes=(*design.notes, said))
+
+
+def _with_orphans(error: InputError, kept: pl.DataFrame, contrast: Contrast, column: str) -> InputError:
+    """The refusal of a design, with who lacks a pair where the samples are pairs in part."""
+    said = advice(find_pairs(kept, column, contrast.level, contrast.reference), subject_in_design=True)
+    if said is None:
+        return error
+    return InputError(error.message, file=error.file, line=error.line, mend=f"{error.mend}. {said}")
 
 
 def _repeated_subjects(kept: pl.DataFrame, design: Design) -> list[str]:

@@ -39,6 +39,8 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "n_significant": pl.Int32,
     "n_up": pl.Int32,
     "n_down": pl.Int32,
+    "n_refits": pl.Int32,
+    "n_stable": pl.Int32,
     "engine": pl.String,
     "engine_version": pl.String,
     "samples": _TEXTS,
@@ -84,15 +86,32 @@ def expression_samples(
     )
 
 
-def contrasts_table(plans: Sequence[ContrastPlan], results: Mapping[str, DeResult]) -> pl.DataFrame:
+def contrasts_table(
+    plans: Sequence[ContrastPlan], results: Mapping[str, DeResult], stability: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """``expression.contrasts``: one row per declared contrast, skipped ones included.
 
     Args:
         plans: In the order of study.yaml.
         results: By contrast id; none for skipped contrasts.
+        stability: ``expression.stability``, or None.
     """
     rows = [_contrast_row(plan, results.get(plan.contrast.id)) for plan in plans]
-    return pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
+    made = pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
+    if stability is None:
+        return made
+    refitted = (
+        stability.filter(pl.col("n_refits") > 0)
+        .group_by("contrast")
+        .agg(
+            n_refits=pl.col("n_refits").max(),
+            n_stable=(pl.col("n_called") == pl.col("n_refits")).sum().cast(pl.Int32),
+        )
+    )
+    joined = made.drop("n_refits", "n_stable").join(
+        refitted, on="contrast", how="left", maintain_order="left"
+    )
+    return joined.select(list(CONTRAST_TYPES))
 
 
 def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, object]:

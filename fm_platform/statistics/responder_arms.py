@@ -83,7 +83,7 @@ def _row(
     both = group.filter(pl.col("arm").is_in([arm, reference]))
     missing = pl.col("status") == MISSING
     judged = both.filter(pl.col("responded").is_not_null() | (missing if denominator == NRI else False))
-    counts = {}
+    counts: dict[str, int] = {}
     for side, name in (("arm", arm), ("reference", reference)):
         own = judged.filter(pl.col("arm") == name)
         counts |= {f"n_{side}": own.height, f"responders_{side}": int(own["responded"].sum())}

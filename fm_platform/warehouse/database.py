@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
-from fm_platform.warehouse.digest import frame_digest
+from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
@@ -51,7 +51,7 @@ class TableDigests:
 
 
 @dataclass(frozen=True)
-class Memory:
+class Remembered:
     """What a table remembers of earlier deliveries. Its value digest leaves this out: equal data, equal digest.
 
     Attributes:
@@ -81,7 +81,7 @@ class TableWrite:
         before: Records that belong before the materialization (sources, quarantine decisions).
         source_rows: Where raw rows came from: source, _row_id, file_sha256, path, line.
         checks: Run on the written table inside the transaction.
-        memory: What the value digest leaves out.
+        remembered: What the value digest leaves out.
     """
 
     table: str
@@ -91,7 +91,7 @@ class TableWrite:
     before: Sequence[tuple[str, Mapping[str, Any]]] = ()
     source_rows: pl.DataFrame | None = None
     checks: Callable[[TableDigests], Sequence[CheckOutcome]] = field(default=lambda _: ())
-    memory: Memory | None = None
+    remembered: Remembered | None = None
 
 
 class Warehouse:
@@ -136,23 +136,23 @@ class Warehouse:
         """Column names and DuckDB types, in order."""
         return {row[0]: row[1] for row in self.connection.sql(f"DESCRIBE {relation(table)}").fetchall()}
 
-    def digests(self, table: str, key: Sequence[str], memory: Memory | None = None) -> TableDigests:
+    def digests(self, table: str, key: Sequence[str], remembered: Remembered | None = None) -> TableDigests:
         """Both digests of a table as it is stored now.
 
         Args:
             table: The table.
             key: The columns it is sorted by.
-            memory: What the value digest leaves out.
+            remembered: What the value digest leaves out.
         """
         types = tuple(self.schema(table).items())
         columns = ", ".join(identifier(name) for name, _ in types)
         frame = self.query(f"SELECT {columns} FROM {relation(table)} ORDER BY {order_by(key)}")
-        own = [pair for pair in types if not pair[0].startswith("_")]
-        present = frame
-        if memory is not None:
-            own = [pair for pair in own if pair[0] not in memory.columns]
-            present = frame.filter(pl.col(memory.state).ne_missing(memory.past))
-        return TableDigests(frame.height, frame_digest(present, own), frame_digest(frame, types), types)
+        value, full = both_digests(frame, types)
+        if remembered is not None:
+            own = [pair for pair in types if not (pair[0].startswith("_") or pair[0] in remembered.columns)]
+            present = frame.filter(pl.col(remembered.state).ne_missing(remembered.past))
+            value = frame_digest(present, own)
+        return TableDigests(frame.height, value, full, types)
 
     def records(self) -> list[LedgerRecord]:
         """The whole ledger, in order."""
@@ -211,11 +211,11 @@ class Warehouse:
         with self.transaction():
             self._replace(write.table, write.rows)
             self._require_unique(write.table, write.key)
-            digests = self.digests(write.table, write.key, write.memory)
+            digests = self.digests(write.table, write.key, write.remembered)
             outcomes = tuple(write.checks(digests))
             facts = dict(write.facts)
-            if write.memory is not None:
-                facts["memory"] = write.memory.as_json()
+            if write.remembered is not None:
+                facts["remembered"] = write.remembered.as_json()
             if write.source_rows is not None:
                 facts["row_sources"] = sorted(write.source_rows["source"].unique().to_list())
                 facts["source_rows_digest"] = self._replace_source_rows(
