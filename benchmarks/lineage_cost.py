@@ -104,8 +104,8 @@ STORED = {
         "insert into ids select i, row_number() over () + (select count(*) from ids) from"
         " (select distinct unnest(_row_ids) as i from frame) anti join ids on _row_id = i",
         "create table t{n} as with f as (select *, row_number() over () as r from frame)"
-        " select f.* exclude (_row_ids, r), s.numbers from f left join (select r, list(number order by number) as numbers"
-        " from (select r, unnest(_row_ids) as i from f) join ids on _row_id = i group by r) as s using (r)",
+        " select f.* exclude (_row_ids, r), s.numbers from f left join (select r, list(number order by number)"
+        " as numbers from (select r, unnest(_row_ids) as i from f) join ids on _row_id = i group by r) as s using (r)",
     ],
     "a number, sets in one table": [
         "create table if not exists sets (ids varchar[], number bigint)",

@@ -58,6 +58,21 @@ def read_yaml(path: Path, *, display: str | None = None) -> YamlDocument:
         ) from None
     except (UnicodeDecodeError, IsADirectoryError):
         raise InputError("not a UTF-8 text file", file=name, mend="save it as UTF-8 text") from None
+    return parse_yaml(text, path, display=name)
+
+
+def parse_yaml(text: str, path: Path, *, display: str | None = None) -> YamlDocument:
+    """Read the text of a YAML file.
+
+    Args:
+        text: What the file says.
+        path: The file.
+        display: The name that error messages use (default: the path).
+
+    Raises:
+        InputError: The text is not YAML, or repeats a key.
+    """
+    name = display or str(path)
     try:
         node = _composed(text)
     except yaml.YAMLError as error:

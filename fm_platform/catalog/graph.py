@@ -23,6 +23,7 @@ from fm_platform.catalog.queries import query_assets
 from fm_platform.catalog.reports import report_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
+from fm_platform.lineage.code import CodeVersion
 from fm_platform.lineage.graph import in_order
 from fm_platform.sources.redcap_forms import expand_redcap
 from fm_platform.study import Study, load_study
@@ -51,8 +52,12 @@ class Catalog:
         return [self.assets[node.table] for node in in_order(self.assets.values())]
 
 
-def build_catalog(study_folder: Path) -> Catalog:
+def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     """The catalog of the study in a folder.
+
+    Args:
+        study_folder: The folder with study.yaml.
+        models: The folder of SQL models (default: the platform's own).
 
     Raises:
         InputError: study.yaml, an instrument file or a SQL model is wrong, or a column leads to no source.
@@ -62,7 +67,7 @@ def build_catalog(study_folder: Path) -> Catalog:
     assets: list[Asset] = []
     if study.has_clinical:
         assets += [*config_assets(), parameters_asset()]
-        assets += clinical_assets(study, instruments)
+        assets += clinical_assets(study, instruments, models)
         assets += query_assets(study)
     if study.has_expression:
         assets += expression_assets(study)
@@ -83,7 +88,12 @@ def build_catalog(study_folder: Path) -> Catalog:
 def _with_checks_in_version(asset: Asset) -> Asset:
     """A check that is added, dropped or made blocking makes its asset stale, so that a new verdict is given."""
     checks = sorted([check.name, check.blocking] for check in asset.checks)
-    return replace(asset, code_version=sha256_text(canonical([asset.code_version, checks])))
+    text = canonical([asset.code_version, checks])
+    version = asset.code_version
+    return replace(
+        asset,
+        code_version=version.as_part_of(text) if isinstance(version, CodeVersion) else sha256_text(text),
+    )
 
 
 def _study_digests(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fm_platform.catalog.asset import Asset, Built, Step
-from fm_platform.lineage.code import code_version
+from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.lineage.graph import Half
 from fm_platform.sql.cache import Cache
 from fm_platform.sql.lineage import column_lineage
@@ -54,10 +54,21 @@ def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:
             CheckDeclaration(test_name(test), test.severity == "ERROR", test_text(test))
             for test in _tests(model)
         ),
-        code_version=sha256_text(model.code_version + code_version(build_model)),
+        code_version=_version_of(model),
         model=model,
         build=partial(build_model, model=model),
     )
+
+
+def _version_of(model: SqlModel) -> CodeVersion:
+    """The version of the model's tree and of what compiles it, under the name of its file."""
+    builder = code_version(build_model)
+    file = (
+        f"{CHECKOUT.name}/{model.schema}/{model.path.name}"
+        if model.path is not None
+        else f"the generated model {model.name}"
+    )
+    return builder.as_part_of(model.code_version + builder, {file: model.code_version})
 
 
 def build_model(step: Step, model: SqlModel) -> Built:

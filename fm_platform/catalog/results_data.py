@@ -12,7 +12,7 @@ from functools import partial
 import polars as pl
 
 from fm_platform.catalog import analysis_columns as words
-from fm_platform.catalog.analyses import PEOPLE, RATES, has_arms
+from fm_platform.catalog.analyses import PEOPLE, RATES, RESPONDER_ARMS, has_arms
 from fm_platform.catalog.asset import Asset, Built, Step, constants, direct
 from fm_platform.catalog.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
 from fm_platform.lineage.code import code_version
@@ -35,14 +35,16 @@ _TABLES: Mapping[str, tuple[Column, ...]] = {
     "stats.friedman": words.FRIEDMAN_COLUMNS,
     "stats.sensitivity": words.SENSITIVITY_COLUMNS,
     "stats.between_arms": words.ARMS_COLUMNS,
+    RESPONDER_ARMS: words.RESPONDER_ARMS_COLUMNS,
     "stats.planning": words.PLANNING_COLUMNS,
 }
+_OF_ARMS = ("stats.between_arms", RESPONDER_ARMS)
 _DESCRIBED = ("sex", "age", "arm", "site")
 
 
 def results_data(study: Study) -> Asset:
     """The asset of ``stats.ard``."""
-    tables = tuple(table for table in _TABLES if table != "stats.between_arms" or has_arms(study))
+    tables = tuple(table for table in _TABLES if table not in _OF_ARMS or has_arms(study))
     people = direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION")
     statistics = (*(entry for table in tables for entry in _statistics(table)), *people)
     groups = tuple(

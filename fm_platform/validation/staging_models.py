@@ -14,7 +14,7 @@ from fm_platform.study import Study
 from fm_platform.validation import expressions, windows
 from fm_platform.validation.aggregation import aggregated
 from fm_platform.validation.cell_findings import date
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import (
     DATE,
     NUMBER,
@@ -36,15 +36,12 @@ _KEY_COLUMNS = {
 }
 
 
-def staging_models(
-    study: Study, instruments: Sequence[Instrument], headers: Headers | None = None
-) -> list[GeneratedModel]:
+def staging_models(study: Study, instruments: Sequence[Instrument]) -> list[GeneratedModel]:
     """The generated staging models of a study, in the order in which they read each other.
 
     Args:
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
-        headers: The delivered column names of each source, where known (see :func:`declared_columns`).
 
     Returns:
         ``staging.<source>`` for every clinical source, then ``stg_subjects``, ``stg_visits``, ``stg_answers``
@@ -52,7 +49,7 @@ def staging_models(
     """
     if not study.has_clinical:
         return []
-    columns = declared_columns(study, instruments, headers)
+    columns = declared_columns(study, instruments)
     return [
         *(_source_model(study, columns, name) for name in study.clinical),
         subjects_model(study, columns),

@@ -18,7 +18,18 @@ from typing import Any, Literal
 
 GENESIS = "0" * 64
 
-RecordKind = Literal["study", "source", "materialization", "check", "quarantine", "publication", "decision"]
+RecordKind = Literal[
+    "study",
+    "code",
+    "source",
+    "materialization",
+    "check",
+    "quarantine",
+    "publication",
+    "decision",
+    "lock",
+    "prune",
+]
 
 
 @dataclass(frozen=True)
