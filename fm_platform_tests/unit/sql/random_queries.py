@@ -117,6 +117,26 @@ def joined(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStrat
 
 
 @st.composite
+def joined_three(
+    draw: st.DrawFn,
+    one: st.SearchStrategy[Query],
+    other: st.SearchStrategy[Query],
+    third: st.SearchStrategy[Query],
+) -> Query:
+    """Inner join of three queries."""
+    parts = [draw(one), draw(other), draw(third)]
+    on = draw(st.sampled_from(["m.k = r.k", "m.x = l.x"]))
+    p, q, w = (part.sql for part in parts)
+    sql = f"select l.k, m.x from ({p}) as l join ({q}) as r on l.k = r.k join ({w}) as m on {on}"
+    return Query(
+        sql,
+        NONE.union(*(part.tables for part in parts)),
+        NONE.union(*(part.gains for part in parts)),
+        NONE.union(*(part.blind for part in parts)),
+    )
+
+
+@st.composite
 def united(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
     """UNION ALL, which keeps, and UNION, which collects."""
     left, right = draw(inner), draw(inner)
@@ -247,6 +267,8 @@ def positive(depth: int, tables: Sequence[str] = TABLES) -> st.SearchStrategy[Qu
         return plain(tables)
     inner = positive(depth - 1, tables)
     choices = [plain(tables), filtered(inner), united(inner)]
+    if len(tables) == len(TABLES):
+        choices.append(joined_three(*(plain((table,)) for table in tables)))
     if len(tables) > 1:
         one, other = positive(depth - 1, tables[:1]), positive(depth - 1, tables[1:])
         choices += [joined(one, other), joined(other, one), matched(one, other), intersected(one, other)]
@@ -259,7 +281,7 @@ def queries(depth: int) -> st.SearchStrategy[Query]:
         return plain() | windowed_in_order()
     inner = queries(depth - 1)
     return st.one_of(
-        plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner), united(inner),
-        matched(inner, inner), intersected(inner, inner), with_value(inner), negated(inner), outer_joined(inner),
-        grouped(inner), windowed(inner),
+        plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner),
+        joined_three(inner, inner, plain()), united(inner), matched(inner, inner), intersected(inner, inner),
+        with_value(inner), negated(inner), outer_joined(inner), grouped(inner), windowed(inner),
     )  # fmt: skip
