@@ -13,13 +13,15 @@ from pathlib import Path
 import click
 
 from fm_platform.commands.deliveries import accept, queries
+from fm_platform.commands.erasing import erase
+from fm_platform.commands.explain import explain
 from fm_platform.commands.expression import de
 from fm_platform.commands.impact import impact
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
 from fm_platform.commands.serving import dev
 from fm_platform.commands.studies import init
-from fm_platform.commands.tracing import explain, verify
+from fm_platform.commands.tracing import verify
 from fm_platform.errors import FmError
 
 INTERNAL_ERROR = 4
@@ -67,5 +69,5 @@ def fm() -> None:
     """A study's clinical and expression data, validated, analysed and traceable to the delivered line."""
 
 
-for _command in (refresh, status, query, queries, accept, explain, impact, verify, de, init, dev):
+for _command in (refresh, status, query, queries, accept, erase, explain, impact, verify, de, init, dev):
     fm.add_command(_command)

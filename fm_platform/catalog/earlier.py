@@ -11,12 +11,15 @@ from pathlib import Path
 import polars as pl
 
 from fm_platform.catalog.asset import Step
+from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.errors import InputError
+from fm_platform.lineage.erasures import erasures_of
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_export import read_form
 from fm_platform.sources.redcap_forms import FormSource, dictionary_of, events_of, structure_of
 from fm_platform.study import Study
 from fm_platform.validation.columns import required_columns
+from fm_platform.validation.withdrawals import accepted_absences
 
 
 def delivered_hashes(step: Step, source: str) -> list[str]:
@@ -37,8 +40,12 @@ def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
     be compared and is left out.
     """
     tables = []
+    erasures = erasures_of(step.warehouse.records())
     for sha256 in delivered_hashes(step, source)[:-1]:
-        frame = _read(step.study, source, step.warehouse.home.sources / f"{sha256}.gz")
+        now = erasures.source_now(sha256)
+        if now is None:
+            continue
+        frame = _read(step.study, source, step.warehouse.home.sources / f"{now}.gz")
         needed = set(required_columns(step.study, step.instruments, source))
         if frame is not None and needed <= set(frame.columns):
             tables.append(frame)
@@ -46,12 +53,13 @@ def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
 
 
 def accepted_losses(step: Step, source: str) -> set[tuple[str, str | None]]:
-    """Subjects, and subjects with a visit, whose absence somebody accepted."""
-    return {
+    """Subjects, and subjects with a visit, whose absence somebody accepted, or who withdrew."""
+    decided = {
         (str(decision["subject"]), decision.get("visit"))
         for decision in step.history.decisions_on(source)
         if decision["rule"] == "FM021"
     }
+    return decided | accepted_absences(withdrawals_of(step), [visit.id for visit in step.study.visits])
 
 
 def _read(study: Study, source: str, path: Path) -> pl.DataFrame | None:

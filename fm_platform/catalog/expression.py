@@ -9,14 +9,17 @@ from __future__ import annotations
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.expression_genes import gene_assets
 from fm_platform.catalog.expression_inputs import input_assets
+from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_contrasts
 from fm_platform.expression.counts import counts_array, expression_counts
 from fm_platform.expression.lengths import lengths_array
-from fm_platform.expression.offsets import run_with_lengths
+from fm_platform.expression.offsets import contrast_size_factors, run_with_lengths
 from fm_platform.expression.stored import stored_de_results, stored_results
 from fm_platform.expression.tables import contrasts_table, expression_samples
+from fm_platform.expression.withdrawn import without_withdrawn
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
+from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"
@@ -27,21 +30,24 @@ ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 
 def expression_assets(study: Study) -> list[Asset]:
     """Every expression asset of a study, but for its report table."""
-    assets = [*input_assets(study), _samples(), _counts(), *gene_assets(study)]
+    assets = [*input_assets(study), _samples(study), _counts(), *gene_assets(study)]
     return [*assets, _results(), _contrasts()] if study.contrasts else assets
 
 
 # -- analysis-ready -----------------------------------------------------------------------------------------------
 
 
-def _samples() -> Asset:
+def _samples(study: Study) -> Asset:
+    linked: tuple[str, ...] = ()
+    if study.withdrawals is not None:
+        linked = (WITHDRAWALS, *(("staging.stg_visits",) if study.has_clinical else ()))
     return Asset(
         table=SAMPLES,
         description="The samples of the sheet, matched with the columns of the count matrix.",
         group="expression",
         kinds=("polars", "duckdb"),
         half="expression",
-        inputs=("raw.samples", "raw.count_columns"),
+        inputs=("raw.samples", "raw.count_columns", *linked),
         key=("sample_id",),
         study_keys=("expression", "visits"),
         code_version=code_version(build_samples),
@@ -75,7 +81,13 @@ def build_samples(step: Step) -> Built:
     }
     lineage["count_id"] = direct("raw.count_columns", "count_id", how="IDENTITY")
     lineage["position"] = direct("raw.count_columns", "sheet", "position")
-    return Built(rows=resolved.frame, lineage=lineage)
+    frame = resolved.frame
+    if step.study.withdrawals is not None:
+        visits = step.read_if_any("staging.stg_visits") if step.study.has_clinical else None
+        frame = without_withdrawn(frame, withdrawals_of(step), visits)
+        left = direct(WITHDRAWALS, "subject", "date", "scope")
+        lineage |= {name: (*lineage[name], *left) for name in ("position", "reason")}
+    return Built(rows=frame, lineage=lineage)
 
 
 def _counts() -> Asset:
@@ -129,6 +141,7 @@ RESULT_COLUMNS = columns(
     stat="Wald statistic",
     pvalue="Two-sided p-value",
     padj="Benjamini-Hochberg adjusted p-value after independent filtering",
+    dispersion="The dispersion that the gene was fitted with; null from engines that do not say",
     na_reason="Why a value is missing",
     n_samples="Samples of the contrast",
     engine="What computed it",
@@ -158,6 +171,7 @@ CONTRAST_COLUMNS = columns(
     engine="What computed it",
     engine_version="Its version",
     samples="The samples used",
+    size_factors="What their counts were divided by, in that order",
     notes="What the engine remarked on the fit",
 )
 
@@ -202,7 +216,7 @@ def _contrasts() -> Asset:
         group="expression",
         kinds=("polars", "duckdb"),
         half="expression",
-        inputs=(SAMPLES, RESULTS),
+        inputs=(SAMPLES, RESULTS, COUNTS),
         key=("contrast",),
         study_keys=("contrasts",),
         code_version=code_version(build_contrasts),
@@ -214,6 +228,8 @@ def _contrasts() -> Asset:
             if column.name.startswith(("n_genes", "n_tested", "n_sig", "n_up", "n_down"))
             else direct(RESULTS, column.name if column.name != "notes" else "fit_notes", how="IDENTITY")
             if column.name in ("contrast", "engine", "engine_version", "notes")
+            else (*direct(COUNTS, "counts", "lengths", how="AGGREGATION"), *indirect(SAMPLES, "position"))
+            if column.name == "size_factors"
             else direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
             for column in CONTRAST_COLUMNS
         },
@@ -224,7 +240,15 @@ def _contrasts() -> Asset:
 def build_contrasts(step: Step) -> Built:
     """``expression.contrasts``."""
     plans = _plans(step)
-    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS))))
+    counts = step.read(COUNTS)
+    _, matrix = counts_array(counts)
+    lengths = lengths_array(counts)
+    factors = {
+        plan.contrast.id: contrast_size_factors(matrix, lengths, plan)
+        for plan in plans
+        if plan.design is not None
+    }
+    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS), factors)))
 
 
 def _plans(step: Step) -> tuple[ContrastPlan, ...]:

@@ -23,7 +23,7 @@ from fm_platform.expression.compare import Hypothesis, compare
 from fm_platform.expression.contrasts import ContrastPlan, silent_in_both
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.model import Model, Options, fit_model
-from fm_platform.expression.results import SHRUNK, DeResult, Gaps, assemble
+from fm_platform.expression.results import DISPERSION, SHRUNK, DeResult, Gaps, assemble
 from fm_platform.expression.stock import StockFit, fit_stock, test_stock
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def _own_result(
         "stat": tested.stat,
         "pvalue": tested.p,
         "padj": tested.padj,
+        DISPERSION: model.dispersion,
     }
     if tested.shrunk is not None:
         values[SHRUNK] = tested.shrunk

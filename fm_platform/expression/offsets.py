@@ -21,6 +21,7 @@ from fm_platform.expression.engine import DeEngine, OnStage, run_contrasts
 from fm_platform.expression.model import Options
 from fm_platform.expression.qc_normalize import length_factors, size_factors
 from fm_platform.expression.results import DeResult
+from fm_platform.expression.size_factors import size_factors as median_ratios
 
 LENGTHS_USED = "average transcript lengths are offsets"
 
@@ -46,6 +47,28 @@ def normalization_factors(
     logs = np.log(by_length * size_factors(counts[cells] / by_length).factors)
     factors[cells] = np.exp(logs - logs.mean(axis=1, keepdims=True))
     return factors
+
+
+def contrast_size_factors(
+    counts: NDArray[np.int64], lengths: NDArray[np.float64] | None, plan: ContrastPlan
+) -> tuple[float, ...]:
+    """The size factors that :func:`run_with_lengths` fits a contrast with, one per sample of the plan.
+
+    Args:
+        counts: Genes x samples of the study, NOT_COUNTED where there is no count.
+        lengths: Of that shape, or None; with lengths a sample's factor is the mean of its genes' offsets.
+        plan: Whose samples are meant.
+    """
+    columns = np.array(plan.matrix_columns, dtype=np.int64)
+    chosen = counts[:, columns]
+    counted = (chosen != NOT_COUNTED).all(axis=1)
+    if lengths is None:
+        factors = median_ratios(chosen[counted])
+    else:
+        factors = normalization_factors(counts, lengths, plan)[np.ix_(np.flatnonzero(counted), columns)].mean(
+            axis=0
+        )
+    return tuple(float(factor) for factor in factors)
 
 
 def run_with_lengths(

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 SHRUNK = "log2_fold_change_shrunk"
+DISPERSION = "dispersion"
 
 DESEQ2_NAMES: Mapping[str, str] = {
     "base_mean": "baseMean",
@@ -34,7 +35,8 @@ class DeResult:
         frame: One row per gene, in the order given: gene_id, base_mean (mean normalised count),
             log2_fold_change, lfc_se, stat (Wald z), pvalue (two-sided), padj (Benjamini-Hochberg after
             independent filtering), na_reason, na_detail (which sample, which mean; null for engines that do
-            not say), and log2_fold_change_shrunk when asked for. na_reason: ``all_zero`` (no sample has a
+            not say), log2_fold_change_shrunk when asked for, and
+            dispersion (the one used, from engines that say it). na_reason: ``all_zero`` (no sample has a
             read), ``cooks_outlier`` (one sample decides; no p), ``low_mean_filtered`` (p, but no adjusted p),
             ``not_counted`` (the file of some sample lacks the gene), ``not_estimated`` (the fit gave no p),
             or null.
@@ -106,8 +108,8 @@ def assemble(
 
     Args:
         gene_ids: All genes, in matrix order.
-        values: The columns of :data:`DESEQ2_NAMES` and possibly :data:`SHRUNK`, one value per counted gene,
-            NaN where there is none.
+        values: The columns of :data:`DESEQ2_NAMES` and possibly :data:`SHRUNK` and :data:`DISPERSION`, one value
+            per counted gene, NaN where there is none.
         counted: Per gene, whether every sample of the contrast has a count for it.
         cooks: Per counted gene, whether Cook's distance flags it.
         gaps: Details for ``na_detail``.

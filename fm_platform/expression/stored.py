@@ -50,12 +50,15 @@ def stored_de_results(
     return joined.select(pl.exclude("_row_ids"), "_row_ids")
 
 
-def stored_results(plans: Sequence[ContrastPlan], stored: pl.DataFrame) -> dict[str, DeResult]:
-    """The results of each contrast that the table holds, but for size factors.
+def stored_results(
+    plans: Sequence[ContrastPlan], stored: pl.DataFrame, factors: Mapping[str, tuple[float, ...]]
+) -> dict[str, DeResult]:
+    """The results of each contrast that the table holds.
 
     Args:
         plans: In the order of study.yaml.
         stored: ``expression.de_results``.
+        factors: Size factors by contrast, one per sample.
     """
     own = [name for name in DE_RESULT_TYPES if name not in ("contrast", "_row_ids")]
     found = {}
@@ -67,7 +70,7 @@ def stored_results(plans: Sequence[ContrastPlan], stored: pl.DataFrame) -> dict[
         found[plan.contrast.id] = DeResult(
             frame=rows.select(own),
             alpha=plan.contrast.alpha,
-            size_factors=(),
+            size_factors=factors.get(plan.contrast.id, ()),
             notes=tuple((first["fit_notes"] or "").split(_NOTE_BREAK)) if first["fit_notes"] else (),
             engine=first["engine"],
             engine_version=first["engine_version"],

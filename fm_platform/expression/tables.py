@@ -14,7 +14,7 @@ import polars as pl
 
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import count_ids
-from fm_platform.expression.results import DESEQ2_NAMES, DeResult
+from fm_platform.expression.results import DESEQ2_NAMES, DISPERSION, DeResult
 from fm_platform.expression.samples import ResolvedSamples, resolve_samples
 from fm_platform.study import Study
 
@@ -43,6 +43,7 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "engine": pl.String,
     "engine_version": pl.String,
     "samples": _TEXTS,
+    "size_factors": pl.List(pl.Float64),
     "notes": _TEXTS,
     "_row_ids": _TEXTS,
 }
@@ -52,6 +53,7 @@ DE_RESULT_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "contrast": pl.String,
     "gene_id": pl.String,
     **dict.fromkeys(DESEQ2_NAMES, pl.Float64),
+    DISPERSION: pl.Float64,
     "na_reason": pl.String,
     "_row_ids": _TEXTS,
 }
@@ -123,6 +125,8 @@ def de_results(
         result = results.get(plan.contrast.id)
         if result is not None:
             named = result.frame.with_columns(contrast=pl.lit(plan.contrast.id))
+            if DISPERSION not in named.columns:
+                named = named.with_columns(pl.lit(None, pl.Float64).alias(DISPERSION))
             joined = named.join(row_ids, on="gene_id", how="left", maintain_order="left")
             parts.append(joined.select(DE_RESULT_TYPES.keys()))
     return pl.concat(parts)
@@ -146,6 +150,7 @@ def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, obje
         "residual_df": plan.residual_df,
         "alpha": contrast.alpha,
         "samples": list(plan.samples),
+        "size_factors": list(result.size_factors) if result and result.size_factors else None,
         "notes": list(result.notes) if result else [],
         "_row_ids": list(plan.row_ids),
     }

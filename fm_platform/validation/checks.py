@@ -32,11 +32,12 @@ AGREES = CheckDeclaration("gx_agrees", True, "Great Expectations counts what the
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows a source has, and what became of them."""
+    """How many rows a source has, and what became of them; rows of withdrawn subjects are among those set aside."""
 
     read: int
     accepted: int
     set_aside: int
+    withdrawn: int = 0
 
 
 def check_declarations(
@@ -62,8 +63,11 @@ def check_declarations(
 
 def row_checks(tally: Tally, limit: float, facts: Mapping[str, Any]) -> list[CheckOutcome]:
     """The blocking checks on numbers of rows."""
-    share = tally.set_aside / tally.read if tally.read else 0.0
+    judged = tally.read - tally.withdrawn
+    share = (tally.set_aside - tally.withdrawn) / judged if judged else 0.0
     counts = {"read": tally.read, "accepted": tally.accepted, "set_aside": tally.set_aside}
+    if tally.withdrawn:
+        counts["withdrawn"] = tally.withdrawn
     return [
         _decide(RECONCILED, tally.accepted + tally.set_aside == tally.read, {**counts, **facts}),
         _decide(ACCEPTED, tally.accepted > 0, {**counts, **facts}),

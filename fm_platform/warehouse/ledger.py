@@ -18,7 +18,9 @@ from typing import Any, Literal
 
 GENESIS = "0" * 64
 
-RecordKind = Literal["study", "source", "materialization", "check", "quarantine", "publication", "decision"]
+RecordKind = Literal[
+    "study", "source", "materialization", "check", "quarantine", "publication", "decision", "erasure"
+]
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_every_gap_has_its_reason(plan: Any, simulate: Any) -> None:
     assert any("not in the file of every sample" in note for note in result.notes)
     complete = pl.col("padj").is_not_null() & pl.col("pvalue").is_not_null()
     assert frame.filter(complete != pl.col("na_reason").is_null()).height == 0
-    assert frame.select(pl.col(pl.Float64).is_nan().any()).row(0) == (False,) * 6
+    assert frame.select(pl.col(pl.Float64).is_nan().any()).row(0) == (False,) * 7
 
 
 def test_a_gene_silent_in_both_compared_levels_has_no_fold_change(plan: Any, simulate: Any) -> None:
@@ -213,6 +213,7 @@ def test_tables_hold_every_contrast_and_gene_with_their_rows(plan: Any, simulate
         "stat",
         "pvalue",
         "padj",
+        "dispersion",
         "na_reason",
         "_row_ids",
     ]
