@@ -12,11 +12,15 @@ from pathlib import Path
 
 import click
 
+from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.erasing import erase
 from fm_platform.commands.explain import explain
+from fm_platform.commands.exporting import export
 from fm_platform.commands.expression import de
+from fm_platform.commands.history import lock, snapshots
 from fm_platform.commands.impact import impact
+from fm_platform.commands.lineage import lineage
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
 from fm_platform.commands.serving import dev
@@ -69,5 +73,23 @@ def fm() -> None:
     """A study's clinical and expression data, validated, analysed and traceable to the delivered line."""
 
 
-for _command in (refresh, status, query, queries, accept, erase, explain, impact, verify, de, init, dev):
+for _command in (
+    refresh,
+    status,
+    query,
+    queries,
+    accept,
+    erase,
+    explain,
+    impact,
+    lineage,
+    diff,
+    snapshots,
+    lock,
+    verify,
+    export,
+    de,
+    init,
+    dev,
+):
     fm.add_command(_command)

@@ -202,7 +202,7 @@ def print_de(summary: DeSummary) -> None:
     for note in summary.notes:
         click.echo(f"note         {note}")
     click.echo(f"engine       {summary.engine}")
-    click.echo(f"wrote        {summary.out}")
+    click.echo(f"wrote        {summary.out}" + (f" and {summary.details}" if summary.details else ""))
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ building the file (``warehouse.publish``).
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from fm_platform.expression.counts import COUNTS_LONG_SQL
 from fm_platform.lineage.history import History
 from fm_platform.lineage.plan import blocked_halves
 from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import canonical, sha256_text
 from fm_platform.warehouse.publish import Publication
+from fm_platform.warehouse.snapshot import REPORT_FILES
 
 if TYPE_CHECKING:
     from fm_platform.catalog.graph import Catalog
@@ -81,11 +84,30 @@ def publication_of(
         current=[*current, "audit.ledger", "audit.head"],
         previous=previous,
         previous_sources=sources,
-        derived=_audit_tables(catalog, history, entries, halves, number),
+        derived={
+            **_audit_tables(catalog, history, entries, halves, number),
+            REPORT_FILES: _report_files(history, warehouse.home),
+        },
         views={"expression.counts_long": COUNTS_LONG_SQL} if set(entries) >= _COUNTED else {},
         comments={asset.table: _comment(asset) for asset in catalog.in_order() if asset.table in entries},
         facts=body,
     )
+
+
+def _report_files(history: History, home: Home) -> pl.DataFrame:
+    """The report as files, so that a snapshot has the report that belongs to it."""
+    report = history.materialized.get("files.report")
+    recorded: Mapping[str, str] = report.body["files"] if report is not None else {}
+    rows = [
+        {
+            "path": path,
+            "sha256": sha256,
+            "content_gzip": gzip.compress((home.path / path).read_bytes(), mtime=0),
+        }
+        for path, sha256 in sorted(recorded.items())
+        if (home.path / path).is_file()
+    ]
+    return _frame(rows, path=pl.String, sha256=pl.String, content_gzip=pl.Binary)
 
 
 def _comment(asset: Asset) -> tuple[str, dict[str, str]]:
@@ -196,6 +218,17 @@ def _audit_tables(
             input_column=pl.String,
             kind=pl.String,
             transformation=pl.String,
+        ),
+        "audit.constants": _frame(
+            (
+                {"table_name": table, "column_name": column, "source": source}
+                for table in entries
+                if table in history.materialized
+                for column, source in history.materialized[table].body.get("constants", {}).items()
+            ),
+            table_name=pl.String,
+            column_name=pl.String,
+            source=pl.String,
         ),
     }
 

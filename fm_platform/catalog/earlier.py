@@ -18,19 +18,22 @@ from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_export import read_form
 from fm_platform.sources.redcap_forms import FormSource, dictionary_of, events_of, structure_of
 from fm_platform.study import Study
-from fm_platform.validation.columns import required_columns
+from fm_platform.validation.headers import required_columns
 from fm_platform.validation.withdrawals import accepted_absences
 
 
 def delivered_hashes(step: Step, source: str) -> list[str]:
-    """SHA-256 of every file that was a delivery of a source, the present one last."""
-    found: dict[str, None] = {}
+    """SHA-256 of the file of every delivery of a source, the present one last.
+
+    A file that is read again is no new delivery; one that comes back after another is.
+    """
+    found: list[str] = []
     for record in step.warehouse.records():
         if record.kind == "source" and record.content["source"] == source:
             sha256 = str(record.content["sha256"])
-            found.pop(sha256, None)
-            found[sha256] = None
-    return list(found)
+            if found[-1:] != [sha256]:
+                found.append(sha256)
+    return found
 
 
 def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
@@ -39,17 +42,16 @@ def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
     A delivery that lacks a column which study.yaml names now, or that is no table as the source is declared now, cannot
     be compared and is left out.
     """
-    tables = []
+    needed = set(required_columns(step.study, step.instruments, source))
     erasures = erasures_of(step.warehouse.records())
-    for sha256 in delivered_hashes(step, source)[:-1]:
-        now = erasures.source_now(sha256)
-        if now is None:
-            continue
-        frame = _read(step.study, source, step.warehouse.home.sources / f"{now}.gz")
-        needed = set(required_columns(step.study, step.instruments, source))
-        if frame is not None and needed <= set(frame.columns):
-            tables.append(frame)
-    return tables
+    earlier = delivered_hashes(step, source)[:-1]
+    stored = {sha256: now for sha256 in earlier if (now := erasures.source_now(sha256)) is not None}
+    read = {
+        sha256: _read(step.study, source, step.warehouse.home.sources / f"{now}.gz")
+        for sha256, now in stored.items()
+    }
+    frames = (read[sha256] for sha256 in earlier if sha256 in read)
+    return [frame for frame in frames if frame is not None and needed <= set(frame.columns)]
 
 
 def accepted_losses(step: Step, source: str) -> set[tuple[str, str | None]]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.clinical import clinical_assets
+from fm_platform.catalog.completeness import with_lineage
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
 from fm_platform.catalog.expression_qc import qc_assets
 from fm_platform.catalog.expression_sets import set_assets
+from fm_platform.catalog.models import model_cache
 from fm_platform.catalog.parameters import parameters_asset
 from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.queries import query_assets
@@ -22,6 +24,7 @@ from fm_platform.catalog.reports import report_assets
 from fm_platform.catalog.withdrawals import withdrawal_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
+from fm_platform.lineage.code import CodeVersion
 from fm_platform.lineage.graph import in_order
 from fm_platform.sources.redcap_forms import expand_redcap
 from fm_platform.study import Study, load_study
@@ -50,18 +53,22 @@ class Catalog:
         return [self.assets[node.table] for node in in_order(self.assets.values())]
 
 
-def build_catalog(study_folder: Path) -> Catalog:
+def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     """The catalog of the study in a folder.
 
+    Args:
+        study_folder: The folder with study.yaml.
+        models: The folder of SQL models (default: the platform's own).
+
     Raises:
-        InputError: study.yaml, an instrument file or a SQL model is wrong.
+        InputError: study.yaml, an instrument file or a SQL model is wrong, or a column leads to no source.
     """
     study = expand_redcap(load_study(study_folder))
     instruments = load_instruments(study)
     assets: list[Asset] = withdrawal_assets(study)
     if study.has_clinical:
         assets += [*config_assets(), parameters_asset()]
-        assets += clinical_assets(study, instruments)
+        assets += clinical_assets(study, instruments, models)
         assets += query_assets(study)
     if study.has_expression:
         assets += expression_assets(study)
@@ -69,6 +76,7 @@ def build_catalog(study_folder: Path) -> Catalog:
         assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
+    assets = with_lineage(assets, model_cache())
     assets = [_with_checks_in_version(asset) for asset in assets]
     return Catalog(
         study,
@@ -81,7 +89,12 @@ def build_catalog(study_folder: Path) -> Catalog:
 def _with_checks_in_version(asset: Asset) -> Asset:
     """A check that is added, dropped or made blocking makes its asset stale, so that a new verdict is given."""
     checks = sorted([check.name, check.blocking] for check in asset.checks)
-    return replace(asset, code_version=sha256_text(canonical([asset.code_version, checks])))
+    text = canonical([asset.code_version, checks])
+    version = asset.code_version
+    return replace(
+        asset,
+        code_version=version.as_part_of(text) if isinstance(version, CodeVersion) else sha256_text(text),
+    )
 
 
 def _study_digests(

@@ -13,12 +13,11 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.instruments.model import Instrument
-from fm_platform.lineage.code import code_version
+from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.privacy.k_anonymity import banded, equivalence_classes, refusal, suggested_banding, summary
 from fm_platform.privacy.pseudonyms import key_id, pseudonym_key, pseudonyms
 from fm_platform.study import Study
 from fm_platform.validation.columns import declared_columns
-from fm_platform.warehouse.ledger import sha256_text
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
 
 PEOPLE, SCORES, SCHEDULE = "marts.participants", "marts.symptom_scores", "staging.stg_visit_schedule"
@@ -186,7 +185,7 @@ def _subjects(with_bands: bool) -> Asset:
         inputs=(PEOPLE, *((SUMMARY,) if with_bands else ())),
         key=("pseudonym",),
         study_keys=("privacy", "study"),
-        code_version=sha256_text(code_version(build_subjects) + key_id()),
+        code_version=_keyed(code_version(build_subjects)),
         build=partial(build_subjects, with_bands=with_bands),
         lineage={
             "pseudonym": pseudonym,
@@ -216,6 +215,11 @@ def build_subjects(step: Step, with_bands: bool) -> Built:
     return Built(rows=rows.sort("pseudonym"))
 
 
+def _keyed(version: CodeVersion) -> CodeVersion:
+    """A version that changes with the key of the pseudonyms."""
+    return version.as_part_of(version + key_id())
+
+
 def _scores() -> Asset:
     return Asset(
         table="privacy.scores",
@@ -226,7 +230,7 @@ def _scores() -> Asset:
         inputs=(SCORES, SCHEDULE),
         key=("pseudonym", "visit_id", "outcome_id"),
         study_keys=("privacy", "study"),
-        code_version=sha256_text(code_version(build_scores) + key_id()),
+        code_version=_keyed(code_version(build_scores)),
         build=build_scores,
         lineage={
             "pseudonym": direct(SCORES, "subject_id", how="PSEUDONYM"),

@@ -48,7 +48,7 @@ CLINICAL_INPUTS = (
     "study.outcomes",
 )
 EXPRESSION_INPUTS = ("report.top_genes", "expression.contrasts", "expression.de_results")
-_WHOLE_STUDY = tuple(sorted(set(Study.model_fields) - {"schedule"}))
+_WHOLE_STUDY = tuple(sorted(set(Study.model_fields) - {"keep_snapshots", "schedule"}))
 
 
 def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:

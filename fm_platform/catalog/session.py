@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
+from fm_platform.catalog.completeness import constants_of, require_paths
 from fm_platform.catalog.graph import Catalog
+from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
+from fm_platform.lineage.code_state import code_state
 from fm_platform.lineage.history import History, Materialized, as_state, fold
 from fm_platform.lineage.plan import (
     FileDigests,
@@ -30,13 +34,14 @@ from fm_platform.lineage.plan import (
     make_plan,
     parts_of,
 )
+from fm_platform.lineage.snapshots import to_prune
 from fm_platform.sources.store import keep
 from fm_platform.warehouse.database import TableDigests, TableWrite, Warehouse, open_warehouse
 from fm_platform.warehouse.files import place_files, stage_files
 from fm_platform.warehouse.home import STATE_VERSION, Home
 from fm_platform.warehouse.ledger import canonical, sha256_text
 from fm_platform.warehouse.lock import Holder, hold_lock, mark_alive
-from fm_platform.warehouse.publish import finish_interrupted, publish
+from fm_platform.warehouse.publish import finish_interrupted, publish, remove_snapshots
 from fm_platform.warehouse.records import CheckOutcome, ColumnLineage
 
 PUBLISH = "publish.warehouse"
@@ -105,6 +110,7 @@ class Session:
         self.on_step = on_step
         self.errors: list[tuple[str, Exception]] = []
         self.results: list[StepResult] = []
+        self._memory = Memory()
         self._seen = 0
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -152,7 +158,7 @@ class Session:
         return result
 
     def _materialize(self, asset: Asset, force: bool) -> StepResult:
-        started = time.monotonic()
+        started, began = time.monotonic(), datetime.now(UTC)
         self._refuse_if_blocked(asset)
         before = self.history.materialized.get(asset.table)
         halves = blocked_halves(self.catalog.assets, self.history)
@@ -162,6 +168,7 @@ class Session:
         self._require_inputs(asset)
         self._require_unaltered_inputs(asset)
         self._record_study()
+        self._record_code()
         delivered: list[Delivered] = []
 
         def keep_file(source: str, path: Path) -> Delivered:
@@ -181,11 +188,14 @@ class Session:
             blocked=blocked,
             progress=self.progress,
             keep=keep_file,
+            memory=self._memory,
         )
         facts: dict[str, Any] = {
             "fingerprint": parts.fingerprint,
             "parts": parts.as_json(),
             "half": asset.half,
+            "started": began.isoformat(timespec="microseconds"),
+            "study_keys": list(asset.study_keys),
             "inputs_full": {
                 t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))
             },
@@ -235,6 +245,9 @@ class Session:
         self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
     ) -> tuple[CheckOutcome, ...]:
         lineage = built.lineage if built.lineage is not None else asset.lineage
+        require_paths(asset, lineage, self.catalog.assets)
+        if constants := constants_of(asset, lineage):
+            facts["constants"] = constants
         facts["column_lineage"] = {
             column: [list(entry.as_json().values()) for entry in sorted(inputs)]
             for column, inputs in lineage.items()
@@ -260,6 +273,7 @@ class Session:
                 before=[*sources, *built.records],
                 source_rows=built.source_rows,
                 checks=checks,
+                remembered=asset.remembered,
             )
         )
         return outcomes
@@ -289,7 +303,18 @@ class Session:
         number = int((self.history.publication or {}).get("number", 0)) + 1
         publication = publication_of(self.catalog, self.history, self.warehouse, facts, number)
         publish(self.warehouse, publication, number)
+        self._prune()
         return ()
+
+    def _prune(self) -> None:
+        """Let go of the oldest unpinned snapshots: first the record, then the files."""
+        keep = self.catalog.study.keep_snapshots
+        gone = to_prune(self.history, keep)
+        if not gone:
+            return
+        with self.warehouse.transaction():
+            self.warehouse.append("prune", {"snapshots": gone, "keep": keep, "actor": self.actor.name})
+        remove_snapshots(self.home, self.history.pruned)
 
     # -- what belongs to the run ------------------------------------------------------------------------------------
 
@@ -300,22 +325,34 @@ class Session:
             if "files" in made.body:
                 place_files(self.home, made.body["files"])
         finish_interrupted(self.home, history.publication)
+        remove_snapshots(self.home, history.pruned)
 
     def _record_study(self) -> None:
         study = self.catalog.study
         digest = sha256_text(study.text)
         contrasts = [contrast.model_dump(mode="json") for contrast in study.contrasts]
+        instruments = {
+            instrument.id: sha256_text(canonical(instrument.model_dump(mode="json")))
+            for instrument in self.catalog.instruments
+        }
+        facts = {"sha256": digest, "contrasts": contrasts, "instruments": instruments}
         last = self.history.study
-        if last is None or last["sha256"] != digest or last.get("contrasts") != contrasts:
+        if last is None or {key: last.get(key) for key in facts} != facts:
             body = {
+                **facts,
                 "id": study.study.id,
-                "sha256": digest,
                 "text": study.text,
-                "contrasts": contrasts,
                 "actor": self.actor.name,
             }
             with self.warehouse.transaction():
                 self.warehouse.append("study", body)
+
+    def _record_code(self) -> None:
+        """Which files and libraries every asset's code version covers, once for each state of the code."""
+        body = code_state(self.catalog.assets.values())
+        if self.history.code != body:
+            with self.warehouse.transaction():
+                self.warehouse.append("code", body)
 
     def _source_body(self, entry: Delivered) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,32 @@ RESOURCE_SUFFIXES = (".yaml", ".j2", ".css", ".csv")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def code_version(function: Callable[..., Any], libraries: Sequence[str] = ()) -> str:
+class CodeVersion(str):
+    """A digest of code that still knows what it was computed from.
+
+    Attributes:
+        files: Each file (or generated model) it covers, with the digest of what counts in it.
+        libraries: Distributions that count, with their versions.
+    """
+
+    files: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+    def __new__(
+        cls, digest: str, files: Mapping[str, str] | None = None, libraries: Mapping[str, str] | None = None
+    ) -> CodeVersion:
+        """A version with its parts."""
+        version = super().__new__(cls, digest)
+        version.files = dict(files or {})
+        version.libraries = dict(libraries or {})
+        return version
+
+    def as_part_of(self, text: str, files: Mapping[str, str] | None = None) -> CodeVersion:
+        """The version of something larger: the digest of a text that contains this one, and its further files."""
+        return CodeVersion(sha256_text(text), {**self.files, **(files or {})}, self.libraries)
+
+
+def code_version(function: Callable[..., Any], libraries: Sequence[str] = ()) -> CodeVersion:
     """The version of a function.
 
     Args:
@@ -30,12 +55,19 @@ def code_version(function: Callable[..., Any], libraries: Sequence[str] = ()) ->
         libraries: Distributions whose installed version counts.
     """
     local, modules = _reach(function)
-    parts = {
+    parts: dict[str, Any] = {
         "function": local,
         "modules": {name: _module_digest(name) for name in sorted(modules)},
         "libraries": {name: library_version(name) for name in sorted(libraries)},
     }
-    return sha256_text(canonical(parts))
+    files = {_file_name(name): digest for name, digest in parts["modules"].items()}
+    files[_file_name(function.__module__)] = sha256_text(canonical(local))
+    return CodeVersion(sha256_text(canonical(parts)), files, parts["libraries"])
+
+
+def _file_name(module: str) -> str:
+    path = _module_path(module)
+    return path.relative_to(_ROOT.parent).as_posix() if path is not None else module
 
 
 @cache

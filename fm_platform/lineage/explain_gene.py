@@ -13,6 +13,7 @@ from fm_platform.lineage.impact_origin import has_table
 from fm_platform.warehouse.reader import Published
 
 RESULTS, CONTRASTS = "expression.de_results", "expression.contrasts"
+DISPERSIONS = "expression.dispersions"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
             GeneSample(**sample, size_factor=by_sample[sample["sample_id"]])
             for sample in _samples(published, gene["gene_id"], contrast["samples"])
         ],
-        dispersion=gene.get("dispersion"),
+        dispersion=_dispersion(published, row),
         na_reason=gene["na_reason"],
         notes=contrast["notes"],
         **{
@@ -91,6 +92,16 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
             )
         },
     )  # fmt: skip
+
+
+def _dispersion(published: Published, row: Mapping[str, Any]) -> float | None:
+    if not has_table(published, DISPERSIONS):
+        return None
+    found = published.recall(
+        f"SELECT dispersion FROM {DISPERSIONS} WHERE contrast = ? AND gene_id = ?",
+        [row["contrast"], row["gene_id"]],
+    )
+    return float(found["dispersion"][0]) if found.height and found["dispersion"][0] is not None else None
 
 
 def _samples(published: Published, gene: str, samples: Sequence[str]) -> list[dict[str, Any]]:

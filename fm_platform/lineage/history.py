@@ -58,7 +58,21 @@ class Verdict:
 
 @dataclass(frozen=True)
 class History:
-    """The latest facts of one ledger."""
+    """The latest facts of one ledger.
+
+    Attributes:
+        materialized: The newest materialization of each table.
+        verdicts: The newest verdict of each check, by table and check.
+        publication: Body of the newest publication record.
+        published_at: When it was written.
+        study: Body of the newest study record.
+        head: Sequence number and hash of the newest record.
+        decisions: What people decided, in order.
+        publications: The short facts of every publication (see :func:`_publication_facts`), in order.
+        locks: Bodies of the locks that people put on publications, with their time, in order.
+        pruned: Numbers of the publications whose snapshots were removed by the retention rule.
+        code: Body of the newest code record.
+    """
 
     materialized: Mapping[str, Materialized] = field(default_factory=dict)
     verdicts: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
@@ -67,6 +81,10 @@ class History:
     study: Mapping[str, Any] | None = None
     head: tuple[int, str] = (0, "")
     decisions: tuple[Mapping[str, Any], ...] = ()
+    publications: tuple[Mapping[str, Any], ...] = ()
+    locks: tuple[Mapping[str, Any], ...] = ()
+    pruned: frozenset[int] = frozenset()
+    code: Mapping[str, Any] | None = None
 
     def decisions_on(self, source: str) -> list[Mapping[str, Any]]:
         """What people decided about a source, in order."""
@@ -87,7 +105,8 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
     materialized = dict(start.materialized)
     verdicts = dict(start.verdicts)
     publication, published_at, study, head = start.publication, start.published_at, start.study, start.head
-    decisions = start.decisions
+    decisions, publications, locks = start.decisions, start.publications, start.locks
+    pruned, code = start.pruned, start.code
     for record in records:
         body = record.content
         head = (record.seq, record.hash)
@@ -97,6 +116,7 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
             verdicts = {key: verdict for key, verdict in verdicts.items() if key[0] != table}
         if record.kind == "publication":
             publication, published_at = body, record.at
+            publications = (*publications, _publication_facts(record, body))
         elif record.kind == "check":
             verdict = Verdict(body["table"], body["check"], body["passed"], body["blocking"], record.at, body)
             verdicts[verdict.table, verdict.check] = verdict
@@ -104,7 +124,42 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
             study = body
         elif record.kind == "decision":
             decisions = (*decisions, body)
-    return History(materialized, verdicts, publication, published_at, study, head, decisions)
+        elif record.kind == "lock":
+            locks = (*locks, {**body, "at": record.at})
+        elif record.kind == "prune":
+            pruned |= {int(entry["number"]) for entry in body["snapshots"]}
+        elif record.kind == "code":
+            code = body
+    return History(
+        materialized,
+        verdicts,
+        publication,
+        published_at,
+        study,
+        head,
+        decisions,
+        publications,
+        locks,
+        pruned,
+        code,
+    )
+
+
+def _publication_facts(record: LedgerRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What lists of snapshots need of a publication record."""
+    return {
+        "number": int(body["number"]),
+        "seq": record.seq,
+        "at": record.at,
+        "run_id": record.run_id,
+        "hash": record.hash,
+        "snapshot": body["snapshot"],
+        "sha256": body["sha256"],
+        "bytes": body["bytes"],
+        "tables": len(body.get("tables", {})),
+        "head": list(body.get("ledger_head", (0, ""))),
+        "actor": body.get("actor", ""),
+    }
 
 
 def as_state(history: History) -> dict[str, Any]:
@@ -112,6 +167,9 @@ def as_state(history: History) -> dict[str, Any]:
     return {
         "head": {"seq": history.head[0], "hash": history.head[1]},
         "decisions": [dict(decision) for decision in history.decisions],
+        "publications": [dict(facts) for facts in history.publications],
+        "locks": [dict(lock) for lock in history.locks],
+        "pruned": sorted(history.pruned),
         "publication": history.publication,
         "published_at": history.published_at,
         "materialized": {
@@ -147,6 +205,9 @@ def from_state(state: Mapping[str, Any]) -> History:
         None,
         (int(head.get("seq", 0)), str(head.get("hash", ""))),
         tuple(state.get("decisions", [])),
+        tuple(state.get("publications", [])),
+        tuple(state.get("locks", [])),
+        frozenset(state.get("pruned", [])),
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -26,6 +26,8 @@ from fm_platform.warehouse.ledger import LedgerRecord, first_break
 from fm_platform.warehouse.lock import hold_lock
 from fm_platform.warehouse.publish import file_sha256
 
+Part = Literal["sources", "tables", "published", "reports"]
+PARTS: tuple[Part, ...] = ("sources", "tables", "published", "reports")
 AUDIT_SCHEMA = "audit."
 
 
@@ -70,14 +72,12 @@ def verify(home: Home, expected_head: str | None = None) -> Verification:
         raise InputError(
             "this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home"
         )
-    found = Verification()
     with _quiet_home(home):
         try:
             with open_warehouse(home, "verify", read_only=True) as warehouse:
-                _verify_ledger(warehouse, home, expected_head, found)
+                return verify_open(warehouse, home, expected_head)
         except (EnvironmentFailure, duckdb.Error) as error:
-            found.problems.append(f"work.duckdb cannot be read: {str(error).splitlines()[0]}")
-    return found
+            return Verification([f"work.duckdb cannot be read: {str(error).splitlines()[0]}"])
 
 
 @contextmanager
@@ -90,23 +90,39 @@ def _quiet_home(home: Home) -> Iterator[None]:
         yield
 
 
-def _verify_ledger(warehouse: Warehouse, home: Home, expected_head: str | None, found: Verification) -> None:
+def verify_open(
+    warehouse: Warehouse, home: Home, expected_head: str | None = None, parts: Collection[Part] = PARTS
+) -> Verification:
+    """Compare a home with the ledger of its work database, which is open already.
+
+    Args:
+        warehouse: The open work database of the home.
+        home: The home.
+        expected_head: A head hash noted earlier, elsewhere.
+        parts: What to compare, once the chain of records itself holds.
+    """
+    found = Verification()
     records = warehouse.records()
     found.head = warehouse.head()
     found.checked["ledger records"] = len(records)
     broken = first_break(records, found.head)
     if broken:
         found.problems.append(broken)
-        return
+        return found
     history = fold(records)
     by_seq = {record.seq: record.hash for record in records}
     found.redacted = _redacted(records)
     _verify_heads(home, records, by_seq, expected_head, found)
-    _verify_sources(home, records, found)
-    _verify_tables(warehouse, history, found)
-    _verify_published(home, records, history, found)
-    _verify_files(home, history, found)
+    if "sources" in parts:
+        _verify_sources(home, records, found)
+    if "tables" in parts:
+        _verify_tables(warehouse, history, found)
+    if "published" in parts:
+        _verify_published(home, records, history, found)
+    if "reports" in parts:
+        _verify_files(home, history, found)
     found.pending.extend(_pending(home, records))
+    return found
 
 
 def _redacted(records: Iterable[LedgerRecord]) -> str:
@@ -203,6 +219,7 @@ def _verify_published(
 ) -> None:
     known = set()
     erasures = erasures_of(records)
+    pruned = 0
     for record in records:
         if record.kind != "publication":
             continue
@@ -210,6 +227,9 @@ def _verify_published(
         known.add(Path(body["snapshot"]).name)
         kept = home.path / body["snapshot"]
         if not kept.is_file():
+            if int(body["number"]) in history.pruned:
+                pruned += 1
+                continue
             found.problems.append(f"{body['snapshot']} is missing")
         elif file_sha256(kept) != erasures.snapshot_now(body["sha256"]):
             found.problems.append(f"{body['snapshot']} differs from {record.name}")
@@ -224,7 +244,7 @@ def _verify_published(
         found.problems.append(f"{home.published.name} is missing")
     elif file_sha256(home.published) != last["sha256"]:
         found.problems.append(f"{home.published.name} differs from publication {last['number']}")
-    found.checked["published files"] = len(known) + (last is not None)
+    found.checked["published files"] = len(known) - pruned + (last is not None)
 
 
 def _verify_files(home: Home, history: History, found: Verification) -> None:

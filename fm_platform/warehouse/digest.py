@@ -43,13 +43,45 @@ def frame_digest(frame: pl.DataFrame, types: Sequence[tuple[str, str]]) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    digest = hashlib.sha256(VERSION)
-    schema = json.dumps([list(pair) for pair in types], ensure_ascii=False, separators=(",", ":"))
-    digest.update(schema.encode() + b"\n")
-    digest.update(frame.height.to_bytes(8, "little"))
+    digest = _begin(frame.height, types)
     for name, _ in types:
         _encode(frame.get_column(name), digest)
     return digest.hexdigest()
+
+
+def both_digests(frame: pl.DataFrame, types: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """The digest without and the digest with the platform's own ``_`` columns, in one pass over the rows.
+
+    Args:
+        frame: The rows in key order; exactly the columns of ``types``.
+        types: Column names and DuckDB types, in table order.
+    """
+    value = _begin(frame.height, [pair for pair in types if not pair[0].startswith("_")])
+    full = _begin(frame.height, types)
+    pair = _Pair((value, full))
+    for name, _ in types:
+        _encode(frame.get_column(name), full if name.startswith("_") else pair)
+    return value.hexdigest(), full.hexdigest()
+
+
+class _Pair:
+    """Two digests that take the same bytes."""
+
+    def __init__(self, digests: Sequence[_Hash]) -> None:
+        self._digests = digests
+
+    def update(self, data: bytes, /) -> None:
+        for digest in self._digests:
+            digest.update(data)
+
+
+def _begin(rows: int, types: Sequence[tuple[str, str]]) -> hashlib._Hash:
+    """A digest with everything before the first column."""
+    digest = hashlib.sha256(VERSION)
+    schema = json.dumps([list(pair) for pair in types], ensure_ascii=False, separators=(",", ":"))
+    digest.update(schema.encode() + b"\n")
+    digest.update(rows.to_bytes(8, "little"))
+    return digest
 
 
 def _encode(series: pl.Series, digest: _Hash) -> None:

@@ -19,7 +19,17 @@ from typing import Any, Literal
 GENESIS = "0" * 64
 
 RecordKind = Literal[
-    "study", "source", "materialization", "check", "quarantine", "publication", "decision", "erasure"
+    "study",
+    "code",
+    "source",
+    "materialization",
+    "check",
+    "quarantine",
+    "publication",
+    "decision",
+    "lock",
+    "prune",
+    "erasure",
 ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,12 @@ def finish_interrupted(home: Home, last: Mapping[str, Any] | None) -> bool:
 def snapshot_name(number: int) -> str:
     """Where publication ``number`` is kept, relative to the home."""
     return f"snapshots/{number:06d}.duckdb"
+
+
+def remove_snapshots(home: Home, numbers: Iterable[int]) -> None:
+    """Remove the files of snapshots that a ledger record let go; those that are gone already are no matter."""
+    for number in numbers:
+        (home.path / snapshot_name(number)).unlink(missing_ok=True)
 
 
 def _building(home: Home, number: int) -> Path:

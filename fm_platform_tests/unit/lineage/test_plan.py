@@ -242,7 +242,10 @@ LEDGER = ledger_of(
     check("raw.a", "y", True),
     made("raw.b", "b"),
     check("raw.b", "x", False),
-    ("publication", {**made("publish.warehouse", "p1")[1], "number": 1}),
+    (
+        "publication",
+        {**made("publish.warehouse", "p1")[1], "number": 1, "snapshot": "s", "sha256": "h", "bytes": 1},
+    ),
     made("raw.a", "new"),
     check("raw.a", "y", True),
 )
