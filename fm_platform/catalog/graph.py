@@ -22,6 +22,7 @@ from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.queries import query_assets
 from fm_platform.catalog.reports import PUBLICATION, report_assets
 from fm_platform.catalog.site import site_asset
+from fm_platform.catalog.withdrawals import withdrawal_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.code import CodeVersion
@@ -65,7 +66,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     """
     study = expand_redcap(load_study(study_folder))
     instruments = load_instruments(study)
-    assets: list[Asset] = []
+    assets: list[Asset] = withdrawal_assets(study)
     if study.has_clinical:
         assets += [*config_assets(), parameters_asset()]
         assets += clinical_assets(study, instruments, models)

@@ -32,11 +32,12 @@ AGREES = CheckDeclaration("gx_agrees", True, "Great Expectations counts what the
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows a source has, and what became of them."""
+    """How many rows a source has, and what became of them; rows of withdrawn subjects are among those set aside."""
 
     read: int
     accepted: int
     set_aside: int
+    withdrawn: int = 0
 
 
 def check_declarations(
@@ -71,8 +72,11 @@ def row_checks(
         may_be_empty: Whether no row at all is fine: a form of an export that nobody has begun.
     """
     empty = may_be_empty and tally.read == 0
-    share = tally.set_aside / tally.read if tally.read else 0.0
+    judged = tally.read - tally.withdrawn
+    share = (tally.set_aside - tally.withdrawn) / judged if judged else 0.0
     counts = {"read": tally.read, "accepted": tally.accepted, "set_aside": tally.set_aside}
+    if tally.withdrawn:
+        counts["withdrawn"] = tally.withdrawn
     return [
         _decide(RECONCILED, tally.accepted + tally.set_aside == tally.read, {**counts, **facts}),
         _decide(ACCEPTED, tally.accepted > 0 or empty, {**counts, **facts}),

@@ -15,6 +15,7 @@ import polars as pl
 from fm_platform.instruments.model import Instrument
 from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.study import Study
+from fm_platform.validation import withdrawals
 from fm_platform.validation.candidate import candidate
 from fm_platform.validation.cell_findings import cell_findings
 from fm_platform.validation.checks import Tally, agreement_check, row_checks, rule_check
@@ -24,7 +25,7 @@ from fm_platform.validation.gx_suite import count_unexpected, gx_version
 from fm_platform.validation.queries import count_queries
 from fm_platform.validation.raw_source import RawSource, Relation
 from fm_platform.validation.readings import require_one_reading
-from fm_platform.validation.roles import subject_sources
+from fm_platform.validation.roles import subject_sources, visit_sources
 from fm_platform.validation.row_findings import row_findings
 from fm_platform.validation.rules import rules_of
 from fm_platform.warehouse.records import CheckOutcome
@@ -64,7 +65,12 @@ def gate_inputs(study: Study, source: str) -> tuple[str, ...]:
     others = subject_sources(study) if study.clinical[source].by_visit else ()
     if study.clinical[source].by_window:
         others += tuple(name for name, other in study.clinical.items() if "start" in other.columns)
-    return tuple(dict.fromkeys(f"raw.{name}" for name in (source, *others)))
+    tables = [f"raw.{name}" for name in (source, *others)]
+    if study.withdrawals is not None:
+        tables.append(withdrawals.TABLE)
+        if study.clinical[source].by_visit:
+            tables += [f"raw.{name}" for name in visit_sources(study)]
+    return tuple(dict.fromkeys(tables))
 
 
 def gate(
@@ -135,5 +141,8 @@ def _tally(con: duckdb.DuckDBPyConnection, source: RawSource, findings: pl.DataF
     """Rows read, and of them accepted and set aside, each counted on its own."""
     rows = con.sql(f"select _row_id from {source.table}").pl()
     set_aside = findings.filter(pl.col("scope") == "row")["_row_id"].unique()
+    withdrawn = findings.filter(pl.col("rule") == withdrawals.RULE)["_row_id"].unique()
     accepted = rows.filter(~pl.col("_row_id").is_in(set_aside.implode()))
-    return Tally(read=rows.height, accepted=accepted.height, set_aside=set_aside.len())
+    return Tally(
+        read=rows.height, accepted=accepted.height, set_aside=set_aside.len(), withdrawn=withdrawn.len()
+    )
