@@ -75,6 +75,17 @@ class Records:
             sorter.add(name, *(upstream for upstream in self.of(name).inputs if upstream in names))
         return list(sorter.static_order())
 
+    def origin(self, table: str, column: str) -> tuple[str, str]:
+        """The column that a column is a copy of, as far back as single copies go."""
+        seen = {(table, column)}
+        while table in self.made["a"] or table in self.made["b"]:
+            taken = {(e[0], e[1]) for e in self.of(table).lineage.get(column, ()) if e[2] == "DIRECT"}
+            if len(taken) != 1 or taken & seen:
+                break
+            seen |= taken
+            table, column = taken.pop()
+        return table, column
+
     def changed(self, table: str) -> bool:
         """Whether the values of a table differ."""
         return self.digests["a"].get(table) != self.digests["b"].get(table)

@@ -1,7 +1,7 @@
 """``fm diff``: after one corrected cell, one edited model, or many things at once, what moved and every reason why.
 
-One home goes through three states beyond the first: a corrected cell; an edited SQL model; then a label of study.yaml, a
-subject's stratum and an impossible answer together.
+One home goes through three states beyond the first: a corrected cell; an edited SQL model; then a label of study.yaml,
+a subject's stratum and an impossible answer together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
