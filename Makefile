@@ -25,8 +25,8 @@ refresh: $(VENV)/.project ## set up, then bring the bundled study up to date (wh
 dev: $(VENV)/.project ## the Dagster UI on 127.0.0.1
 	$(BIN)/fm dev $(ARGS)
 
-test: $(VENV)/.project ## all tests
-	@env -u PYTHONHASHSEED $(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.project ## all tests, a process a core
+	@env -u PYTHONHASHSEED $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.project ## ruff, formatting, floor order of the rooms, types
 	$(BIN)/ruff check .

@@ -14,8 +14,10 @@ import click
 
 from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
+from fm_platform.commands.exporting import export
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
+from fm_platform.commands.impact import impact
 from fm_platform.commands.lineage import lineage
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
@@ -76,11 +78,13 @@ for _command in (
     queries,
     accept,
     explain,
-    verify,
+    impact,
+    lineage,
+    diff,
     snapshots,
     lock,
-    diff,
-    lineage,
+    verify,
+    export,
     de,
     init,
     dev,

@@ -294,17 +294,22 @@ class SamplesSource(_Section):
 
 
 class ExpressionSource(_Section):
-    """The expression half: counts and their sample sheet."""
+    """The expression half: counts and their sample sheet.
+
+    ``stability`` says whether contrasts are fitted again without one sample after the other; by default they are where
+    that takes seconds.
+    """
 
     counts: CountsSource
     samples: SamplesSource
     genes: GenesSource | None = None
+    stability: bool | None = None
 
 
 class Contrast(_Section):
     """One comparison. Variables of the design are factors unless listed under ``covariates``.
 
-    ``complete_pairs`` keeps only subjects with samples at both levels.
+    ``complete_pairs`` keeps only subjects with samples at both levels. ``shrink: apeglm`` adds shrunken fold changes.
     """
 
     id: Slug
@@ -316,6 +321,7 @@ class Contrast(_Section):
     covariates: tuple[str, ...] = ()
     complete_pairs: bool = False
     alpha: float = Field(default=0.1, gt=0, lt=1)
+    shrink: Literal["apeglm"] | None = None
     label: str = ""
 
     @model_validator(mode="after")
@@ -493,11 +499,22 @@ class Study(_Section):
     # -- identity ---------------------------------------------------------------------------------------------
 
     def section_digest(self, *keys: str) -> str:
-        """SHA-256 of the named top-level sections as parsed (comments and layout do not count)."""
+        """SHA-256 of the named sections as parsed (comments and layout do not count).
+
+        A key is a top-level one, or leads into one: ``expression.stability``; ``contrasts.fm`` is the entry with id fm.
+        """
         dumped = self.model_dump(mode="json", by_alias=True)
-        chosen = {key: dumped[key] for key in sorted(keys)}
+        chosen = {key: _section(dumped, key) for key in sorted(keys)}
         canonical = json.dumps(chosen, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _section(dumped: Any, key: str) -> Any:
+    """The part of a dumped study that a dotted key names."""
+    for name in key.split("."):
+        entries = {entry["id"]: entry for entry in dumped} if isinstance(dumped, list) else dumped
+        dumped = entries[name]
+    return dumped
 
 
 def load_study(folder: Path) -> Study:

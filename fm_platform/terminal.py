@@ -250,7 +250,7 @@ def print_de(summary: DeSummary) -> None:
     for note in summary.notes:
         click.echo(f"note         {note}")
     click.echo(f"engine       {summary.engine}")
-    click.echo(f"wrote        {summary.out}")
+    click.echo(f"wrote        {summary.out}" + (f" and {summary.details}" if summary.details else ""))
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from fm_platform.lineage.code import code_version
 from fm_platform.statistics.arms import between_arms
 from fm_platform.statistics.omnibus import friedman_tests
 from fm_platform.statistics.planning import planning
+from fm_platform.statistics.responder_arms import responder_arms
 from fm_platform.statistics.responder_status import responder_status
 from fm_platform.statistics.responder_tables import mcnemar_tests, responder_rates
 from fm_platform.statistics.sensitivity import sensitivity
@@ -21,6 +22,7 @@ from fm_platform.study import Study
 from fm_platform.warehouse.records import Column, ColumnInput
 
 SCORES, PEOPLE = "marts.symptom_scores", "marts.participants"
+RESPONDER_ARMS = "stats.responder_arms"
 INSTRUMENT_SCORES, STATUS, RATES = (
     "staging.stg_instrument_scores",
     "stats.responder_status",
@@ -42,10 +44,10 @@ _FAMILY = direct("study.outcomes", "family", how="IDENTITY")
 
 
 def analysis_assets(study: Study) -> list[Asset]:
-    """The further statistics assets of a clinical study; the comparison of arms only where it has arms."""
+    """The further statistics assets of a clinical study; comparisons of arms only where it has arms."""
     assets = [_sensitivity(), _friedman(), _status(), _rates(), _mcnemar(), _planning()]
     if has_arms(study):
-        assets.append(_arms())
+        assets += [_arms(), _responder_arms()]
     return assets
 
 
@@ -230,6 +232,39 @@ def build_arms(step: Step) -> Built:
     """``stats.between_arms``."""
     rows = between_arms(
         *(step.read(table) for table in INPUTS),
+        reference=step.study.reference_arm,
+        order=tuple(step.study.labels.get("arm", {})),
+    )
+    return Built(rows=rows)
+
+
+def _responder_arms() -> Asset:
+    return _asset(
+        RESPONDER_ARMS,
+        "Responders of each arm against the reference arm: Fisher's exact test, under two denominators.",
+        words.RESPONDER_ARMS_COLUMNS,
+        build_responder_arms,
+        (STATUS, PEOPLE),
+        ("responder", "visit", "arm", "denominator"),
+        (
+            *direct(STATUS, "responded", "status", how="AGGREGATION"),
+            *indirect(STATUS, "responder", "visit", "subject_id", how="GROUP_BY"),
+            *indirect(PEOPLE, "subject_id", "arm", how="GROUP_BY"),
+        ),
+        study_keys=("labels", "reference_arm"),
+        responder=direct(STATUS, "responder", how="GROUP_BY"),
+        visit=direct(STATUS, "visit", how="GROUP_BY"),
+        arm=_ARM,
+        reference=_ARM,
+        definition=direct(STATUS, "definition", how="IDENTITY"),
+    )
+
+
+def build_responder_arms(step: Step) -> Built:
+    """``stats.responder_arms``."""
+    rows = responder_arms(
+        step.read(STATUS),
+        step.read(PEOPLE),
         reference=step.study.reference_arm,
         order=tuple(step.study.labels.get("arm", {})),
     )

@@ -6,19 +6,20 @@ Belongs here: frozen shapes. Does not belong here: any particular asset, or runn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from fm_platform.catalog.memory import Memory
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.graph import Node
 from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.sql.model import SqlModel
 from fm_platform.study import Study
-from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.database import Remembered, Warehouse
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
 
 Checks = Callable[[], Sequence[CheckOutcome]]
@@ -35,7 +36,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Step:
-    """What a builder is given."""
+    """What a builder is given. ``memory`` lasts as long as the run."""
 
     study: Study
     instruments: tuple[Instrument, ...]
@@ -44,6 +45,7 @@ class Step:
     blocked: Mapping[str, str]
     progress: Callable[[str], None]
     keep: Callable[[str, Path], Delivered]
+    memory: Memory = field(default_factory=Memory)
 
     def read(self, table: str) -> pl.DataFrame:
         """An input table."""
@@ -81,7 +83,10 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Asset(Node):
-    """A node of the graph with all that is needed to show and to make it."""
+    """A node of the graph with all that is needed to show and to make it.
+
+    ``remembered`` names what the table remembers of earlier deliveries, which its value digest leaves out.
+    """
 
     description: str
     group: str
@@ -92,6 +97,7 @@ class Asset(Node):
     checks: tuple[CheckDeclaration, ...] = ()
     build: Callable[[Step], Built]
     model: SqlModel | None = None
+    remembered: Remembered | None = None
 
 
 def direct(table: str, *columns: str, how: str = "TRANSFORMATION") -> tuple[ColumnInput, ...]:
@@ -107,3 +113,8 @@ def indirect(table: str, *columns: str, how: str = "FILTER") -> tuple[ColumnInpu
 def columns(**descriptions: str) -> tuple[Column, ...]:
     """Columns with their meaning, in order."""
     return tuple(Column(name, text) for name, text in descriptions.items())
+
+
+def constants(described: tuple[Column, ...], **sources: str) -> tuple[Column, ...]:
+    """The same columns, some declared constant, with where their values come from instead of an input."""
+    return tuple(replace(column, constant=sources.get(column.name, "")) for column in described)

@@ -13,11 +13,11 @@ import polars as pl
 from fm_platform.catalog.analyses import analysis_assets
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.clinical_marts import clinical_marts
-from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
-from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.models import model_asset, model_cache, models_folder
 from fm_platform.catalog.privacy import privacy_assets
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
@@ -30,10 +30,11 @@ from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study import Study
 from fm_platform.validation.checks import check_declarations
-from fm_platform.validation.columns import declared_columns, require_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import columns_of_source
 from fm_platform.validation.deliveries import NOTHING_LOST, lost_keys, nothing_lost
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
+from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
@@ -53,7 +54,7 @@ def clinical_assets(
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     second = score_model(study, instruments)
     generated = [*staging_models(study, instruments), *([second] if second else [])]
-    for model in load_models(models or models_folder(), generated):
+    for model in load_models(models or models_folder(), generated, model_cache()):
         assets.append(model_asset(model, half="clinical", group=model.schema))
     assets += [
         _scores(study, checked=second is not None),
@@ -104,7 +105,7 @@ def build_raw(step: Step, source: str) -> Built:
     require_columns(step.study, step.instruments, source, table.columns, file=name)
     kept = step.keep(source, path)
     return Built(
-        rows=table.frame,
+        rows=with_optional_items(table.frame, optional_columns(step.study, step.instruments, source)),
         source_rows=source_rows(
             source, table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
         ),

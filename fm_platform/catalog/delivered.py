@@ -1,6 +1,6 @@
-"""Where delivered rows stand: the frame that becomes ``audit.source_rows``.
+"""From a delivered table to ``raw.*`` and ``audit.source_rows``.
 
-Belongs here: that frame's one shape. Does not belong here: reading files.
+Belongs here: the one shape of either frame. Does not belong here: reading files.
 """
 
 from __future__ import annotations
@@ -8,6 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
+
+
+def with_optional_items(rows: pl.DataFrame, optional: Sequence[str]) -> pl.DataFrame:
+    """A raw table with a column for every optional item; one that was not delivered is empty throughout.
+
+    Row ids are those of the delivered cells: they do not depend on what a questionnaire could have asked.
+
+    Args:
+        rows: The delivered table.
+        optional: The columns of optional items.
+    """
+    absent = [name for name in optional if name not in rows.columns]
+    return rows.with_columns(pl.lit("").alias(name) for name in absent)
 
 
 def source_rows(

@@ -16,18 +16,21 @@ from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_export import read_form
 from fm_platform.sources.redcap_forms import FormSource, dictionary_of, events_of, structure_of
 from fm_platform.study import Study
-from fm_platform.validation.columns import required_columns
+from fm_platform.validation.headers import required_columns
 
 
 def delivered_hashes(step: Step, source: str) -> list[str]:
-    """SHA-256 of every file that was a delivery of a source, the present one last."""
-    found: dict[str, None] = {}
+    """SHA-256 of the file of every delivery of a source, the present one last.
+
+    A file that is read again is no new delivery; one that comes back after another is.
+    """
+    found: list[str] = []
     for record in step.warehouse.records():
         if record.kind == "source" and record.content["source"] == source:
             sha256 = str(record.content["sha256"])
-            found.pop(sha256, None)
-            found[sha256] = None
-    return list(found)
+            if found[-1:] != [sha256]:
+                found.append(sha256)
+    return found
 
 
 def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
@@ -36,13 +39,14 @@ def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
     A delivery that lacks a column which study.yaml names now, or that is no table as the source is declared now, cannot
     be compared and is left out.
     """
-    tables = []
-    for sha256 in delivered_hashes(step, source)[:-1]:
-        frame = _read(step.study, source, step.warehouse.home.sources / f"{sha256}.gz")
-        needed = set(required_columns(step.study, step.instruments, source))
-        if frame is not None and needed <= set(frame.columns):
-            tables.append(frame)
-    return tables
+    needed = set(required_columns(step.study, step.instruments, source))
+    earlier = delivered_hashes(step, source)[:-1]
+    read = {
+        sha256: _read(step.study, source, step.warehouse.home.sources / f"{sha256}.gz")
+        for sha256 in set(earlier)
+    }
+    frames = (read[sha256] for sha256 in earlier)
+    return [frame for frame in frames if frame is not None and needed <= set(frame.columns)]
 
 
 def accepted_losses(step: Step, source: str) -> set[tuple[str, str | None]]:

@@ -6,6 +6,8 @@ Belongs here: their raw tables and the readers' remarks. Does not belong here: r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -100,6 +102,7 @@ def _count_columns(study: Study) -> Asset:
         group="raw",
         kinds=("file", "duckdb"),
         half="expression",
+        inputs=("raw.counts",),
         key=("sheet", "position"),
         study_keys=("expression",),
         source_files=_count_files(study),
@@ -142,6 +145,14 @@ def _notes(study: Study) -> Asset:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Remarks:
+    """What is said of the files besides the counts."""
+
+    columns: pl.DataFrame
+    notes: pl.DataFrame
+
+
 def _read_matrices(step: Step) -> list[tuple[CountMatrix, Path]]:
     assert step.study.expression is not None
     declared = step.study.expression.counts
@@ -165,8 +176,25 @@ def _read_matrices(step: Step) -> list[tuple[CountMatrix, Path]]:
     return matrices
 
 
+def _remarks(step: Step, matrices: Sequence[CountMatrix] | None = None) -> _Remarks:
+    """Columns and notes, without reading files again that were read in this run."""
+
+    def make() -> _Remarks:
+        found = matrices if matrices is not None else [matrix for matrix, _ in _read_matrices(step)]
+        return _Remarks(raw_count_columns(found), input_notes(found))
+
+    return step.memory.recall("remarks", _state_of(_count_files(step.study)), make)
+
+
+def _state_of(files: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Size and time of change of files: equal as long as nobody touches them."""
+    states = [(path, path.stat()) for path in files if path.is_file()]
+    return tuple((str(path), status.st_size, status.st_mtime_ns) for path, status in states)
+
+
 def build_raw_counts(step: Step) -> Built:
     """Read, keep and store the count matrices."""
+    before = _state_of(_count_files(step.study))
     matrices = _read_matrices(step)
     origin = []
     rows_in = set()
@@ -178,6 +206,8 @@ def build_raw_counts(step: Step) -> Built:
     for path in _count_files(step.study):
         if path not in rows_in:
             step.keep("counts", path)
+    if before == _state_of(_count_files(step.study)):
+        _remarks(step, [matrix for matrix, _ in matrices])
     genes, samples = matrices[0][0].counts.shape
     return Built(
         rows=raw_counts([matrix for matrix, _ in matrices]),
@@ -194,12 +224,12 @@ def build_raw_counts(step: Step) -> Built:
 
 def build_count_columns(step: Step) -> Built:
     """What the columns of the count files are."""
-    return Built(rows=raw_count_columns([matrix for matrix, _ in _read_matrices(step)]))
+    return Built(rows=_remarks(step).columns)
 
 
 def build_notes(step: Step) -> Built:
     """``expression.input_notes``."""
-    return Built(rows=input_notes([matrix for matrix, _ in _read_matrices(step)]))
+    return Built(rows=_remarks(step).notes)
 
 
 # -- sample sheet -------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fm_platform.catalog.asset import Built, Step
-from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.sources.redcap_export import FormTable, read_form
 from fm_platform.sources.redcap_forms import (
     FormSource,
@@ -20,7 +20,7 @@ from fm_platform.sources.redcap_forms import (
     structure_of,
 )
 from fm_platform.study import ClinicalSource, Study
-from fm_platform.validation.columns import require_columns
+from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column
 
 EXPORT_RECONCILED = CheckDeclaration(
@@ -68,7 +68,7 @@ def build_form(step: Step, source: str, declared: FormSource, path: Path, name: 
     kept = step.keep(source, path)
     table = read.table
     return Built(
-        rows=table.frame,
+        rows=with_optional_items(table.frame, optional_columns(step.study, step.instruments, source)),
         source_rows=source_rows(
             source, table.frame["_row_id"].to_list(), table.lines, table.file.sha256, kept.path
         ),

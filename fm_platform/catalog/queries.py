@@ -12,6 +12,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
+from fm_platform.catalog.redcap_quality import form_cells, forms_of, redcap_quality_assets, redcap_queries
 from fm_platform.catalog.staged import read_staged
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
@@ -19,14 +20,16 @@ from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.completeness import COMPLETENESS_KEY, completeness
 from fm_platform.validation.deliveries import changed_cells, lost_keys
-from fm_platform.validation.query_history import OPEN, next_state
+from fm_platform.validation.query_history import LIFE_COLUMNS, OPEN, RESOLVED, next_state
 from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame, queries_of_source
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
 
 QUERIES = "report.data_queries"
 COMPLETENESS = "report.completeness"
 SITE_FILE = "reports/data_queries.csv"
+LIFE = Remembered(columns=LIFE_COLUMNS, state="state", past=RESOLVED)
 CLINICAL_RULES = (
     clinical_queries.pain_differs,
     clinical_queries.straight_lining,
@@ -68,6 +71,7 @@ def query_assets(study: Study) -> list[Asset]:
     )
     asked = (
         *found,
+        *(entry for form in forms_of(study) for entry in form_cells(study, form)),
         *direct("staging.stg_answers", "answer", "item"),
         *direct("staging.stg_visits", "visit_date"),
     )
@@ -119,6 +123,7 @@ def query_assets(study: Study) -> list[Asset]:
             build=build_queries,
             lineage={column.name: asked for column in described},
             columns=described,
+            remembered=LIFE,
         ),
         Asset(
             table="files.data_queries",
@@ -146,6 +151,7 @@ def query_assets(study: Study) -> list[Asset]:
             lineage={column.name: answered for column in counted},
             columns=counted,
         ),
+        *redcap_quality_assets(study),
     ]
 
 
@@ -155,13 +161,14 @@ def build_queries(step: Step) -> Built:
     for source in step.study.clinical:
         if step.warehouse.exists(f"raw.{source}") and step.warehouse.exists(f"quarantine.{source}"):
             found += _of_source(step, source)
+    found.append(redcap_queries(step))
     staged = read_staged(step)
     if staged is not None:
         found += [rule(staged) for rule in CLINICAL_RULES]
     today = datetime.now(UTC).date()
     table = next_state(pl.concat(found), step.read_if_any(QUERIES), today)
     states = dict(table.group_by("state").len().rows())
-    return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, "resolved")})
+    return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, RESOLVED)})
 
 
 def _of_source(step: Step, source: str) -> list[pl.DataFrame]:
@@ -175,7 +182,7 @@ def _of_source(step: Step, source: str) -> list[pl.DataFrame]:
         text = f"an earlier delivery had this {what}, this one lacks it"
         rows.append(_row("FM021", "error", source, subject, visit, what, text))
     if earlier:
-        for subject, visit, column, old, new, row_ids in changed_cells(connection, view, earlier[-1]).rows():
+        for subject, visit, column, old, new, row_ids in changed_cells(connection, view, earlier).rows():
             text = f"{column} was {old!r} in the delivery before"
             changed = _row("FM017", "query", source, subject, visit, column, text)
             rows.append({**changed, "value": new, "expected": old, "_row_ids": row_ids})

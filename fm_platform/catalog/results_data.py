@@ -12,8 +12,8 @@ from functools import partial
 import polars as pl
 
 from fm_platform.catalog import analysis_columns as words
-from fm_platform.catalog.analyses import PEOPLE, RATES, has_arms
-from fm_platform.catalog.asset import Asset, Built, Step, direct
+from fm_platform.catalog.analyses import PEOPLE, RATES, RESPONDER_ARMS, has_arms
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct
 from fm_platform.catalog.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
 from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
@@ -35,14 +35,16 @@ _TABLES: Mapping[str, tuple[Column, ...]] = {
     "stats.friedman": words.FRIEDMAN_COLUMNS,
     "stats.sensitivity": words.SENSITIVITY_COLUMNS,
     "stats.between_arms": words.ARMS_COLUMNS,
+    RESPONDER_ARMS: words.RESPONDER_ARMS_COLUMNS,
     "stats.planning": words.PLANNING_COLUMNS,
 }
+_OF_ARMS = ("stats.between_arms", RESPONDER_ARMS)
 _DESCRIBED = ("sex", "age", "arm", "site")
 
 
 def results_data(study: Study) -> Asset:
     """The asset of ``stats.ard``."""
-    tables = tuple(table for table in _TABLES if table != "stats.between_arms" or has_arms(study))
+    tables = tuple(table for table in _TABLES if table not in _OF_ARMS or has_arms(study))
     people = direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION")
     statistics = (*(entry for table in tables for entry in _statistics(table)), *people)
     groups = tuple(
@@ -73,7 +75,11 @@ def results_data(study: Study) -> Asset:
             "n": (*(e for t in tables for e in direct(t, "n", how="IDENTITY")), *people),
             "source_table": (),
         },
-        columns=words.ARD_COLUMNS,
+        columns=constants(
+            words.ARD_COLUMNS,
+            stat_name="the names of the statistics in code",
+            source_table="the names of the tables gathered",
+        ),
     )
 
 

@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
+from fm_platform.catalog.completeness import constants_of, require_paths
 from fm_platform.catalog.graph import Catalog
+from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
 from fm_platform.lineage.code_state import code_state
 from fm_platform.lineage.history import History, Materialized, as_state, fold
@@ -107,6 +110,7 @@ class Session:
         self.on_step = on_step
         self.errors: list[tuple[str, Exception]] = []
         self.results: list[StepResult] = []
+        self._memory = Memory()
         self._seen = 0
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -154,7 +158,7 @@ class Session:
         return result
 
     def _materialize(self, asset: Asset, force: bool) -> StepResult:
-        started = time.monotonic()
+        started, began = time.monotonic(), datetime.now(UTC)
         self._refuse_if_blocked(asset)
         before = self.history.materialized.get(asset.table)
         halves = blocked_halves(self.catalog.assets, self.history)
@@ -184,11 +188,13 @@ class Session:
             blocked=blocked,
             progress=self.progress,
             keep=keep_file,
+            memory=self._memory,
         )
         facts: dict[str, Any] = {
             "fingerprint": parts.fingerprint,
             "parts": parts.as_json(),
             "half": asset.half,
+            "started": began.isoformat(timespec="microseconds"),
             "study_keys": list(asset.study_keys),
             "inputs_full": {
                 t: m.full_digest for t in asset.inputs if (m := self.history.materialized.get(t))
@@ -239,6 +245,9 @@ class Session:
         self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
     ) -> tuple[CheckOutcome, ...]:
         lineage = built.lineage if built.lineage is not None else asset.lineage
+        require_paths(asset, lineage, self.catalog.assets)
+        if constants := constants_of(asset, lineage):
+            facts["constants"] = constants
         facts["column_lineage"] = {
             column: [list(entry.as_json().values()) for entry in sorted(inputs)]
             for column, inputs in lineage.items()
@@ -264,6 +273,7 @@ class Session:
                 before=[*sources, *built.records],
                 source_rows=built.source_rows,
                 checks=checks,
+                remembered=asset.remembered,
             )
         )
         return outcomes

@@ -70,6 +70,11 @@ if TYPE_CHECKING:
 @click.option(
     "--lrt", metavar="REDUCED", help='Likelihood-ratio test against a smaller design, e.g. "~ batch".'
 )
+@click.option(
+    "--details",
+    type=FILE,
+    help="A second CSV: why a gene lacks a value, its dispersions and its largest Cook's distance.",
+)
 @click.option("-o", "--output", "out", type=FILE, required=True, help="The CSV to write.")
 @json_option
 def de(
@@ -94,6 +99,7 @@ def de(
     lfc_threshold: float,
     alternative: Alternative,
     lrt: str | None,
+    details: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -121,6 +127,7 @@ def de(
         lfc_threshold=lfc_threshold,
         alternative=alternative,
         lrt=lrt,
+        details=details,
         covariates=covariates,
         progress=lambda text: click.echo(text, err=True),
     )

@@ -1,6 +1,6 @@
 """Plans: which samples a contrast uses, with which design, and whether its result may be called a finding.
 
-Belongs here: subsets, levels, replicate counts, the verdict run / exploratory / skipped. Does not belong
+Belongs here: subsets, levels, replicate counts, the verdict run / exploratory / descriptive / skipped. Does not belong
 here: fitting.
 """
 
@@ -19,9 +19,10 @@ from fm_platform.expression.design import Design, build_design, column_of
 from fm_platform.expression.pairing import advice, complete_pairs, find_pairs
 from fm_platform.study import Contrast, Study
 
-Status = Literal["run", "exploratory", "skipped"]
+Status = Literal["run", "exploratory", "descriptive", "skipped"]
 MIN_RESIDUAL_DF = 3
 """Fewer residual degrees of freedom make a contrast exploratory."""
+UNREPLICATED = "one sample against one: fold changes without a test"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,8 @@ class ContrastPlan:
     Attributes:
         contrast: As declared.
         status: ``run``; ``exploratory`` (tested, but too little replication to call it a finding);
-            ``skipped``.
-        reason: Why it is exploratory or skipped.
+            ``descriptive`` (one sample against one: fold changes, no test); ``skipped``.
+        reason: Why it is not simply run.
         samples: Ids of the samples used, in matrix order.
         positions: Their 1-based positions in ``expression.counts.counts``.
         design: None when skipped.
@@ -107,19 +108,24 @@ def plan_contrast(
     if contrast.complete_pairs:
         kept = complete_pairs(kept, column, contrast.level, contrast.reference)
         found = kept[column].to_list()
-    design = build_design(
-        kept,
-        contrast.design,
-        reference={contrast.variable: contrast.reference},
-        covariates=contrast.covariates,
-    )
-    design = _with_pairing_advice(design, kept, contrast, column)
     at_level = tuple(index for index, value in enumerate(found) if value == contrast.level)
     at_reference = tuple(index for index, value in enumerate(found) if value == contrast.reference)
-    reasons = _doubts(kept, design, len(at_level), len(at_reference))
+    unreplicated = len(at_level) == len(at_reference) == 1
+    try:
+        design = build_design(
+            kept,
+            contrast.design,
+            reference={contrast.variable: contrast.reference},
+            covariates=contrast.covariates,
+            replicated=not unreplicated,
+        )
+    except InputError as error:
+        raise _with_orphans(error, kept, contrast, column) from None
+    design = _with_pairing_advice(design, kept, contrast, column)
+    reasons = [UNREPLICATED] if unreplicated else _doubts(kept, design, len(at_level), len(at_reference))
     return ContrastPlan(
         contrast=contrast,
-        status="exploratory" if reasons else "run",
+        status="descriptive" if unreplicated else "exploratory" if reasons else "run",
         reason="; ".join(reasons) or None,
         samples=tuple(kept["sample_id"]),
         positions=tuple(kept["position"]),
@@ -132,15 +138,27 @@ def plan_contrast(
 
 
 def plan_contrasts(
-    samples: pl.DataFrame, study: Study, *, seen_levels: Collection[tuple[str, str]] = ()
+    samples: pl.DataFrame,
+    study: Study,
+    *,
+    only: str | None = None,
+    seen_levels: Collection[tuple[str, str]] = (),
 ) -> tuple[ContrastPlan, ...]:
-    """Plan every contrast of a study; an error points at the contrast's line in study.yaml.
+    """Plan the contrasts of a study; an error points at the contrast's line in study.yaml.
+
+    Args:
+        samples: ``expression.samples``.
+        study: With contrasts.
+        only: The id of one; None plans all.
+        seen_levels: See :func:`plan_contrast`.
 
     Raises:
         InputError: As :func:`plan_contrast`.
     """
     plans = []
     for index, contrast in enumerate(study.contrasts):
+        if only not in (None, contrast.id):
+            continue
         try:
             plans.append(plan_contrast(samples, contrast, seen_levels=seen_levels))
         except InputError as error:
@@ -215,6 +233,14 @@ def _with_pairing_advice(design: Design, kept: pl.DataFrame, contrast: Contrast,
     pairing = find_pairs(kept, column, contrast.level, contrast.reference)
     said = advice(pairing, subject_in_design=not _repeated_subjects(kept, design))
     return design if said is None else replace(design, notes=(*design.notes, said))
+
+
+def _with_orphans(error: InputError, kept: pl.DataFrame, contrast: Contrast, column: str) -> InputError:
+    """The refusal of a design, with who lacks a pair where the samples are pairs in part."""
+    said = advice(find_pairs(kept, column, contrast.level, contrast.reference), subject_in_design=True)
+    if said is None:
+        return error
+    return InputError(error.message, file=error.file, line=error.line, mend=f"{error.mend}. {said}")
 
 
 def _repeated_subjects(kept: pl.DataFrame, design: Design) -> list[str]:

@@ -7,25 +7,21 @@ printing (``cli``).
 from __future__ import annotations
 
 import csv
-import io
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import ValidationError
 
-from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.errors import InputError
 from fm_platform.expression.compare import Hypothesis
 from fm_platform.expression.contrasts import plan_contrast
-from fm_platform.expression.engine import run_contrast
+from fm_platform.expression.de_files import check_place, write_details, write_results
+from fm_platform.expression.engine import DeEngine
 from fm_platform.expression.model import Mode, Options
-from fm_platform.expression.offsets import LENGTHS_USED, normalization_factors
 from fm_platform.expression.reduced import reduced_design
-from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK
+from fm_platform.expression.run import run_plan
 from fm_platform.expression.samples import resolve_samples
 from fm_platform.expression.wald import Alternative
 from fm_platform.sources.count_matrix import CountOptions
@@ -45,11 +41,12 @@ class DeSummary:
 
     Attributes:
         out: The CSV written.
+        details: The second CSV, if one was asked for.
         design: The formula.
         columns: The design matrix's columns.
         contrast: E.g. ``condition: treated vs untreated``.
-        status: ``run`` or ``exploratory``.
-        reason: Why it is exploratory.
+        status: ``run``, ``exploratory`` or ``descriptive`` (one sample against one: no test).
+        reason: Why it is not simply run.
         residual_df: Samples minus design columns.
         n_genes: Rows written.
         n_samples: Samples used.
@@ -69,6 +66,7 @@ class DeSummary:
     """
 
     out: str
+    details: str | None
     design: str
     columns: tuple[str, ...]
     contrast: str
@@ -115,6 +113,7 @@ def run_de(
     lfc_threshold: float = 0.0,
     alternative: Alternative = "greaterAbs",
     lrt: str | None = None,
+    details: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DeSummary:
     """Test one contrast on a count matrix and write DESeq2's columns as CSV, genes in the matrix's order.
@@ -138,6 +137,7 @@ def run_de(
         lfc_threshold: Log2 fold change that bounds the null hypothesis.
         alternative: ``greaterAbs``, ``lessAbs``, ``greater`` or ``less``.
         lrt: A smaller design, e.g. ``~ type``: test by likelihood ratio what the rest explains.
+        details: A second CSV, with the reason of every gap, dispersions and Cook's distances of every gene.
         progress: Told what is being done.
 
     Raises:
@@ -145,7 +145,11 @@ def run_de(
         EnvironmentFailure: The CSV cannot be written.
     """
     tell = progress or (lambda _: None)
-    _check_place(out)
+    for path in (out, details):
+        if path is not None:
+            check_place(path)
+    if details is not None and details.resolve() == out.resolve():
+        raise InputError("--details and --output name the same file", mend="name two files")
     declared = _contrast(design, contrast, alpha, subset or {}, covariates)
     tell(f"reading {counts.name} and {samples.name}")
     sheet = read_text_table("samples", samples, name=samples.name)
@@ -155,26 +159,24 @@ def run_de(
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
     plan = plan_contrast(resolved.frame, declared)
     reduced = reduced_design(resolved.frame, plan, lrt) if lrt is not None else None
-    settings = Options(mode=mode)
-    if matrix.lengths is not None:
-        settings = replace(settings, factors=normalization_factors(matrix.counts, matrix.lengths, plan))
-    result = run_contrast(
+    result = run_plan(
         matrix.counts,
+        matrix.lengths,
         matrix.gene_ids,
         plan,
+        engine=DeEngine(on_stage=tell, options=Options(mode=mode)),
         shrink=shrink,
-        on_stage=tell,
-        options=settings,
         hypothesis=Hypothesis(threshold=lfc_threshold, alternative=alternative, reduced=reduced),
     )
-    if matrix.lengths is not None:
-        result = replace(result, notes=(*result.notes, LENGTHS_USED))
     tell(f"writing {out}")
-    _write_csv(result.frame, out)
+    write_results(result.frame, out)
+    if details is not None:
+        write_details(result, details)
     assert plan.design is not None, "only a contrast known from earlier deliveries is ever skipped"
     reasons = result.frame["na_reason"].drop_nulls().value_counts(sort=True)
     return DeSummary(
         out=str(out),
+        details=str(details) if details is not None else None,
         design=plan.design.formula,
         columns=plan.design.columns,
         contrast=f"{declared.variable}: {declared.level} vs {declared.reference}",
@@ -242,36 +244,3 @@ def _id_column(sheet: TextTable, matrix: CountMatrix) -> str:
     wanted = set(matrix.count_ids)
     exact = [name for name in sheet.columns if set(sheet.frame[name]) == wanted]
     return exact[0] if exact else sheet.columns[0]
-
-
-def _check_place(out: Path) -> None:
-    if out.is_dir() or not out.parent.is_dir():
-        problem = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
-        raise EnvironmentFailure(f"cannot write {out}: {problem}", mend="name a file in an existing folder")
-
-
-def _write_csv(frame: pl.DataFrame, out: Path) -> None:
-    """Write the CSV under a temporary name and move it into place."""
-    columns = [*DESEQ2_NAMES] + ([SHRUNK] if SHRUNK in frame.columns else [])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["gene_id", *(DESEQ2_NAMES.get(name, "log2FoldChange_shrunk") for name in columns)])
-    for gene, *values in frame.select("gene_id", *columns).iter_rows():
-        writer.writerow([gene, *("" if value is None else format(value, ".17g") for value in values)])
-    temporary: str | None = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=out.parent, prefix=f".{out.name}.", delete=False
-        ) as handle:
-            temporary = handle.name
-            handle.write(text.getvalue())
-            handle.flush()
-            os.fsync(handle.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(out)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise EnvironmentFailure(
-            f"cannot write {out}: {error.strerror}", mend="choose another place with -o, or make room"
-        ) from None

@@ -20,6 +20,7 @@ from fm_platform.errors import InputError
 from fm_platform.expression.coding import CodedMatrix, code
 from fm_platform.expression.formula import Formula, parse_formula
 from fm_platform.expression.rank import find_aliases
+from fm_platform.expression.remedies import listed, nested, unseen, untangling
 from fm_platform.expression.samples import PLATFORM_COLUMNS, SHEET_PREFIX
 
 LARGE_COVARIATE = 5.0
@@ -85,6 +86,7 @@ def build_design(
     *,
     reference: Mapping[str, str] | None = None,
     covariates: Collection[str] = (),
+    replicated: bool = True,
 ) -> Design:
     """Build the design matrix of a set of samples and refuse one that cannot be fitted.
 
@@ -93,10 +95,12 @@ def build_design(
         formula: E.g. ``~ type + condition``.
         reference: Reference level per factor; for the others it is the first in alphabetical order.
         covariates: Variables that are numbers. All others are factors, numeric-looking or not.
+        replicated: Whether a residual degree of freedom is needed; a mere description needs none.
 
     Raises:
         InputError: A variable is unknown, has gaps, one level only or no numbers; or the matrix is
-            rank-deficient (the aliased columns are named); or no residual degree of freedom is left.
+            rank-deficient; or no residual degree of freedom is left. The message names aliased columns and the samples
+            that would help.
     """
     parsed = parse_formula(formula)
     for name in covariates:
@@ -117,7 +121,7 @@ def build_design(
             values[name] = texts
             levels[name] = _ordered_levels(name, texts, (reference or {}).get(name))
     coded = code(parsed, values, levels)
-    _rank_gate(coded, parsed)
+    _rank_gate(coded, parsed, values, levels)
     design = Design(
         formula=parsed.text,
         variables=parsed.variables,
@@ -128,12 +132,8 @@ def build_design(
         notes=tuple(notes),
         _coded=coded,
     )
-    if design.residual_df < 1:
-        raise InputError(
-            f"design {parsed.text!r} has {len(design.columns)} columns for {design.matrix.shape[0]} samples: "
-            "no replication is left to estimate the spread from",
-            mend="use fewer variables or more samples (a test needs at least one residual degree of freedom)",
-        )
+    if replicated:
+        _df_gate(design, values)
     return design
 
 
@@ -209,7 +209,12 @@ def _ordered_levels(variable: str, texts: Sequence[str], reference: str | None) 
     return (reference, *(level for level in levels if level != reference))
 
 
-def _rank_gate(coded: CodedMatrix, parsed: Formula) -> None:
+def _rank_gate(
+    coded: CodedMatrix,
+    parsed: Formula,
+    values: Mapping[str, list[Any]],
+    levels: Mapping[str, tuple[str, ...]],
+) -> None:
     aliases = find_aliases(coded.matrix, coded.columns)
     if not aliases:
         return
@@ -219,8 +224,48 @@ def _rank_gate(coded: CodedMatrix, parsed: Formula) -> None:
     shown = "; ".join(str(alias) for alias in aliases[:MAX_ALIASES])
     more = f"; and {len(aliases) - MAX_ALIASES} more" if len(aliases) > MAX_ALIASES else ""
     together = " and ".join(name for name in parsed.variables if name in entangled)
+    numbers = {name: known for name, known in values.items() if name not in levels}
     raise InputError(
         f"design {parsed.text!r} is rank-deficient: {shown}{more}",
-        mend=f"the effects of {together} cannot be told apart in these samples: drop a variable from the "
-        "design, or choose samples with `subset:` in which they vary separately",
+        mend=f"the effects of {together} cannot be told apart in these samples"
+        + _nesting({name: levels[name] for name in levels if name in entangled}, values)
+        + ": drop a variable from the design, or choose samples with `subset:` in which they vary separately"
+        + _samples_that_help(untangling(coded, levels, numbers)),
+    )
+
+
+def _nesting(levels: Mapping[str, tuple[str, ...]], values: Mapping[str, list[Any]]) -> str:
+    """Which factor another one holds already."""
+    return "".join(
+        f" (every {inner} has one {outer} only, so {inner} holds {outer} already)"
+        for outer, inner in nested(levels, values)
+    )
+
+
+def _samples_that_help(combinations: list[dict[str, str]]) -> str:
+    if not combinations:
+        return ""
+    return f"; {listed(combinations)} would tell them apart, where such can be had"
+
+
+def _df_gate(design: Design, values: Mapping[str, list[Any]]) -> None:
+    """Refuse a design without a residual degree of freedom, and say which samples would give one."""
+    if design.residual_df >= 1:
+        return
+    n_samples = design.matrix.shape[0]
+    alone = [name for name, found in design.levels.items() if len(found) == n_samples]
+    lacking = [] if alone else unseen(design.levels, values)[: 1 - design.residual_df]
+    if alone:
+        added = f"{alone[0]} has another level in every sample: drop it"
+    elif lacking and len(lacking) == 1 - design.residual_df:
+        added = f"{listed(lacking)} would give one"
+    else:
+        first = {name: str(found[0]) for name, found in values.items() if name in design.levels}
+        again = f"second {listed([first]).removeprefix('a ')}" if first else "further sample"
+        added = f"{1 - design.residual_df} more would do, such as a {again}"
+    raise InputError(
+        f"design {design.formula!r} has {len(design.columns)} columns for {n_samples} samples: "
+        "no replication is left to estimate the spread from",
+        mend="use fewer variables or more samples (a test needs at least one residual degree of freedom); "
+        + added,
     )

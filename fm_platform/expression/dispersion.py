@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fm_platform.expression.gamma import log_gamma_ratio, log_gamma_ratio_and_slope
+from fm_platform.expression.gamma import SHIFT, log_gamma_parts, log_gamma_ratio, slope_at_no_count
 from fm_platform.expression.gene_arrays import Floats, Genes, columns, pieces, sum_rows
 from fm_platform.expression.normal import Normal
 
@@ -91,25 +91,33 @@ class Objective:
         return total
 
     def _value_and_slope(self, counts: Floats, mu: Floats, log_alpha: Floats) -> tuple[Floats, Floats]:
+        """Sums over samples of what varies within a gene; what does not is multiplied once."""
         alpha = np.exp(log_alpha)
         r = 1.0 / alpha
-        scaled = mu * alpha
-        grown = np.log1p(scaled)
-        terms, slopes = log_gamma_ratio_and_slope(counts, r)
-        terms -= counts * (grown - log_alpha)
-        total_grown = sum_rows(grown)
-        total = sum_rows(terms) - r * total_grown
-        scaled += 1.0
-        weights = mu / scaled
-        slopes += (weights - counts / scaled) * alpha
-        slope = -r * (sum_rows(slopes) - total_grown)
-        entries = self.normal.gram(self.normal.by_cell(weights))
-        factor = self.normal.factor(entries)
-        total -= 0.5 * self.normal.log_determinant(factor)
+        normal, n_samples = self.normal, len(counts)
+        weights = mu * alpha
+        nb_grown = np.log1p(weights)
+        weights += 1.0
+        np.divide(1.0, weights, out=weights)
+        gamma_grown, value, slope = log_gamma_parts(counts, r)
+        total = sum_rows(value) + (r + (SHIFT - 0.5)) * sum_rows(gamma_grown) - r * sum_rows(nb_grown)
+        total += sum_rows(counts) * (np.log1p(SHIFT * alpha) - 1.0)
+        gamma_grown -= nb_grown
+        slope += gamma_grown
+        gamma_grown *= counts
+        total += sum_rows(gamma_grown)
+        np.subtract(mu, counts, out=value)
+        value *= weights
+        weights *= mu
+        rate = sum_rows(slope) + alpha * sum_rows(value) + n_samples * slope_at_no_count(r)
+        rate *= -r
+        entries = normal.gram(normal.by_cell(weights))
+        factor = normal.factor(entries)
+        total -= 0.5 * normal.log_determinant(factor)
         weights *= weights
-        changes = self.normal.gram(self.normal.by_cell(weights))
-        slope += 0.5 * alpha * self.normal.trace(self.normal.inverse(factor), changes)
-        return total, slope
+        changes = normal.gram(normal.by_cell(weights))
+        rate += 0.5 * alpha * normal.trace(normal.inverse(factor), changes)
+        return total, rate
 
     def _with_prior(self, total: Floats, log_alpha: Floats) -> Floats:
         if self.prior is not None:

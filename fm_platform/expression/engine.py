@@ -22,8 +22,10 @@ from fm_platform.expression.checks import check_reads, check_request
 from fm_platform.expression.compare import Hypothesis, compare
 from fm_platform.expression.contrasts import ContrastPlan, silent_in_both
 from fm_platform.expression.counts import NOT_COUNTED
+from fm_platform.expression.fit_facts import fit_facts
+from fm_platform.expression.gaps import Gaps
 from fm_platform.expression.model import Model, Options, fit_model
-from fm_platform.expression.results import SHRUNK, DeResult, Gaps, assemble
+from fm_platform.expression.results import SHRUNK, DeResult, assemble
 from fm_platform.expression.stock import StockFit, fit_stock, test_stock
 
 if TYPE_CHECKING:
@@ -199,16 +201,29 @@ def _own_result(
     notes = [*plan.design.notes, *tested.notes]
     if not counted.all():
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")
-    worst = [plan.samples[sample] if sample >= 0 else None for sample in model.worst]
-    gaps = Gaps(outlier=model.outlier, samples=worst, distances=model.max_cooks, threshold=tested.threshold)
     return DeResult(
-        frame=assemble(gene_ids, values, counted, model.outlier, gaps),
+        frame=assemble(gene_ids, values, counted, _gaps(model, plan, silent, tested.threshold)),
         alpha=alpha,
         size_factors=tuple(float(value) for value in model.size_factors),
         notes=tuple(dict.fromkeys(notes)),
         engine=f"{ENGINE} {model.options.mode}",
         engine_version=ENGINE_VERSION,
         mode=model.options.mode,
+        facts=fit_facts(model, plan.samples, gene_ids, counted),
+    )
+
+
+def _gaps(model: Model, plan: ContrastPlan, silent: NDArray[np.bool_], threshold: float) -> Gaps:
+    """What the model knows about values that it does not give."""
+    sample = np.where(model.silenced, model.worst, model.culprit)
+    return Gaps(
+        outlier=model.outlier | model.silenced,
+        silent=silent,
+        unsettled=~model.converged & np.isfinite(model.dispersion),
+        samples=[plan.samples[index] if index >= 0 else None for index in sample],
+        distances=np.where(model.silenced, model.distance, model.max_cooks),
+        emptied=model.silenced,
+        threshold=threshold,
     )
 
 

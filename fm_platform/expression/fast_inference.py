@@ -25,10 +25,11 @@ from fm_platform.expression.dispersion import (
     rough_dispersions,
 )
 from fm_platform.expression.dispersion_search import maximise
-from fm_platform.expression.gene_arrays import Floats, sum_rows, weighted_rows
+from fm_platform.expression.gene_arrays import Floats, sum_rows
 from fm_platform.expression.irls import fit_glm, means
 from fm_platform.expression.normal import Normal
-from fm_platform.expression.shrinkage import OTHERS_SCALE, posterior_modes
+from fm_platform.expression.posterior import OTHERS_SCALE
+from fm_platform.expression.shrinkage import posterior_modes
 from fm_platform.expression.stages import Setting, leverages, r_gene_wise, r_shrunken
 from fm_platform.expression.trend import parametric
 from fm_platform.expression.wald import contrast as wald_contrast
@@ -51,7 +52,8 @@ class FastInference:
     def fit_rough_dispersions(self, normed_counts: Any, design_matrix: Any) -> Floats:
         """Moment estimates around a linear fit."""
         normed, normal = _floats(normed_counts), Normal(_floats(design_matrix))
-        return rough_dispersions(normed, weighted_rows(normal.hat, normed), normal.shape[1])
+        fitted = normal.spread(normal.predict(normal.least_squares(normed)))
+        return rough_dispersions(normed, fitted, normal.shape[1])
 
     def fit_moments_dispersions(self, normed_counts: Any, size_factors: Any) -> Floats:
         """Moment estimates around the mean."""
@@ -62,7 +64,8 @@ class FastInference:
     def lin_reg_mu(self, counts: Any, size_factors: Any, design_matrix: Any, min_mu: float) -> Floats:
         """Fitted means of a linear model."""
         factors = _floats(size_factors)[:, None]
-        fitted = weighted_rows(Normal(_floats(design_matrix)).hat, _floats(counts) / factors)
+        normal = Normal(_floats(design_matrix))
+        fitted = normal.spread(normal.predict(normal.least_squares(_floats(counts) / factors)))
         return np.maximum(fitted * factors, min_mu)
 
     def irls(

@@ -4,7 +4,8 @@ Belongs here: log Gamma(y + r) - log Gamma(r) and its derivative in r, for count
 negative binomial.
 
 Stirling's series (Abramowitz and Stegun 6.1.40, 6.3.18) after a shift of 8 by the rising factorial. The
-leading terms are subtracted analytically, so nothing cancels when r = 1 / dispersion is 1e8.
+leading terms are subtracted analytically, so nothing cancels when r = 1 / dispersion is 1e8. Beyond 8 the series is a
+polynomial in 1 / z^2 on [0, 1/64], economised to five Chebyshev terms (error below 1e-15).
 """
 
 from __future__ import annotations
@@ -13,9 +14,22 @@ import numpy as np
 
 from fm_platform.expression.gene_arrays import Floats
 
-_SHIFT = 8.0
-_LOG_GAMMA = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400)
-_DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
+SHIFT = 8.0
+"""Where the series takes over."""
+_LOG_GAMMA = (
+    0.08333333333333025,
+    -0.0027777777679754674,
+    0.0007936457350454279,
+    -0.0005943194163658553,
+    0.0007727064111625457,
+)
+_DIGAMMA = (
+    0.0833333333333006,
+    -0.008333333228054142,
+    0.003968199550401125,
+    -0.0041567576840739594,
+    0.006827197748081758,
+)
 
 
 def log_gamma_ratio(counts: Floats, r: Floats) -> Floats:
@@ -26,8 +40,8 @@ def log_gamma_ratio(counts: Floats, r: Floats) -> Floats:
         r: Per gene, positive.
     """
     x = counts + r
-    z = x + _SHIFT
-    base = r + _SHIFT
+    z = x + SHIFT
+    base = r + SHIFT
     value = _stirling(z, _LOG_GAMMA)
     value -= _stirling(base, _LOG_GAMMA)
     value += (z - 0.5) * np.log1p(counts / base)
@@ -38,25 +52,49 @@ def log_gamma_ratio(counts: Floats, r: Floats) -> Floats:
 
 def log_gamma_ratio_and_slope(counts: Floats, r: Floats) -> tuple[Floats, Floats]:
     """:func:`log_gamma_ratio` and its derivative in r, digamma(y + r) - digamma(r)."""
-    x = counts + r
-    z = x + _SHIFT
-    base = r + _SHIFT
-    inverse, inverse_base = 1.0 / z, 1.0 / base
-    square, square_base = inverse * inverse, inverse_base * inverse_base
-    grown = np.log1p(counts * inverse_base)
-    value = _series(square, _LOG_GAMMA) * inverse
-    value -= _series(square_base, _LOG_GAMMA) * inverse_base
-    value += (z - 0.5) * grown
+    grown, value, slope = log_gamma_parts(counts, r)
+    base = r + SHIFT
+    value += (counts + base - 0.5) * grown
     value += counts * (np.log(base) - 1.0)
-    slope = grown
-    slope -= 0.5 * (inverse - inverse_base)
-    slope -= _series(square, _DIGAMMA) * square - _series(square_base, _DIGAMMA) * square_base
-    rising, rate = _rising_and_rate(x)
-    rising_base, rate_base = _rising_and_rate(r)
-    rising /= rising_base
-    value -= np.log(rising)
-    slope -= rate - rate_base
+    slope += grown
+    slope += slope_at_no_count(r)
     return value, slope
+
+
+def log_gamma_parts(counts: Floats, r: Floats) -> tuple[Floats, Floats, Floats]:
+    """What of :func:`log_gamma_ratio_and_slope` differs from count to count beyond simple products.
+
+    Returns:
+        grown: log(1 + y / (r + 8)). value: the ratio less (y + r + 7.5) grown and less y (log(r + 8) - 1). slope: the
+        derivative less grown and less :func:`slope_at_no_count`.
+    """
+    base = r + SHIFT
+    inverse_base = 1.0 / base
+    inverse = counts + base
+    np.divide(1.0, inverse, out=inverse)
+    square = inverse * inverse
+    value = _series(square, _LOG_GAMMA)
+    value *= inverse
+    value -= _series(inverse_base * inverse_base, _LOG_GAMMA) * inverse_base
+    slope = _series(square, _DIGAMMA)
+    slope *= square
+    inverse *= 0.5
+    slope += inverse
+    x = counts + r
+    rising, rate = _rising_and_rate(x)
+    slope += rate
+    np.negative(slope, out=slope)
+    rising /= _rising(r)
+    value -= np.log(rising, out=rising)
+    np.multiply(counts, inverse_base, out=x)
+    return np.log1p(x, out=x), value, slope
+
+
+def slope_at_no_count(r: Floats) -> Floats:
+    """log(r + 8) - digamma(r), without cancellation: what :func:`log_gamma_parts` leaves out of the slope, per gene."""
+    inverse = 1.0 / (r + SHIFT)
+    square = inverse * inverse
+    return np.asarray(_series(square, _DIGAMMA) * square + 0.5 * inverse + _rising_and_rate(r)[1])
 
 
 def _series(square: Floats, coefficients: tuple[float, ...]) -> Floats:
@@ -87,12 +125,22 @@ def _rising(x: Floats) -> Floats:
 
 def _rising_and_rate(x: Floats) -> tuple[Floats, Floats]:
     """The rising factorial and its logarithmic derivative."""
-    t = x * (x + 7.0)
-    first = t * (t + 6.0)
-    second = (t + 10.0) * (t + 12.0)
-    made = first * second
-    rate = (2.0 * t + 6.0) * second
-    rate += (2.0 * t + 22.0) * first
-    rate *= 2.0 * x + 7.0
+    t = x + 7.0
+    t *= x
+    made = t + 6.0
+    made *= t
+    rate = t + 3.0
+    rate *= 2.0
+    t += 11.0
+    rest = t * t
+    rest -= 1.0
+    rate *= rest
+    t *= 2.0
+    t *= made
+    rate += t
+    np.multiply(x, 2.0, out=t)
+    t += 7.0
+    rate *= t
+    made *= rest
     rate /= made
     return made, rate

@@ -40,11 +40,15 @@ def columns(values: Floats, genes: Genes) -> Floats:
 
 
 def sum_rows(values: Floats) -> Floats:
-    """Sums over the first axis, first row first, whatever the number of genes."""
-    total = values[0].copy()
-    for row in values[1:]:
-        total += row
-    return total
+    """Sums over the first axis, first row first, whatever the number of genes.
+
+    NumPy adds row to row where the columns lie side by side in memory; a single column it would sum in pairs.
+    """
+    if values.shape[1] == 1:
+        return np.add.accumulate(values, axis=0)[-1]
+    if values.strides[0] < values.strides[1]:
+        values = np.ascontiguousarray(values)
+    return np.asarray(np.add.reduce(values, axis=0), dtype=np.float64)
 
 
 def times(factor: float, values: Floats) -> Floats:

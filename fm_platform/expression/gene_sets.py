@@ -167,7 +167,11 @@ def _collection(
                 "leading_edge": [names[at] for at in result.leading_edge],
             }
         else:
-            row["note"] = f"not tested: {n_ranked} ranked members, outside {MIN_SIZE} to {largest}"
+            row["note"] = (
+                f"not tested: {n_ranked} ranked members, outside {MIN_SIZE} to {largest}"
+                if names
+                else "not tested: the contrast gives no test statistic to rank by"
+            )
         rows.append(row)
     return [{name: row.get(name) for name in ENRICHMENT_TYPES} for row in rows]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.expression.dispersion import FLOOR_MU
-from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows, weighted_rows
+from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows
 from fm_platform.expression.normal import Normal
 
 RIDGE = 1e-6 / math.log(2) ** 2
@@ -44,7 +44,7 @@ class GlmFit:
 
 def start(normal: Normal, normed: Floats) -> Floats:
     """Least squares on log(normalised count + 0.1)."""
-    return weighted_rows(normal.pseudo_inverse, np.log(normed + 0.1))
+    return normal.least_squares(np.log(normed + 0.1))
 
 
 def fit_glm(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, *, exact: bool = False) -> GlmFit:

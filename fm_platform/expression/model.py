@@ -61,14 +61,18 @@ class Model:
         base_mean: Mean normalised count (after replacement of outliers).
         gene_wise: Gene-wise dispersions.
         trend_values: The trend at each gene.
+        shrunken: The dispersions shrunk towards the trend.
         dispersion: The dispersions used.
         dispersion_outlier: Genes that keep their gene-wise dispersion.
         beta: Columns x genes, natural logarithms.
         converged: Whether reweighting ended by itself.
         max_cooks: Largest Cook's distance that may flag the gene.
+        culprit: The sample that it belongs to.
         outlier: Genes whose p-value is not given because of one sample.
-        worst: That sample.
+        distance: Largest Cook's distance over all samples, of the counts as they are.
+        worst: The sample that it belongs to.
         replaced: Genes refitted with replaced counts.
+        silenced: Genes that have no reads left once outlier counts are replaced.
         replaced_counts: Their counts, samples x these genes, or None.
         trend: The curve.
         prior: The scatter around it.
@@ -81,14 +85,18 @@ class Model:
     base_mean: Floats
     gene_wise: Floats
     trend_values: Floats
+    shrunken: Floats
     dispersion: Floats
     dispersion_outlier: NDArray[np.bool_]
     beta: Floats
     converged: NDArray[np.bool_]
     max_cooks: Floats
+    culprit: NDArray[np.int64]
     outlier: NDArray[np.bool_]
+    distance: Floats
     worst: NDArray[np.int64]
     replaced: NDArray[np.bool_]
+    silenced: NDArray[np.bool_]
     replaced_counts: Floats | None
     trend: Trend
     prior: PriorWidth
@@ -129,8 +137,7 @@ def fit_model(
     on_stage("log fold changes")
     block.coefficients(made)
     on_stage("outlier replacement")
-    if options.replace_outliers:
-        made = block.refit(made, trend, prior)
+    made = block.refit(made, trend, prior)
     return _assemble(made, block, len(counts), trend, prior)
 
 
@@ -182,7 +189,8 @@ class _Genes:
         made["replaced"] = np.zeros(n_genes, dtype=bool)
         made["silenced"] = np.zeros(n_genes, dtype=bool)
         replaceable = cooks.replicated(self.setting.normal, cooks.REPLACE_REPLICATES)
-        marked = np.flatnonzero(made["suspicious"].any(axis=0)) if replaceable.any() else np.zeros(0, int)
+        wanted = self.options.replace_outliers and replaceable.any()
+        marked = np.flatnonzero(made["suspicious"].any(axis=0)) if wanted else np.zeros(0, int)
         if not len(marked):
             return made
         own = None if self.own is None else self.own[:, marked]
@@ -211,7 +219,8 @@ class _Genes:
                 made[name][..., again] = new[name]
             made["replaced"][again] = True
             made["new_counts"] = part.counts
-            made["max_cooks"][again] = made["max_cooks_left"][again]
+            for name in ("max_cooks", "culprit"):
+                made[name][again] = made[f"{name}_left"][again]
         return made
 
 
@@ -248,8 +257,13 @@ def _assemble(made: Columns, block: _Genes, n_genes: int, trend: Trend, prior: P
         full[live] = values
         return full
 
-    worst = np.full(n_genes, -1, dtype=np.int64)
-    worst[live] = made["worst"]
+    def whose(name: str) -> NDArray[np.int64]:
+        full = np.full(n_genes, -1, dtype=np.int64)
+        full[live] = made[name]
+        return full
+
+    distance = np.full(n_genes, np.nan)
+    distance[live] = made["distance"]
     with np.errstate(invalid="ignore"):
         outlier = flags(fitted & (made["max_cooks"] > cooks.cutoff(*setting.normal.shape)))
     if setting.normal.cells.shape == (2, 2):
@@ -261,14 +275,18 @@ def _assemble(made: Columns, block: _Genes, n_genes: int, trend: Trend, prior: P
         base_mean=np.nan_to_num(spread("base_mean")),
         gene_wise=spread("dispersion"),
         trend_values=spread("trend"),
+        shrunken=spread("map"),
         dispersion=spread("final"),
         dispersion_outlier=flags(made["kept"]),
         beta=spread("beta"),
         converged=flags(made["converged"]),
         max_cooks=spread("max_cooks"),
+        culprit=whose("culprit"),
         outlier=outlier,
-        worst=worst,
+        distance=distance,
+        worst=whose("worst"),
         replaced=flags(made["replaced"]),
+        silenced=flags(made["silenced"]),
         replaced_counts=made.get("new_counts"),
         trend=trend,
         prior=prior,

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fm_platform.expression.gene_arrays import Floats, times, weighted_rows
+from fm_platform.expression.gene_arrays import Floats, sum_rows, times, weighted_rows
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -29,8 +29,7 @@ class Normal:
         cells: The distinct design rows, in order of appearance.
         cell_of: The cell of each sample.
         members: The samples of each cell.
-        pseudo_inverse: Columns x samples: least-squares coefficients of a response.
-        hat: Samples x samples: its fitted values.
+        pseudo_inverse: Columns x cells: least-squares coefficients of a response's sums by cell.
     """
 
     def __init__(self, design: Floats) -> None:
@@ -40,8 +39,10 @@ class Normal:
         self.members = [np.flatnonzero(self.cell_of == cell) for cell in range(len(seen))]
         self.cells = np.ascontiguousarray(self.design[[rows[0] for rows in self.members]])
         linked = (self.cells != 0).T.astype(float) @ (self.cells != 0).astype(float) > 0
-        self.pseudo_inverse = _without_dust(np.linalg.pinv(self.design))
-        self.hat = _without_dust(self.design @ self.pseudo_inverse)
+        self.pseudo_inverse = _without_dust(np.linalg.pinv(self.design))[
+            :, [rows[0] for rows in self.members]
+        ]
+        self._runs = [_as_run(rows) for rows in self.members]
         self.order = _minimum_degree(linked)
         self._below, entries = _fill(linked, self.order)
         self.slot = {entry: position for position, entry in enumerate(entries)}
@@ -65,11 +66,13 @@ class Normal:
         if len(self.cells) == len(values):
             return values
         sums = np.empty((len(self.cells), values.shape[1]))
-        for cell, rows in enumerate(self.members):
-            np.copyto(sums[cell], values[rows[0]])
-            for row in rows[1:]:
-                sums[cell] += values[row]
+        for cell, rows in enumerate(self._runs):
+            sums[cell] = sum_rows(values[rows])
         return sums
+
+    def least_squares(self, values: Floats) -> Floats:
+        """Unweighted regression of a response: coefficients, columns x genes, of samples x genes."""
+        return weighted_rows(self.pseudo_inverse, self.by_cell(values))
 
     def spread(self, per_cell: Floats) -> Floats:
         """Cells x genes to samples x genes."""
@@ -174,6 +177,14 @@ class Normal:
             product = entries[position] * vector[first] * vector[second]
             total += product if i == k else 2.0 * product
         return total
+
+
+def _as_run(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Evenly spaced rows as a slice, which takes no copy."""
+    steps = np.diff(rows)
+    if len(rows) > 1 and (steps == steps[0]).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1, int(steps[0]))
+    return rows
 
 
 def _without_dust(values: NDArray[Any]) -> Floats:

@@ -1,7 +1,7 @@
 """Transcript lengths as offsets of the test: normalization factors of every contrast's own samples.
 
-Belongs here: from lengths to the factors that the engine takes, and running contrasts with them. Does not belong here:
-fitting (``engine``), where lengths come from (``lengths``).
+Belongs here: from lengths to the factors that the engine takes. Does not belong here: running contrasts with them
+(``run``), where lengths come from (``lengths``).
 
 Method: Soneson, Love and Robinson 2015, doi 10.12688/f1000research.7563.2; factors as DESeq2 makes them: lengths over
 their geometric mean, times size factors of the counts divided by these, scaled to geometric mean 1 in every gene.
@@ -9,18 +9,12 @@ their geometric mean, times size factors of the counts divided by these, scaled 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import NOT_COUNTED
-from fm_platform.expression.engine import DeEngine, OnStage, run_contrasts
-from fm_platform.expression.model import Options
 from fm_platform.expression.qc_normalize import length_factors, size_factors
-from fm_platform.expression.results import DeResult
 
 LENGTHS_USED = "average transcript lengths are offsets"
 
@@ -46,46 +40,3 @@ def normalization_factors(
     logs = np.log(by_length * size_factors(counts[cells] / by_length).factors)
     factors[cells] = np.exp(logs - logs.mean(axis=1, keepdims=True))
     return factors
-
-
-def run_with_lengths(
-    counts: NDArray[np.int64],
-    lengths: NDArray[np.float64] | None,
-    gene_ids: Sequence[str],
-    plans: Sequence[ContrastPlan],
-    *,
-    shrink: str | None = None,
-    on_stage: OnStage | None = None,
-    options: Options | None = None,
-) -> dict[str, DeResult]:
-    """Test every contrast that is not skipped, with offsets where lengths are known.
-
-    Args:
-        counts: Genes x samples of the study.
-        lengths: Of that shape, or None: then this is :func:`~fm_platform.expression.engine.run_contrasts`.
-        gene_ids: One per row of counts.
-        plans: In the order of study.yaml.
-        shrink: With lengths, ``apeglm`` adds log2_fold_change_shrunk.
-        on_stage: Told ``<contrast>: <stage>``.
-        options: As in the engine; its factors are replaced.
-
-    Returns:
-        Results by contrast id, in the order of the plans.
-    """
-    if lengths is None:
-        return run_contrasts(counts, gene_ids, plans, on_stage=on_stage, options=options)
-    results = {}
-    for plan in plans:
-        if plan.design is None:
-            continue
-        name = plan.contrast.id
-        factors = normalization_factors(counts, lengths, plan)
-        stage = None if on_stage is None else _named(on_stage, name)
-        engine = DeEngine(on_stage=stage, options=replace(options or Options(), factors=factors))
-        result = engine.run(counts, gene_ids, plan, shrink=shrink)
-        results[name] = replace(result, notes=(*result.notes, LENGTHS_USED))
-    return results
-
-
-def _named(on_stage: OnStage, name: str) -> OnStage:
-    return lambda stage: on_stage(f"{name}: {stage}")

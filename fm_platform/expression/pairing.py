@@ -22,11 +22,15 @@ class Pairing:
     Attributes:
         pairs: Subjects with samples at both levels.
         orphans: Subjects with samples at one of them only.
+        lacking: The level that each orphan lacks.
+        n_pair_samples: Samples of the pairs.
         n_orphan_samples: Samples of the orphans, and samples without a subject.
     """
 
     pairs: tuple[str, ...]
     orphans: tuple[str, ...]
+    lacking: tuple[str, ...]
+    n_pair_samples: int
     n_orphan_samples: int
 
 
@@ -41,11 +45,16 @@ def find_pairs(kept: pl.DataFrame, column: str, level: str, reference: str) -> P
     """
     compared = kept.filter(pl.col(column).is_in([level, reference]))
     known = compared.filter(pl.col("subject_id").is_not_null())
-    levels = known.group_by("subject_id").agg(pl.col(column).n_unique()).sort("subject_id")
-    pairs = tuple(levels.filter(pl.col(column) == 2)["subject_id"])
-    orphans = tuple(levels.filter(pl.col(column) < 2)["subject_id"])
+    levels = known.group_by("subject_id").agg(pl.col(column).unique()).sort("subject_id")
+    pairs = tuple(levels.filter(pl.col(column).list.len() == 2)["subject_id"])
+    single = levels.filter(pl.col(column).list.len() < 2)
+    n_pair_samples = known.filter(pl.col("subject_id").is_in(pairs)).height
     return Pairing(
-        pairs, orphans, compared.filter(~pl.col("subject_id").is_in(pairs).fill_null(False)).height
+        pairs=pairs,
+        orphans=tuple(single["subject_id"]),
+        lacking=tuple(reference if have[0] == level else level for have in single[column].to_list()),
+        n_pair_samples=n_pair_samples,
+        n_orphan_samples=compared.height - n_pair_samples,
     )
 
 
@@ -68,19 +77,29 @@ def advice(pairing: Pairing, *, subject_in_design: bool) -> str | None:
     """What the pairing means for the design and what each choice loses; None where there is nothing to choose."""
     if not pairing.pairs or not pairing.orphans:
         return None
-    shown = ", ".join(pairing.orphans[:_SHOWN]) + (" and others" if len(pairing.orphans) > _SHOWN else "")
     found = (
-        f"{len(pairing.pairs)} subjects have both levels, {len(pairing.orphans)} only one ({shown}; "
+        f"{len(pairing.pairs)} subjects have both levels, {len(pairing.orphans)} only one ({_orphans(pairing)}; "
         f"{pairing.n_orphan_samples} samples)"
     )
+    kept = f"complete_pairs keeps the {pairing.n_pair_samples} samples of pairs"
     if subject_in_design:
         return (
             f"{found}: with the subject in the design these samples add to dispersions, not to the difference; "
-            "complete_pairs leaves them out; a design without the subject uses them, but then takes the samples of a "
+            f"{kept} and leaves them out; a design without the subject uses all, but then takes the samples of a "
             "pair for independent"
         )
     return (
         f"{found}: without the subject in the design the pairing is lost and samples of one subject count as "
-        f"independent; with it, or with complete_pairs, the {pairing.n_orphan_samples} other samples say nothing about "
-        "the difference"
+        f"independent; with it the {pairing.n_orphan_samples} other samples say nothing about the difference; {kept}"
     )
+
+
+def _orphans(pairing: Pairing) -> str:
+    """Who lacks what."""
+    said = []
+    for level in sorted(set(pairing.lacking)):
+        names = [name for name, lacks in zip(pairing.orphans, pairing.lacking, strict=True) if lacks == level]
+        others = " and others" if len(names) > _SHOWN else ""
+        verb = "lacks" if len(names) == 1 else "lack"
+        said.append(f"{', '.join(names[:_SHOWN])}{others} {verb} {level}")
+    return "; ".join(said)

@@ -25,7 +25,7 @@ from fm_platform.expression.dispersion import (
     rough_dispersions,
 )
 from fm_platform.expression.dispersion_search import MAX_STEPS, ascend, maximise, search_grid
-from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows, weighted_rows
+from fm_platform.expression.gene_arrays import Floats, columns, pieces, sum_rows
 from fm_platform.expression.irls import RIDGE, fit_glm, means
 from fm_platform.expression.normal import Normal
 
@@ -67,7 +67,7 @@ def gene_wise(counts: Floats, own: Floats | None, setting: Setting) -> Columns:
     normed = counts / factors
     mean = sum_rows(normed) / n_samples
     variance = sum_rows((normed - mean) ** 2) / (n_samples - 1)
-    fitted = weighted_rows(normal.hat, normed)
+    fitted = normal.spread(normal.predict(normal.least_squares(normed)))
     highest = max_dispersion(n_samples)
     begin = np.minimum(
         rough_dispersions(normed, fitted, n_columns),
@@ -144,10 +144,10 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
     """Regression coefficients and Cook's distances.
 
     Returns:
-        beta (columns x genes, natural logarithms), converged, rounds, max_cooks (over samples with 3
-        replicates, NaN without any), max_cooks_left (over those of them without 7), worst (the sample of the
-        largest distance), above (samples with a higher count than that one), suspicious (samples x genes: a
-        distance above the cutoff).
+        beta (columns x genes, natural logarithms), converged, rounds, max_cooks and culprit (largest distance over
+        samples with 3 replicates, NaN without any, and whose it is), max_cooks_left and culprit_left (over those of
+        them without 7), distance and worst (over all samples), above (samples with a higher count than the worst),
+        suspicious (samples x genes: a distance above the cutoff).
     """
     normal = setting.normal
     counts = np.ascontiguousarray(counts, dtype=np.float64)
@@ -158,7 +158,8 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
     flaggable = cooks.replicated(normal, cooks.FLAG_REPLICATES)
     left = flaggable & ~cooks.replicated(normal, cooks.REPLACE_REPLICATES)
     largest, largest_left = np.full(n_genes, np.nan), np.zeros(n_genes)
-    worst, above = np.zeros(n_genes, dtype=np.int64), np.zeros(n_genes, dtype=np.int64)
+    overall = np.zeros(n_genes)
+    worst, above, culprit, culprit_left = (np.zeros(n_genes, dtype=np.int64) for _ in range(4))
     suspicious = np.zeros(counts.shape, dtype=bool)
     for part in pieces(*counts.shape):
         some = columns(counts, np.arange(part.start, part.stop))
@@ -171,8 +172,11 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
         suspicious[:, part] = distance > limit
         if flaggable.any():
             largest[part] = distance[flaggable].max(axis=0)
+            culprit[part] = np.flatnonzero(flaggable)[distance[flaggable].argmax(axis=0)]
         if left.any():
             largest_left[part] = distance[left].max(axis=0)
+            culprit_left[part] = np.flatnonzero(left)[distance[left].argmax(axis=0)]
+        overall[part] = distance.max(axis=0)
         worst[part] = distance.argmax(axis=0)
         above[part] = (some > some[worst[part], np.arange(some.shape[1])]).sum(axis=0)
     return {
@@ -181,6 +185,9 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
         "rounds": fit.rounds,
         "max_cooks": largest,
         "max_cooks_left": largest_left,
+        "culprit": culprit,
+        "culprit_left": culprit_left,
+        "distance": overall,
         "worst": worst,
         "above": above,
         "suspicious": suspicious,

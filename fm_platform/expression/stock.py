@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.expression.contrasts import ContrastPlan, silent_in_both
+from fm_platform.expression.gaps import Gaps
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK, DeResult, assemble
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def test_stock(
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")
     cooks = fit.dataset.var["_pvalue_cooks_outlier"].to_numpy(dtype=bool)
     return DeResult(
-        frame=assemble(gene_ids, values, counted, cooks),
+        frame=assemble(gene_ids, values, counted, Gaps(outlier=cooks, silent=silent)),
         alpha=plan.contrast.alpha,
         size_factors=tuple(float(value) for value in fit.dataset.obs["size_factors"]),
         notes=tuple(dict.fromkeys(notes)),

@@ -1,8 +1,7 @@
 """The room's tables as frames, ready to be written.
 
-Belongs here: columns, types and keys of ``expression.samples``, ``expression.contrasts`` and
-``expression.de_results``. Does not belong here: computing what they hold, or writing them. Counts are in
-``counts``.
+Belongs here: columns, types and keys of ``expression.samples`` and ``expression.contrasts``. Does not belong here:
+computing what they hold, or writing them. Counts are in ``counts``, results in ``stored``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import polars as pl
 
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import count_ids
-from fm_platform.expression.results import DESEQ2_NAMES, DeResult
+from fm_platform.expression.results import DeResult
 from fm_platform.expression.samples import ResolvedSamples, resolve_samples
 from fm_platform.study import Study
 
@@ -40,6 +39,8 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "n_significant": pl.Int32,
     "n_up": pl.Int32,
     "n_down": pl.Int32,
+    "n_refits": pl.Int32,
+    "n_stable": pl.Int32,
     "engine": pl.String,
     "engine_version": pl.String,
     "samples": _TEXTS,
@@ -47,17 +48,6 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "_row_ids": _TEXTS,
 }
 """``expression.contrasts``; key contrast. ``_row_ids`` are the sample-sheet rows of the samples used."""
-
-DE_RESULT_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
-    "contrast": pl.String,
-    "gene_id": pl.String,
-    **dict.fromkeys(DESEQ2_NAMES, pl.Float64),
-    "na_reason": pl.String,
-    "_row_ids": _TEXTS,
-}
-"""``expression.de_results``; key contrast, gene_id. ``_row_ids`` are the gene's matrix rows; the sample rows
-stand
-once per contrast in ``expression.contrasts``."""
 
 
 def expression_samples(
@@ -96,36 +86,32 @@ def expression_samples(
     )
 
 
-def contrasts_table(plans: Sequence[ContrastPlan], results: Mapping[str, DeResult]) -> pl.DataFrame:
+def contrasts_table(
+    plans: Sequence[ContrastPlan], results: Mapping[str, DeResult], stability: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """``expression.contrasts``: one row per declared contrast, skipped ones included.
 
     Args:
         plans: In the order of study.yaml.
         results: By contrast id; none for skipped contrasts.
+        stability: ``expression.stability``, or None.
     """
     rows = [_contrast_row(plan, results.get(plan.contrast.id)) for plan in plans]
-    return pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
-
-
-def de_results(
-    plans: Sequence[ContrastPlan], results: Mapping[str, DeResult], counts: pl.DataFrame
-) -> pl.DataFrame:
-    """``expression.de_results``: one row per contrast and gene.
-
-    Args:
-        plans: In the order of study.yaml.
-        results: By contrast id.
-        counts: ``expression.counts``, whose row ids the genes carry.
-    """
-    row_ids = counts.select("gene_id", "_row_ids")
-    parts = [pl.DataFrame(schema=dict(DE_RESULT_TYPES))]
-    for plan in plans:
-        result = results.get(plan.contrast.id)
-        if result is not None:
-            named = result.frame.with_columns(contrast=pl.lit(plan.contrast.id))
-            joined = named.join(row_ids, on="gene_id", how="left", maintain_order="left")
-            parts.append(joined.select(DE_RESULT_TYPES.keys()))
-    return pl.concat(parts)
+    made = pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
+    if stability is None:
+        return made
+    refitted = (
+        stability.filter(pl.col("n_refits") > 0)
+        .group_by("contrast")
+        .agg(
+            n_refits=pl.col("n_refits").max(),
+            n_stable=(pl.col("n_called") == pl.col("n_refits")).sum().cast(pl.Int32),
+        )
+    )
+    joined = made.drop("n_refits", "n_stable").join(
+        refitted, on="contrast", how="left", maintain_order="left"
+    )
+    return joined.select(list(CONTRAST_TYPES))
 
 
 def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, object]:

@@ -1,14 +1,14 @@
 """Which column of a study's source holds which item.
 
 Belongs here: reading ``items:`` of study.yaml against an instrument. Does not belong here: looking into the
-source; whether a column exists is known by the caller, who may pass the delivered names.
+source; whether a column exists is the caller's to find out.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from fm_platform.errors import InputError
 from fm_platform.instruments.consistency import nearest
@@ -20,13 +20,7 @@ _NUMBER = re.compile(r"^n(?::0?(\d))?$")
 Complain = Callable[[str, str], InputError]
 
 
-def columns_of(
-    use: InstrumentUse,
-    instrument: Instrument,
-    *,
-    study: Study | None = None,
-    delivered: Collection[str] | None = None,
-) -> dict[str, str]:
+def columns_of(use: InstrumentUse, instrument: Instrument, *, study: Study | None = None) -> dict[str, str]:
     """Map every item of an instrument to its column.
 
     ``items:`` may be a pattern (``{n}`` is the item's number from 1, ``{n:02}`` with leading zeros, ``{id}``
@@ -36,8 +30,6 @@ def columns_of(
         use: The entry of ``instruments:``.
         instrument: What it uses.
         study: For errors that name the line of study.yaml.
-        delivered: The columns of the source, if known: optional items whose column is not among them are left
-            out.
 
     Returns:
         Item id to column, in the order of the form. Optional items that a map does not name are absent.
@@ -69,12 +61,7 @@ def columns_of(
             raise complain(
                 f"instrument {use.use}: column {column!r} stands for two items", "give each its own column"
             )
-    optional = {item.id for item in instrument.items if item.optional}
-    return {
-        item: column
-        for item, column in columns.items()
-        if delivered is None or item not in optional or column in delivered
-    }
+    return columns
 
 
 def _from_pattern(pattern: str, instrument: Instrument, complain: Complain) -> dict[str, str]:

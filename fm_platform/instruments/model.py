@@ -65,7 +65,7 @@ class Item(_Part):
         max: Largest answer.
         recall: The period asked about, as words; ``recall_days`` as days.
         choices: Answer to its words, where answers are words on the form.
-        optional: A study may not have collected it; no score may use it.
+        optional: A study may not have collected it, and a file may lack its column; no score may use it.
     """
 
     id: Name

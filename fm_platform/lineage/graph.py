@@ -24,7 +24,7 @@ class Node:
     Attributes:
         table: ``schema.table``; file assets use the schemas ``files`` and ``publish``.
         inputs: Tables it reads.
-        study_keys: Top-level keys of study.yaml that it depends on.
+        study_keys: Keys of study.yaml that it depends on: ``contrasts``, or ``contrasts.fm`` for one of them.
         code_version: Digest of the code and libraries that make it.
         source_files: Delivered files it reads.
         half: The half of the study that it belongs to.

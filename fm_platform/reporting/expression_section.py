@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from fm_platform.expression.gaps import REASONS
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
 
@@ -60,6 +61,11 @@ def contrast_table(report: ReportInput) -> TableView | None:
         )
         if row["reason"]:
             notes.append(f"{title}: {row['status']}, because of {row['reason']}.")
+        if row.get("n_refits"):
+            notes.append(
+                f"{title}: {row['n_stable']} of {row['n_significant']} genes stay below the cut-off, with the same "
+                f"sign, in each of {row['n_refits']} refits without one sample."
+            )
         notes += [f"{title}: {note}" for note in row["notes"] or ()]
     heads = (
         Head("Contrast", numeric=False),
@@ -69,6 +75,26 @@ def contrast_table(report: ReportInput) -> TableView | None:
         *(Head(text) for text in ("Genes tested", "Adjusted p below cut-off")),
     )
     return TableView("Contrasts", heads, (RowGroup(tuple(rows)),), (*notes, *_engines(contrasts)))
+
+
+def gap_table(report: ReportInput) -> TableView | None:
+    """How many genes of each contrast lack a value, and why."""
+    results, contrasts = report.table("expression.de_results"), contrasts_in_order(report)
+    if results is None or not contrasts:
+        return None
+    counted = results.filter(pl.col("na_reason").is_not_null()).group_by("contrast", "na_reason").len()
+    found = {(contrast, reason): n for contrast, reason, n in counted.iter_rows()}
+    shown = [reason for reason in REASONS if any(reason == seen for _, seen in found)]
+    if not shown:
+        return None
+    rows = tuple(
+        (contrast_title(row), *(_text(found.get((row["contrast"], reason), 0)) for reason in shown))
+        for row in contrasts
+        if row["status"] != "skipped"
+    )
+    heads = (Head("Contrast", numeric=False), *(Head(reason.replace("_", " ")) for reason in shown))
+    notes = tuple(f"{reason.replace('_', ' ')}: {REASONS[reason]}." for reason in shown)
+    return TableView("Genes without a value, by reason", heads, (RowGroup(rows),), notes)
 
 
 def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:

@@ -11,6 +11,7 @@ from fm_platform.reporting.expression_section import (
     contrast_table,
     contrast_title,
     contrasts_in_order,
+    gap_table,
     is_exploratory,
     top_gene_table,
 )
@@ -67,7 +68,7 @@ def report_figures(report: ReportInput) -> tuple[FigureView, ...]:
     if results is None:
         return tuple(figures)
     for row in contrasts_in_order(report):
-        if row["status"] == "skipped":
+        if row["status"] in ("skipped", "descriptive"):
             continue
         title, exploratory = contrast_title(row), is_exploratory(row)
         figures.append(
@@ -117,8 +118,9 @@ def _clinical(report: ReportInput, figures: tuple[FigureView, ...]) -> Section:
 
 
 def _expression(report: ReportInput, figures: tuple[FigureView, ...]) -> Section:
-    overview = contrast_table(report)
-    blocks: list[TableView | FigureView] = [overview] if overview else []
+    blocks: list[TableView | FigureView] = [
+        table for table in (contrast_table(report), gap_table(report)) if table is not None
+    ]
     for row in contrasts_in_order(report):
         blocks += [figure for figure in figures if figure.name == f"volcano_{row['contrast']}"]
         genes = top_gene_table(report, row)

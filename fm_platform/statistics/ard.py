@@ -53,6 +53,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "stats.friedman": Layout(("outcome",), "outcome"),
     "stats.sensitivity": Layout(("outcome", "visit", "analysis"), "outcome"),
     "stats.between_arms": Layout(("outcome", "visit"), "outcome", "arm"),
+    "stats.responder_arms": Layout(("responder", "visit", "denominator"), "responder", "arm"),
     "stats.planning": Layout(("design", "variable", "visit", "assumption", "target_power"), "variable", None),
     "stats.characteristics": Layout(("variable", "level"), "variable"),
 }

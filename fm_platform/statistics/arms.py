@@ -5,7 +5,7 @@ Belongs here: which arms are compared and what a row says. Does not belong here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -80,9 +80,7 @@ def between_arms(
         everyone = next(panels.of(outcome["outcome_id"]), None)
         if everyone is None:
             break
-        found = sorted({arm for arm in everyone.arms if arm is not None})
-        arms = [arm for arm in order if arm in found] + [arm for arm in found if arm not in order]
-        control = reference if reference in arms else arms[0] if arms else None
+        arms, control = arms_and_reference([arm for arm in everyone.arms if arm], reference, order)
         for visit in everyone.later:
             for arm in [arm for arm in arms if arm != control]:
                 row, p_value, p_floor = _row(everyone, visit, arm, str(control))
@@ -90,6 +88,21 @@ def between_arms(
                 tests.append((outcome["family"], p_value, p_floor))
     adjust_families(rows, tests)
     return pl.DataFrame(rows, schema=ARMS_SCHEMA)
+
+
+def arms_and_reference(
+    found: Iterable[str], reference: str | None, order: Sequence[str]
+) -> tuple[list[str], str | None]:
+    """The arms that occur, as the study lists them and then by name, and the one the others are compared with.
+
+    Args:
+        found: The arms of the subjects.
+        reference: The arm that study.yaml names; the first where it names none that occurs.
+        order: Arms as the study lists them.
+    """
+    names = sorted(set(found))
+    arms = [arm for arm in order if arm in names] + [arm for arm in names if arm not in order]
+    return arms, reference if reference in arms else arms[0] if arms else None
 
 
 def _row(

@@ -4,9 +4,9 @@ Belongs here: lower tails for given ranks (Streitberg and Roehmel's shift algori
 data, zeros, two-sided p-values.
 
 Up to ``MOST_COUNTED`` ranks the 2^n sign vectors are counted in 64-bit integers and the tail is an exact
-fraction. Up to ``MOST_CONVOLVED`` the same recursion runs in doubles: it only adds positive numbers, so its
-relative error stays below n times 1.1e-16. Beyond that, the normal approximation with the variance of the
-actual (tied) ranks.
+fraction. Up to ``MOST_INVERTED`` the same distribution is had in doubles, by inverting its characteristic function
+(``inversion``) or, for few or small sums, by the same recursion; either is within 1e-12 of the exact value, and
+relative to it within 1e-11. Beyond that, the normal approximation with the variance of the actual (tied) ranks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fm_platform.statistics.inversion import tail_by_inversion
+
 MOST_COUNTED = 62
-MOST_CONVOLVED = 1000
+MOST_INVERTED = 1000
+FEW_SUMS = 20_000_000
+"""Up to this many ranks times sums, counting is the faster way."""
 
 Method = Literal["exact", "exact in double precision", "normal approximation"]
 
@@ -52,8 +56,8 @@ def lower_tail(ranks: Sequence[int] | npt.NDArray[np.int64], w: int) -> Tail:
     if n <= MOST_COUNTED:
         count = int(_subset_sums(reduced, bound, np.dtype(np.int64)).sum())
         return Tail(Fraction(count, 2**n), count, "exact")
-    if n <= MOST_CONVOLVED:
-        return Tail(Fraction(_convolved(reduced, bound)), None, "exact in double precision")
+    if n <= MOST_INVERTED:
+        return Tail(Fraction(_in_doubles(reduced, bound)), None, "exact in double precision")
     mean, spread = float(reduced.sum()) / 2, math.sqrt(float((reduced.astype(float) ** 2).sum())) / 2
     z = (bound + 0.5 - mean) / spread
     return Tail(Fraction(math.erfc(-z / math.sqrt(2)) / 2), None, "normal approximation")
@@ -76,37 +80,15 @@ def _subset_sums(ranks: npt.NDArray[np.int64], bound: int, dtype: np.dtype[Any])
     return now
 
 
-def _convolved(ranks: npt.NDArray[np.int64], bound: int) -> float:
-    """The tail in doubles: the subset sums of two halves of the ranks, met in the middle."""
-    first, second = (_mirrored_sums(half) * 0.5 ** len(half) for half in (ranks[::2], ranks[1::2]))
-    first = first[: bound + 1]
-    up_to = np.cumsum(second)
-    rest = np.minimum(bound - np.arange(len(first)), len(second) - 1)
-    return min(1.0, float(np.sum(first * up_to[rest])))
-
-
-def _mirrored_sums(ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """How many subsets of the ranks (ascending) have each sum, in doubles.
-
-    There are as many subsets of sum s as of sum total - s, so only the lower half is carried along; what a
-    step needs from above the middle is read from below it.
-    """
-    now, then = (np.zeros(int(ranks.sum()) // 2 + 2) for _ in range(2))
-    now[0] = 1
-    total, known = 0, 1
-    for rank in ranks.tolist():
-        wanted = (total + rank) // 2 + 1
-        reflected = min(wanted, total + 1)
-        if reflected > known:
-            now[known:reflected] = now[total - reflected + 1 : total - known + 1][::-1]
-        now[reflected:wanted] = 0
-        alone = min(rank, wanted)
-        then[:alone] = now[:alone]
-        np.add(now[alone:wanted], now[: wanted - alone], out=then[alone:wanted])
-        now, then = then, now
-        total, known = total + rank, wanted
-    lower = now[:known]
-    return np.concatenate([lower, lower[: total + 1 - known][::-1]])
+def _in_doubles(ranks: npt.NDArray[np.int64], bound: int) -> float:
+    """The tail in doubles: inverted where that pays, else counted."""
+    beyond = int(ranks.sum()) - bound - 1
+    if beyond < bound:
+        return 1.0 - _in_doubles(ranks, beyond) if beyond >= 0 else 1.0
+    inverted = tail_by_inversion(ranks, bound) if bound * len(ranks) > FEW_SUMS else None
+    if inverted is not None:
+        return inverted
+    return float(_subset_sums(ranks, bound, np.dtype(np.float64)).sum()) * 0.5 ** len(ranks)
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ import polars as pl
 
 from fm_platform.instruments.model import Instrument
 from fm_platform.study import Study
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import Expectation
 from fm_platform.validation.gx_suite import Counted
 from fm_platform.validation.rules import Rule, rules_of
@@ -40,7 +40,7 @@ class Tally:
 
 
 def check_declarations(
-    study: Study, instruments: Sequence[Instrument], source: str, headers: Headers | None = None
+    study: Study, instruments: Sequence[Instrument], source: str
 ) -> list[CheckDeclaration]:
     """The checks that the gate of a source reports, known before there is data.
 
@@ -48,9 +48,8 @@ def check_declarations(
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
         source: The clinical source.
-        headers: The delivered column names of each source, where known.
     """
-    rules = rules_of(study, declared_columns(study, instruments, headers), source)
+    rules = rules_of(study, declared_columns(study, instruments), source)
     return [
         RECONCILED,
         ACCEPTED,

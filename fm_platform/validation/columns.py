@@ -1,18 +1,16 @@
 """What study.yaml and the instruments declare of every file column of a clinical source.
 
-Belongs here: the list of declared columns with type, range and role, and the check of a file's header against
-it. Does not belong here: looking at values (``rules``), or SQL (``expressions``, ``staging_models``).
+Belongs here: the list of declared columns with type, range and role. Does not belong here: a file's header
+(``headers``), looking at values (``rules``), or SQL (``expressions``, ``staging_models``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from difflib import get_close_matches
 from itertools import combinations
 
-from fm_platform.errors import InputError
 from fm_platform.instruments.mapping import columns_of
 from fm_platform.instruments.model import Instrument
 from fm_platform.study import ClinicalSource, InstrumentUse, Study
@@ -22,26 +20,20 @@ from fm_platform.validation.declared import (
     STAGED_NAMES,
     UNIT_RANGES,
     DeclaredColumn,
-    columns_of_source,
 )
 from fm_platform.validation.form_fields import field_columns, with_form
-from fm_platform.validation.original_fiq import refuse_original_fiq
 from fm_platform.validation.roles import role_columns, subject_level_columns
 
-Headers = Mapping[str, Collection[str]]
-"""Clinical source to the column names of its file."""
 
-
-def declared_columns(
-    study: Study, instruments: Sequence[Instrument], headers: Headers | None = None
-) -> tuple[DeclaredColumn, ...]:
+def declared_columns(study: Study, instruments: Sequence[Instrument]) -> tuple[DeclaredColumn, ...]:
     """Every declared use of every file column, source by source in the order of study.yaml.
 
     Args:
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
-        headers: The delivered column names of each source, where known. They decide one thing: whether an
-            optional item that no map names is there (unknown: it is not).
+
+    Returns:
+        Optional items are among them whether or not a file has them: a raw table holds a column for each.
 
     Raises:
         InputError: Declarations contradict each other; the message names the line of study.yaml.
@@ -51,7 +43,7 @@ def declared_columns(
     for name, source in study.clinical.items():
         found = [
             *role_columns(study, name, source),
-            *_items_and_totals(study, name, source, instruments, headers),
+            *_items_and_totals(study, name, source, instruments),
             *_measures(study, name, source),
             *(entry for entry in subject_columns.values() if entry.source == name),
         ]
@@ -63,50 +55,8 @@ def declared_columns(
     return tuple(columns)
 
 
-def required_columns(study: Study, instruments: Sequence[Instrument], source: str) -> tuple[str, ...]:
-    """The file columns that a source must have: those that study.yaml names."""
-    declared = columns_of_source(declared_columns(study, instruments), source)
-    return tuple(entry.column for entry in declared if entry.kind != "field")
-
-
-def require_columns(
-    study: Study, instruments: Sequence[Instrument], source: str, header: Sequence[str], *, file: str
-) -> None:
-    """Check a file's header against the study.
-
-    Args:
-        study: The study.
-        instruments: The loaded instruments, in the order of ``study.instruments``.
-        source: The clinical source.
-        header: The file's column names.
-        file: The name that an error shows.
-
-    Raises:
-        InputError: A declared column is absent; the message names them and the nearest name in the file.
-    """
-    absent = [name for name in required_columns(study, instruments, source) if name not in header]
-    if not absent:
-        return
-    refuse_original_fiq(study, instruments, source, header, file=file)
-    near = get_close_matches(absent[0], list(header), n=1)
-    hint = f"rename {near[0]!r} or correct" if near else "correct the header or"
-    listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
-    raise InputError(
-        f"{len(absent)} declared column{'s are' if len(absent) > 1 else ' is'} not in the file: {listed}",
-        file=file,
-        line=1,
-        column=absent[0],
-        mend=f"{hint} `clinical: {source}:` in study.yaml (the file has: {', '.join(header[:12])}"
-        f"{', ...' if len(header) > 12 else ''})",
-    )
-
-
 def _items_and_totals(
-    study: Study,
-    name: str,
-    source: ClinicalSource,
-    instruments: Sequence[Instrument],
-    headers: Headers | None,
+    study: Study, name: str, source: ClinicalSource, instruments: Sequence[Instrument]
 ) -> list[DeclaredColumn]:
     found = []
     for index, (use, instrument) in enumerate(zip(study.instruments, instruments, strict=True)):
@@ -120,25 +70,20 @@ def _items_and_totals(
                 "source",
                 mend="answers belong to a visit; name a source with `grain: visit`",
             )
-        found += _items(study, use, instrument, None if headers is None else headers.get(name))
+        found += _items(study, use, instrument)
         found += [_total(study, index, score, column, instrument) for score, column in use.totals.items()]
     return found
 
 
-def _items(
-    study: Study, use: InstrumentUse, instrument: Instrument, header: Collection[str] | None
-) -> list[DeclaredColumn]:
+def _items(study: Study, use: InstrumentUse, instrument: Instrument) -> list[DeclaredColumn]:
     mapped = isinstance(use.items, dict)
-    optional = {item.id for item in instrument.items if item.optional}
-    columns = columns_of(use, instrument, study=study, delivered=None if mapped else header)
-    if not mapped and header is None:
-        columns = {item: column for item, column in columns.items() if item not in optional}
     found = []
-    for item_id, column in columns.items():
+    for item_id, column in columns_of(use, instrument, study=study).items():
         item = instrument.item(item_id)
         low, high = Decimal(item.min), Decimal(item.max)
         entry = DeclaredColumn(use.source, column, "item", ITEM, low, high, integer=True)
-        found.append(replace(entry, instrument=instrument.id, item=item.id, domain=item.domain))
+        named = replace(entry, instrument=instrument.id, item=item.id, domain=item.domain)
+        found.append(replace(named, optional=item.optional and not mapped))
     return found
 
 

@@ -44,7 +44,8 @@ def completeness(
         subjects: ``staging.stg_subjects``; those in the population count.
 
     Returns:
-        One row for each item and planned visit, with the columns of ``COMPLETENESS_SCHEMA``.
+        One row for each item and planned visit, with the columns of ``COMPLETENESS_SCHEMA``. An optional item that
+        nobody answered was not collected and has no rows.
     """
     people = subjects.filter(pl.col("in_population")).select("subject_id")
     rows = [pl.DataFrame(schema=COMPLETENESS_SCHEMA)]
@@ -52,9 +53,13 @@ def completeness(
         given = visits.filter((pl.col("source") == use.source) & pl.col("missing_reason").is_null())
         given = given.join(people, on="subject_id", how="semi")
         own = answers.filter(pl.col("instrument") == instrument.id).join(people, on="subject_id", how="semi")
-        items = pl.DataFrame(
-            {"item": list(columns_of(use, instrument, study=study))}, schema={"item": pl.String}
-        )
+        answered = set(own["item"])
+        asked = [
+            item
+            for item in columns_of(use, instrument, study=study)
+            if item in answered or not instrument.item(item).optional
+        ]
+        items = pl.DataFrame({"item": asked}, schema={"item": pl.String})
         frame = items.join(pl.DataFrame({"visit": [visit.id for visit in study.visits]}), how="cross")
         n_given = given.group_by(pl.col("visit_id").alias("visit")).agg(
             pl.len().alias("n_given"), pl.col("_row_ids").list.explode().unique().sort().alias("_row_ids")

@@ -48,6 +48,7 @@ class DeclaredColumn:
         comma: Whether numbers may be written with a decimal comma.
         choices: The texts that a REDCap field may hold (none: any).
         required: Whether the dictionary asks for a value.
+        optional: Whether the file may lack the column; a raw table then has it without a value.
         box: For a checkbox: the columns whose content tells an empty box from an unanswered question: the
             form's status, then every box of the field.
     """
@@ -67,6 +68,7 @@ class DeclaredColumn:
     comma: bool = False
     choices: tuple[str, ...] = ()
     required: bool = False
+    optional: bool = False
     box: tuple[str, ...] = ()
 
     @property

@@ -34,6 +34,7 @@ CHANGE_SCHEMA = {
 Accepted = Collection[tuple[str, str | None]]
 """Subjects, or subjects and visits, whose absence was accepted."""
 
+_CELL = ["subject_id", "visit_id", "column"]
 _INCOMING = "fm_earlier"
 
 
@@ -65,17 +66,23 @@ def lost_keys(
     return pl.DataFrame(kept, schema=KEY_SCHEMA, orient="row").sort("subject_id", "visit_id")
 
 
-def changed_cells(con: duckdb.DuckDBPyConnection, source: RawSource, before: pl.DataFrame) -> pl.DataFrame:
-    """Declared cells whose text differs from the delivery before, where the key stands for one row in both.
+def changed_cells(
+    con: duckdb.DuckDBPyConnection, source: RawSource, earlier: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
+    """Declared cells whose text differs from the delivery before and stood in no delivery before that.
+
+    Only keys that stand for one row in both are compared. A value that returns to what was delivered once asks
+    nothing new: the question that its change raised is resolved.
 
     Args:
         con: A connection that sees the raw tables.
         source: The source as delivered now.
-        before: The raw table of the delivery before.
+        earlier: The raw tables of the earlier deliveries, oldest first.
 
     Returns:
         The columns of ``CHANGE_SCHEMA``, sorted.
     """
+    *older, before = earlier
     names = [
         e.column
         for e in source.own_columns
@@ -97,7 +104,14 @@ def changed_cells(con: duckdb.DuckDBPyConnection, source: RawSource, before: pl.
                 pl.concat_list("_row_id").alias("_row_ids"),
             )
         )
-    return pl.concat(found).sort("subject_id", "visit_id", "column")
+    changed = pl.concat(found)
+    for frame in older if changed.height else ():
+        known = _cells_long(con, source, names, frame)
+        delivered: list[str | pl.Expr] = [*_CELL, pl.col("new").str.strip_chars()]
+        changed = changed.join(
+            known, left_on=delivered, right_on=[*_CELL, "new"], how="anti", nulls_equal=True
+        )
+    return changed.sort("subject_id", "visit_id", "column")
 
 
 def nothing_lost(lost: pl.DataFrame, deliveries: int) -> CheckOutcome:
@@ -137,6 +151,17 @@ def _cells(
 join {{table}} as r on r._row_id = k._row_id where k.subject_id is not null
 qualify count(*) over (partition by k.subject_id, k.visit_id) = 1"""
     return _over(con, source, frame, sql)
+
+
+def _cells_long(
+    con: duckdb.DuckDBPyConnection, source: RawSource, names: Sequence[str], frame: pl.DataFrame
+) -> pl.DataFrame:
+    """The cells of one delivery, a row a cell, named as in ``CHANGE_SCHEMA``."""
+    cells = _cells(con, source, [name for name in names if name in frame.columns], frame)
+    long = cells.drop("_row_id").unpivot(
+        index=["subject_id", "visit_id"], variable_name="column", value_name="new"
+    )
+    return long.with_columns(pl.col("new").str.strip_chars())
 
 
 def _over(

@@ -16,7 +16,7 @@ from fm_platform.instruments.model import Instrument
 from fm_platform.study import Study
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import date_rule
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import DATE, ITEM, DeclaredColumn
 from fm_platform.validation.rules import Rule, range_rule, rules_of
 
@@ -77,11 +77,9 @@ def expectations_of(study: Study, columns: Sequence[DeclaredColumn], source: str
     return tuple(found)
 
 
-def suite_version(
-    study: Study, instruments: Sequence[Instrument], source: str, headers: Headers | None = None
-) -> str:
+def suite_version(study: Study, instruments: Sequence[Instrument], source: str) -> str:
     """SHA-256 of the suite of a source; does not import Great Expectations."""
-    columns = declared_columns(study, instruments, headers)
+    columns = declared_columns(study, instruments)
     suite = [expectation.as_json() for expectation in expectations_of(study, columns, source)]
     canonical = json.dumps(suite, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -17,7 +17,7 @@ from fm_platform.study import Study
 from fm_platform.validation.candidate import candidate
 from fm_platform.validation.cell_findings import cell_findings
 from fm_platform.validation.checks import Tally, agreement_check, row_checks, rule_check
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import expectations_of, suite_version
 from fm_platform.validation.gx_suite import count_unexpected, gx_version
 from fm_platform.validation.queries import count_queries
@@ -72,7 +72,6 @@ def gate(
     study: Study,
     instruments: Sequence[Instrument],
     source: str,
-    headers: Headers | None = None,
 ) -> GateResult:
     """Judge every row of ``raw.<source>``.
 
@@ -82,12 +81,11 @@ def gate(
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
         source: The clinical source.
-        headers: The delivered column names of each source, where known; the same as for ``staging_models``.
 
     Raises:
         InputError: A date could be read in two ways, or two subjects would get one id.
     """
-    columns = declared_columns(study, instruments, headers)
+    columns = declared_columns(study, instruments)
     delivered = RawSource(study, columns, source, relation)
     require_one_reading(con, delivered)
     findings = find(con, delivered)
@@ -95,7 +93,7 @@ def gate(
         expectations_of(study, columns, source), candidate(con, delivered), name=source
     )
     facts = {
-        "suite_version": suite_version(study, instruments, source, headers),
+        "suite_version": suite_version(study, instruments, source),
         "great_expectations": gx_version(),
     }
     checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts)

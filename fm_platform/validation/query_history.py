@@ -26,6 +26,9 @@ HISTORY_SCHEMA: dict[str, pl.DataType] = {
 """The columns of ``report.data_queries``; its key is query_id."""
 
 OPEN = ("open", "reopened")
+RESOLVED = "resolved"
+LIFE_COLUMNS = ("state", "raised_on", "resolved_on", "reopened_on", "times_reopened")
+"""What depends on earlier deliveries and on the day, not on what is asked."""
 ID_LENGTH = 12
 
 
@@ -69,7 +72,7 @@ def _found_again(
     if earlier is None:
         return {**fresh, "reopened_on": None, "times_reopened": 0}
     kept = {key: earlier[key] for key in ("state", "raised_on", "reopened_on", "times_reopened")}
-    if earlier["state"] == "resolved":
+    if earlier["state"] == RESOLVED:
         kept |= {
             "state": "reopened",
             "reopened_on": today,
@@ -79,6 +82,6 @@ def _found_again(
 
 
 def _resolved(row: dict[str, object], today: datetime.date) -> dict[str, object]:
-    if row["state"] == "resolved":
+    if row["state"] == RESOLVED:
         return row
-    return {**row, "state": "resolved", "resolved_on": today}
+    return {**row, "state": RESOLVED, "resolved_on": today}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fm_platform.instruments.model import Instrument, Score
 from fm_platform.sql.model import GeneratedModel
 from fm_platform.study import Study
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import SUBJECT_ID, VISIT_ID, columns_of_source
 from fm_platform.warehouse.names import identifier, literal
 
@@ -31,20 +31,17 @@ class _Expressions:
     missing: str
 
 
-def score_model(
-    study: Study, instruments: Sequence[Instrument], headers: Headers | None = None
-) -> GeneratedModel | None:
+def score_model(study: Study, instruments: Sequence[Instrument]) -> GeneratedModel | None:
     """The model ``staging.stg_scores_sql``; None for a study without answers to score.
 
     Args:
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
-        headers: The delivered column names of each source, where known.
     """
     scored = [pair for pair in zip(study.instruments, instruments, strict=True) if not pair[0].recorded_only]
     if not scored:
         return None
-    columns = declared_columns(study, instruments, headers)
+    columns = declared_columns(study, instruments)
     ctes: list[str] = []
     arms: list[str] = []
     for use, instrument in scored:
@@ -71,6 +68,7 @@ def score_model(
             "n_missing": "Items of the score that were not answered.",
         },
         key=(SUBJECT_ID, VISIT_ID, "score_id"),
+        constants={"score_id": "the scores of the study's instruments"},
     )
 
 

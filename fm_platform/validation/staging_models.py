@@ -14,7 +14,7 @@ from fm_platform.study import Study
 from fm_platform.validation import expressions, windows
 from fm_platform.validation.aggregation import aggregated
 from fm_platform.validation.cell_findings import date
-from fm_platform.validation.columns import Headers, declared_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import (
     DATE,
     NUMBER,
@@ -28,6 +28,7 @@ from fm_platform.validation.roles import visit_sources
 from fm_platform.validation.subjects_model import subjects_model
 from fm_platform.warehouse.names import identifier, literal
 
+_DECLARED = "the sources and columns that study.yaml declares; null where it declares none"
 _KEY_COLUMNS = {
     SUBJECT_ID: "The subject.",
     VISIT_ID: "The planned visit; an unscheduled one under its own text.",
@@ -35,15 +36,12 @@ _KEY_COLUMNS = {
 }
 
 
-def staging_models(
-    study: Study, instruments: Sequence[Instrument], headers: Headers | None = None
-) -> list[GeneratedModel]:
+def staging_models(study: Study, instruments: Sequence[Instrument]) -> list[GeneratedModel]:
     """The generated staging models of a study, in the order in which they read each other.
 
     Args:
         study: The study.
         instruments: The loaded instruments, in the order of ``study.instruments``.
-        headers: The delivered column names of each source, where known (see :func:`declared_columns`).
 
     Returns:
         ``staging.<source>`` for every clinical source, then ``stg_subjects``, ``stg_visits``, ``stg_answers``
@@ -51,7 +49,7 @@ def staging_models(
     """
     if not study.has_clinical:
         return []
-    columns = declared_columns(study, instruments, headers)
+    columns = declared_columns(study, instruments)
     return [
         *(_source_model(study, columns, name) for name in study.clinical),
         subjects_model(study, columns),
@@ -189,6 +187,7 @@ def _visits_model(study: Study, columns: Sequence[DeclaredColumn]) -> GeneratedM
             "missing_reason": "Why the visit has no data, as delivered.",
         },
         key=("source", SUBJECT_ID, VISIT_ID),
+        constants=dict.fromkeys(("source", VISIT_ID, VISIT_DATE, "missing_reason"), _DECLARED),
     )
 
 
@@ -216,6 +215,7 @@ def _answers_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generated
             "answer": "The answer, a whole number.",
         },
         key=(SUBJECT_ID, VISIT_ID, "instrument", "item"),
+        constants=dict.fromkeys((VISIT_ID, "instrument", "item", "answer"), _DECLARED),
     )
 
 
@@ -242,6 +242,7 @@ def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generate
             "value": "The number in the staged unit.",
         },
         key=(SUBJECT_ID, VISIT_ID, "variable"),
+        constants=dict.fromkeys((VISIT_ID, "variable", "value"), _DECLARED),
     )
 
 

@@ -51,6 +51,25 @@ class TableDigests:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """What a table remembers of earlier deliveries. Its value digest leaves this out: equal data, equal digest.
+
+    Attributes:
+        columns: Columns that depend on what was delivered before, or when.
+        state: The column that tells past rows from present ones.
+        past: Its value in rows that stand for the past only.
+    """
+
+    columns: tuple[str, ...]
+    state: str
+    past: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For the materialization record."""
+        return {"columns": list(self.columns), "state": self.state, "past": self.past}
+
+
+@dataclass(frozen=True)
 class TableWrite:
     """One table to be written with its records in one transaction.
 
@@ -62,6 +81,7 @@ class TableWrite:
         before: Records that belong before the materialization (sources, quarantine decisions).
         source_rows: Where raw rows came from: source, _row_id, file_sha256, path, line.
         checks: Run on the written table inside the transaction.
+        remembered: What the value digest leaves out.
     """
 
     table: str
@@ -71,6 +91,7 @@ class TableWrite:
     before: Sequence[tuple[str, Mapping[str, Any]]] = ()
     source_rows: pl.DataFrame | None = None
     checks: Callable[[TableDigests], Sequence[CheckOutcome]] = field(default=lambda _: ())
+    remembered: Remembered | None = None
 
 
 class Warehouse:
@@ -115,12 +136,22 @@ class Warehouse:
         """Column names and DuckDB types, in order."""
         return {row[0]: row[1] for row in self.connection.sql(f"DESCRIBE {relation(table)}").fetchall()}
 
-    def digests(self, table: str, key: Sequence[str]) -> TableDigests:
-        """Both digests of a table as it is stored now."""
+    def digests(self, table: str, key: Sequence[str], remembered: Remembered | None = None) -> TableDigests:
+        """Both digests of a table as it is stored now.
+
+        Args:
+            table: The table.
+            key: The columns it is sorted by.
+            remembered: What the value digest leaves out.
+        """
         types = tuple(self.schema(table).items())
         columns = ", ".join(identifier(name) for name, _ in types)
         frame = self.query(f"SELECT {columns} FROM {relation(table)} ORDER BY {order_by(key)}")
         value, full = both_digests(frame, types)
+        if remembered is not None:
+            own = [pair for pair in types if not (pair[0].startswith("_") or pair[0] in remembered.columns)]
+            present = frame.filter(pl.col(remembered.state).ne_missing(remembered.past))
+            value = frame_digest(present, own)
         return TableDigests(frame.height, value, full, types)
 
     def records(self) -> list[LedgerRecord]:
@@ -180,9 +211,11 @@ class Warehouse:
         with self.transaction():
             self._replace(write.table, write.rows)
             self._require_unique(write.table, write.key)
-            digests = self.digests(write.table, write.key)
+            digests = self.digests(write.table, write.key, write.remembered)
             outcomes = tuple(write.checks(digests))
             facts = dict(write.facts)
+            if write.remembered is not None:
+                facts["remembered"] = write.remembered.as_json()
             if write.source_rows is not None:
                 facts["row_sources"] = sorted(write.source_rows["source"].unique().to_list())
                 facts["source_rows_digest"] = self._replace_source_rows(

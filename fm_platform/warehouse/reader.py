@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -84,13 +85,24 @@ def open_published(home: Home) -> Iterator[Published]:
             file=home.published,
             mend="run `fm refresh`, or name the home with --home",
         )
+    with open_file(home.published) as published:
+        yield published
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[Published]:
+    """Open one published file, the current one or a snapshot, read-only, with no access to files or extensions.
+
+    Raises:
+        EnvironmentFailure: The file cannot be opened.
+    """
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"ATTACH {literal(str(home.published))} AS warehouse (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(path))} AS warehouse (READ_ONLY)")
     except duckdb.Error as error:
         connection.close()
         raise EnvironmentFailure(
-            f"cannot be opened: {_first_lines(error)}", file=home.published, mend="run `fm verify`"
+            f"cannot be opened: {_first_lines(error)}", file=path, mend="run `fm verify`"
         ) from error
     try:
         for setting in (

@@ -92,6 +92,12 @@ def test_a_changed_value_is_asked_about_with_old_and_new(study: Workspace) -> No
     assert (changed["subject"], changed["event"], changed["item"]) == ("SYN02", "week_12", "fatigue")
     assert (changed["value"], changed["expected"]) == ("3", "2")
 
+    set_cell(study, "SYN02", "week_12", "fatigue", "2")
+    assert study.fm("refresh").code == 0
+    assert not queries(study, "--rule", "FM017")
+    (resolved,) = queries(study, "--rule", "FM017", "--all")
+    assert (resolved["query_id"], resolved["state"]) == (changed["query_id"], "resolved")
+
 
 @pytest.mark.parametrize("visit", [None, "week_12"])
 def test_a_lost_subject_or_visit_blocks_until_it_is_accepted(study: Workspace, visit: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -37,9 +38,8 @@ def rows(workspace: Workspace, sql: str) -> list[dict]:
 
 
 def digests(workspace: Workspace) -> dict[str, str]:
-    """Of every table but the query list, which remembers that a value changed even when it is changed back."""
-    found = rows(workspace, "SELECT * FROM audit.tables WHERE table_name <> 'report.data_queries'")
-    return {row["table_name"]: row["value_digest"] for row in found}
+    """The value digest of every published table."""
+    return {row["table_name"]: row["value_digest"] for row in rows(workspace, "SELECT * FROM audit.tables")}
 
 
 def test_the_first_refresh_publishes_what_the_study_declares(refreshed):
@@ -69,6 +69,32 @@ def test_published_responders_have_the_paper_s_marginals(refreshed):
         {"visit": "week_12", "responders": 3, "n": 6},
         {"visit": "week_4", "responders": 4, "n": 6},
     ]
+
+
+def test_criteria_of_the_demo_are_decided_as_its_answers_say(refreshed):
+    """The verdict of every visit against the rule of 2016 written out on the delivered cells."""
+    regions = [
+        *(("shoulder_girdle", "upper_arm", "lower_arm", side) for side in "lr"),
+        *(("hip", "upper_leg", "lower_leg", side) for side in "lr"),
+    ]
+    expected = {}
+    with (refreshed.study / "clinical" / "visits.csv").open(newline="") as handle:
+        for row in csv.DictReader(handle):
+            names = list(row)
+            areas = names[names.index("jaw_l") : names.index("abdomen") + 1]
+            wpi = sum(int(row[area]) for area in areas)
+            sss = sum(
+                int(row[item]) for item in names[names.index("fatigue") : names.index("depression") + 1]
+            )
+            painful = sum(any(row[f"{area}_{side}"] == "1" for area in three) for *three, side in regions)
+            painful += any(row[area] == "1" for area in ("neck", "upper_back", "lower_back"))
+            severe = (wpi >= 7 and sss >= 5) or (4 <= wpi <= 6 and sss >= 9)
+            met = severe and painful >= 4 and row["duration_3_months"] == "1"
+            expected[row["subject_id"], row["visit"]] = "met" if met else "not_met"
+            assert len(areas) == 19
+    found = rows(refreshed, "SELECT subject_id, visit_id, verdict FROM marts.criteria WHERE version = '2016'")
+    assert {(row["subject_id"], row["visit_id"]): row["verdict"] for row in found} == expected
+    assert set(expected.values()) == {"met", "not_met"}
 
 
 def test_a_second_refresh_runs_nothing_and_loads_no_heavy_library(refreshed):

@@ -10,12 +10,14 @@ import duckdb
 import polars as pl
 import pytest
 
+from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.study import load_study
-from fm_platform.validation.columns import declared_columns, require_columns
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.gate import find
+from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.readings import require_one_reading
 from fm_platform.warehouse.names import relation
@@ -110,7 +112,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory):
         try:
             table = read_text_table("visits", path, name="visits.csv")
             require_columns(study, instruments, "visits", table.columns, file="visits.csv")
-            store("visits", table.frame)
+            store("visits", with_optional_items(table.frame, optional_columns(study, instruments, "visits")))
             view = RawSource(study, columns, "visits", relation)
             require_one_reading(con, view)
         except InputError as error:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +118,7 @@ def test_every_file_that_an_asset_reads_is_also_published_as_raw(catalog):
 
 def test_declared_study_keys_are_keys_of_study_yaml(catalog):
     for asset in catalog.assets.values():
-        assert set(asset.study_keys) <= set(Study.model_fields), asset.table
+        assert {key.split(".")[0] for key in asset.study_keys} <= set(Study.model_fields), asset.table
         assert asset.study_keys in catalog.study_digests
 
 
@@ -215,3 +216,27 @@ def test_every_column_but_names_from_study_yaml_has_a_direct_input(lineage):
     names = ["staging.stg_answers.instrument", "staging.stg_answers.item", "staging.stg_measures.variable"]
     undeclared = ["staging.stg_subjects.arm", "staging.stg_subjects.site"]
     assert sorted(indirect_only) == sorted([*names, *undeclared, *UNANNOTATED, *CONSTANTS])
+
+
+def test_a_contrast_s_tables_depend_on_its_own_declaration_only(tmp_path):
+    def made(old: str, new: str) -> Catalog:
+        folder = tmp_path / f"study{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(DEMO, folder)
+        file = folder / "study.yaml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+        return build_catalog(folder)
+
+    def digests(found: Catalog, table: str) -> str:
+        return found.study_digests[found.assets[table].study_keys]
+
+    before = made("# Two", "# Two")
+    after = made('week: "0"}\n    alpha: 0.05', 'week: "0"}\n    alpha: 0.01')
+    for kind in ("fit", "stability"):
+        changed, kept = (f"expression.{kind}_{name}" for name in ("fm_vs_healthy", "before_after"))
+        assert digests(before, changed) != digests(after, changed)
+        assert digests(before, kept) == digests(after, kept)
+    without = made("  samples: {path: rnaseq", "  stability: false\n  samples: {path: rnaseq")
+    assert not [table for table in without.assets if "stability" in table]
+    assert without.assets["expression.contrasts"].inputs == ("expression.samples", "expression.de_results")

@@ -21,11 +21,11 @@ schedule: {cron: "30 3 * * *", timezone: Europe/Vienna}
 COUNTS = "gene,s1,s2,s3,s4\ng1,1,2,3,4\ng2,10,20,30,40\ng3,0,0,5,6\n"
 SAMPLES = "sample,group,remark\ns1,a,Zq7-patient-Zq7\ns2,a,\ns3,b,\ns4,b,\n"
 IN_ORDER = [
-    "raw.count_columns",
     "raw.counts",
     "raw.samples",
-    "expression.counts",
     "expression.input_notes",
+    "raw.count_columns",
+    "expression.counts",
     "expression.samples",
     "expression.genes",
     "expression.library_sizes",

@@ -55,9 +55,12 @@ def test_pairing_by_subject_is_not_called_exploratory_for_repeats(plan: Any) -> 
     assert (made.status, made.residual_df) == ("run", 3)
 
 
-def test_no_replication_at_all_is_refused(plan: Any) -> None:
-    with pytest.raises(InputError, match="2 columns for 2 samples"):
-        plan("~ group", "group", "b", "a", group=["a", "b"])
+def test_one_sample_against_one_is_a_description(plan: Any) -> None:
+    made = plan("~ group", "group", "b", "a", group=["a", "b"])
+    assert (made.status, made.residual_df) == ("descriptive", 0)
+    assert made.reason == "one sample against one: fold changes without a test"
+    among_others = plan("~ group", "group", "b", "a", group=["a", "b", "c", "c", "c"])
+    assert among_others.status == "descriptive"
 
 
 def test_a_level_never_seen_lists_the_levels_found(plan: Any) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fm_platform.errors import InputError
@@ -81,6 +84,7 @@ def test_a_rank_deficient_design_names_the_aliased_columns_and_the_variables(sam
         build_design(frame, "~ batch + group", reference={"group": "hc"})
     assert "group[T.fm] = batch[T.y]" in str(caught.value)
     assert "effects of batch and group cannot be told apart" in str(caught.value)
+    assert "a sample with batch = x and group = fm would tell them apart" in str(caught.value)
 
 
 def test_pairing_with_orphans_names_what_the_group_is_made_of(samples: Any) -> None:
@@ -95,8 +99,51 @@ def test_pairing_with_orphans_names_what_the_group_is_made_of(samples: Any) -> N
 
 def test_a_combination_that_no_sample_has_is_named(samples: Any) -> None:
     frame = samples(group=["a", "a", "a", "b", "b"], batch=["x", "y", "x", "x", "x"])
-    with pytest.raises(InputError, match="is 0 for every sample"):
+    with pytest.raises(
+        InputError, match=r"is 0 for every sample.*a sample with group = b and batch = y would"
+    ):
         build_design(frame, "~ group * batch")
+
+
+def test_donors_of_one_status_each_hold_the_status_already(shared_data: Path) -> None:
+    """tb_suscept: 25 donors, each susceptible or resistant, sampled with and without infection."""
+    sheet = pl.read_csv(
+        shared_data / "tb_suscept" / "experiment-info.txt", separator="\t", infer_schema=False
+    )
+    frame = sheet.rename({"id": "sample_id"})
+    with pytest.raises(InputError) as caught:
+        build_design(frame, "~ individual + treatment + status")
+    assert "every individual has one status only, so individual holds status already" in str(caught.value)
+    assert "would tell them apart, where such can be had" in str(caught.value)
+    assert build_design(frame, "~ treatment + status").residual_df == 47
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("12")),
+        min_size=4,
+        max_size=9,
+    ),
+    interaction=st.booleans(),
+)
+def test_the_samples_that_a_refusal_asks_for_make_the_design_estimable(
+    rows: list[tuple[str, str, str]], interaction: bool
+) -> None:
+    columns = dict(zip(("g", "b", "s"), map(list, zip(*rows, strict=True)), strict=True))
+    assume(all(len(set(column)) > 1 for column in columns.values()))
+    formula = "~ g * b + s" if interaction else "~ g + b + s"
+    frame = pl.DataFrame({"sample_id": [f"s{i}" for i in range(len(rows))], **columns})
+    try:
+        build_design(frame, formula, replicated=False)
+    except InputError as error:
+        wanted = re.findall(r"a sample with (.*?)(?:,| and \d+ more| would)", str(error))
+        more = re.search(r" and (\d+) more would", str(error))
+        added = [dict(re.findall(r"(\w) = (\w)", text)) for text in wanted]
+        assert added
+        if more is None:
+            extra = pl.DataFrame([{"sample_id": "new", **entry} for entry in added])
+            build_design(pl.concat([frame, extra.select(frame.columns)]), formula, replicated=False)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +154,7 @@ def test_a_combination_that_no_sample_has_is_named(samples: Any) -> None:
         ("~ hole", (), "'hole' is empty for sample s2"),
         ("~ group", ("batch",), "covariate 'batch' is not in the design"),
         ("~ batch", ("batch",), "covariate 'batch' is 'x' for sample s1"),
-        ("~ id", (), "6 columns for 6 samples"),
+        ("~ id", (), "6 columns for 6 samples.*id has another level in every sample: drop it"),
         ("~ (group", (), "cannot be combined"),
     ],
 )

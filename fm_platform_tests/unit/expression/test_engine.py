@@ -9,7 +9,8 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.engine import DeEngine, run_contrast, run_contrasts
-from fm_platform.expression.tables import contrasts_table, de_results
+from fm_platform.expression.stored import FIT_TYPES, RESULT_TYPES, fit_table, stored_results
+from fm_platform.expression.tables import contrasts_table
 
 GROUPS = ["a", "b", "a", "b", "a", "b", "a", "b"]
 
@@ -201,24 +202,16 @@ def test_tables_hold_every_contrast_and_gene_with_their_rows(plan: Any, simulate
     assert contrasts["n_genes"] == 60
     assert contrasts["samples"] == [f"s{i}" for i in range(1, 9)]
     assert contrasts["_row_ids"] == [f"{i:032x}" for i in range(8)]
-    genes = de_results([made], results, stored)
+    genes = fit_table(made, results["c"], stored)
     assert genes.height == 60
     assert genes.row(7, named=True)["_row_ids"] == [f"{7:032x}"]
-    assert genes.columns == [
-        "contrast",
-        "gene_id",
-        "base_mean",
-        "log2_fold_change",
-        "lfc_se",
-        "stat",
-        "pvalue",
-        "padj",
-        "na_reason",
-        "_row_ids",
-    ]
+    assert genes.columns == list(FIT_TYPES)
+    again = stored_results([made], genes.select(list(RESULT_TYPES)))
+    assert contrasts_table([made], again).equals(contrasts_table([made], results))
 
 
-def test_without_any_contrast_the_tables_are_empty_but_typed() -> None:
+def test_without_results_the_tables_are_empty_but_typed(plan: Any) -> None:
     stored = pl.DataFrame(schema={"gene_id": pl.String, "_row_ids": pl.List(pl.String)})
-    assert de_results([], {}, stored).schema["padj"] == pl.Float64
+    made = plan("~ group", "group", "b", "a", group=GROUPS)
+    assert fit_table(made, None, stored).schema["padj"] == pl.Float64
     assert contrasts_table([], {}).schema["samples"] == pl.List(pl.String)

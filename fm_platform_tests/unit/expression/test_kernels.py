@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from fm_platform.expression.irls import fit_glm, means
 from fm_platform.expression.lowess import lowess
 from fm_platform.expression.normal import Normal
 from fm_platform.expression.prior import fit_prior
+from fm_platform.expression.quasi_newton import minimise
 from fm_platform.expression.size_factors import size_factors
 from fm_platform.expression.trend import Trend, fit_trend
 from fm_platform.expression.wald import wald_test
@@ -223,3 +226,28 @@ def test_poscounts_work_where_every_gene_has_a_zero() -> None:
 def test_local_trends_are_flat_outside_their_knots() -> None:
     trend = Trend("local", knots=np.array([0.0, 1.0]), heights=np.array([-1.0, -2.0]))
     np.testing.assert_allclose(trend(np.exp([-5.0, 0.5, 9.0])), np.exp([-1.0, -1.5, -2.0]))
+
+
+class _Bowls:
+    """Sums of (x - centre)^4 + (x - centre)^2, one bowl per column."""
+
+    def __init__(self, centres: NDArray[np.float64]) -> None:
+        self.centres = centres
+
+    def value_and_slope(self, at: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        off = at - self.centres
+        return (off**4 + off**2).sum(axis=0), 4 * off**3 + 2 * off
+
+    def take(self, genes: Any) -> _Bowls:
+        return _Bowls(self.centres[:, genes])
+
+
+def test_many_minima_are_found_at_once_as_each_alone() -> None:
+    centres = np.random.default_rng(8).normal(0, 3, (3, 40))
+    together = minimise(_Bowls(centres), np.zeros((3, 40)), np.ones(40), 1e-14)
+    np.testing.assert_allclose(together, centres, atol=1e-6)
+    for gene in (0, 17):
+        alone = minimise(_Bowls(centres[:, [gene]]), np.zeros((3, 1)), np.ones(1), 1e-14)
+        np.testing.assert_array_equal(alone[:, 0], together[:, gene])
+    coarse = minimise(_Bowls(centres), np.zeros((3, 40)), np.ones(40), 1e-2)
+    assert 1e-4 < np.abs(coarse - centres).max() < 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from fm_platform.expression.blocks import Workers
 from fm_platform.expression.compare import Compared, Hypothesis, compare
 from fm_platform.expression.model import Model, Options, fit_model
+from fm_platform.expression.posterior import Posterior
+from fm_platform.expression.shrinkage import posterior_modes
 from fm_platform.expression.vst import vst
 
 GROUPS = ["a", "b"] * 8
@@ -111,33 +114,63 @@ def test_replaced_outliers_and_refits_are_those_of_r(shared_data: Path) -> None:
     assert np.nanquantile(np.abs(tested.p - _column(r, "pvalue")), 0.99) < 1e-8
 
 
-@pytest.mark.parametrize("name", ["single_factor", "multi_factor"])
-def test_shrunken_fold_changes_are_apeglm_s(shared_data: Path, name: str) -> None:
+def _synthetic(
+    shared_data: Path, name: str, labels: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Counts and design; the last level of each label is compared with the others."""
     root = shared_data / "pydeseq2_r_oracle"
-    counts = pl.read_csv(root / "datasets/synthetic/test_counts.csv")[:, 1:].to_numpy().astype(np.int64)
-    sheet = pl.read_csv(root / "datasets/synthetic/test_metadata.csv")
-    design = [
-        np.ones(sheet.height),
-        (sheet["group"] == "Y").to_numpy(),
-        (sheet["condition"] == "B").to_numpy(),
-    ]
-    if name == "single_factor":
-        del design[1]
-    model = fit_model(np.ascontiguousarray(counts), np.column_stack(design).astype(float))
-    tested = _test(model, counts, shrink=True)
+    own = root / "tests/data" / name
+    folder = own if (own / "test_counts.csv").exists() else root / "datasets/synthetic"
+    counts = pl.read_csv(folder / "test_counts.csv")[:, 1:].to_numpy().astype(np.int64)
+    sheet = pl.read_csv(folder / "test_metadata.csv")
+    columns = [sheet[label] for label in labels]
+    design = [column if column.dtype.is_numeric() else column == column.max() for column in columns]
+    return np.ascontiguousarray(counts), np.column_stack([np.ones(sheet.height), *design]).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("single_factor", ["condition"]),
+        ("multi_factor", ["group", "condition"]),
+        ("continuous", ["group", "condition", "measurement"]),
+    ],
+)
+def test_shrunken_fold_changes_are_apeglm_s(shared_data: Path, name: str, labels: list[str]) -> None:
+    counts, design = _synthetic(shared_data, name, labels)
+    tested = _test(fit_model(counts, design), counts, shrink=True)
     assert tested.shrunk is not None
     assert tested.shrunk_se is not None
-    r = _frozen(root / "tests/data" / name / "r_test_lfc_shrink_res.csv")
-    np.testing.assert_allclose(tested.shrunk, _column(r, "log2FoldChange"), rtol=1e-3, atol=2e-4)
-    np.testing.assert_allclose(tested.shrunk_se, _column(r, "lfcSE"), rtol=1e-3)
+    r = _frozen(shared_data / "pydeseq2_r_oracle/tests/data" / name / "r_test_lfc_shrink_res.csv")
+    np.testing.assert_allclose(tested.shrunk, _column(r, "log2FoldChange"), rtol=1e-9)
+    np.testing.assert_allclose(tested.shrunk_se, _column(r, "lfcSE"), rtol=1e-5)
+
+
+def test_r_s_shrinkage_ends_short_of_the_mode_that_exact_finds(shared_data: Path) -> None:
+    counts, design = _synthetic(shared_data, "multi_factor", ["group", "condition"])
+    model = fit_model(counts, design)
+    own = None
+    used = np.ascontiguousarray(counts.T.astype(np.float64))
+    made = {
+        exact: posterior_modes(
+            used, own, model.beta, model.dispersion, replace(model.setting, exact=exact), 2, 0.5
+        )
+        for exact in (False, True)
+    }
+    posterior = Posterior(model.setting.normal, used, model.size_factors[:, None], model.dispersion, 2, 0.5)
+    early, late = (posterior.value(made[exact]["beta"]) for exact in (False, True))
+    assert (late <= early * (1 + 1e-13)).all()
+    assert ((early - late) / posterior.value_at_zero()).max() < 1e-6
+    slope = posterior.curvature(made[True]["beta"])[0]
+    assert np.abs(slope).max() < 1e-4
+    relative = np.abs(made[False]["mode"] / made[True]["mode"] - 1)
+    assert 1e-4 < relative.max() < 2e-2
 
 
 def test_alternatives_are_those_of_r(shared_data: Path) -> None:
     root = shared_data / "pydeseq2_r_oracle"
-    counts = pl.read_csv(root / "datasets/synthetic/test_counts.csv")[:, 1:].to_numpy().astype(np.int64)
-    sheet = pl.read_csv(root / "datasets/synthetic/test_metadata.csv")
-    design = np.column_stack([np.ones(sheet.height), (sheet["condition"] == "B").to_numpy()]).astype(float)
-    model = fit_model(np.ascontiguousarray(counts), design)
+    counts, design = _synthetic(shared_data, "single_factor", ["condition"])
+    model = fit_model(counts, design)
     for alternative in ("greater", "less", "greaterAbs", "lessAbs"):
         tested = _test(model, counts, threshold=0.5, alternative=alternative)
         r = _frozen(root / "tests/data/single_factor" / f"r_test_res_{alternative}.csv")
@@ -169,6 +202,18 @@ def test_results_do_not_depend_on_blocks_workers_or_gene_order(simulate: Any, mo
     model = fit_model(other, DESIGN, Options(mode=mode))
     assert _digest(model, _test(model, other, shrink=True), np.argsort(shuffled)) == expected
     assert whole.replaced[7]
+
+
+def test_outliers_stay_when_they_are_not_to_be_replaced(simulate: Any) -> None:
+    counts = simulate(GROUPS, up_in="b", genes=100)
+    counts[7, 0] = 400_000
+    kept = fit_model(counts, DESIGN, Options(replace_outliers=False))
+    replaced = fit_model(counts, DESIGN)
+    assert not kept.replaced.any()
+    assert np.flatnonzero(replaced.replaced).tolist() == [7]
+    assert kept.outlier[7]
+    assert not replaced.outlier[7]
+    assert kept.base_mean[7] > 10 * replaced.base_mean[7]
 
 
 def test_two_processes_give_what_one_gives(simulate: Any) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.de import run_de
-from fm_platform.expression.offsets import normalization_factors, run_with_lengths
+from fm_platform.expression.offsets import normalization_factors
+from fm_platform.expression.run import run_plan
 from fm_platform.sources.count_matrix import CountOptions
 
 GROUPS = ["a", "b", "a", "b", "a", "b"]
@@ -26,8 +27,8 @@ def test_equal_lengths_change_nothing_but_the_scale_of_base_means(
 ) -> None:
     counts = simulate(GROUPS, up_in="b", genes=120)
     genes = [f"g{i}" for i in range(len(counts))]
-    (without,) = run_with_lengths(counts, None, genes, [two_groups]).values()
-    (with_lengths,) = run_with_lengths(counts, np.full(counts.shape, 900.0), genes, [two_groups]).values()
+    without = run_plan(counts, None, genes, two_groups)
+    with_lengths = run_plan(counts, np.full(counts.shape, 900.0), genes, two_groups)
     for name in ("log2_fold_change", "stat", "pvalue"):
         np.testing.assert_allclose(with_lengths.frame[name], without.frame[name], rtol=1e-2, atol=1e-4)
     assert "average transcript lengths are offsets" in with_lengths.notes
@@ -41,9 +42,9 @@ def test_a_gene_twice_as_long_in_one_group_is_corrected(two_groups: ContrastPlan
     doubled = counts.copy()
     doubled[0, in_b] *= 2
     genes = [f"g{i}" for i in range(len(counts))]
-    (plain,) = run_with_lengths(counts, None, genes, [two_groups]).values()
-    (corrected,) = run_with_lengths(doubled, lengths, genes, [two_groups]).values()
-    (misled,) = run_with_lengths(doubled, None, genes, [two_groups]).values()
+    plain = run_plan(counts, None, genes, two_groups)
+    corrected = run_plan(doubled, lengths, genes, two_groups)
+    misled = run_plan(doubled, None, genes, two_groups)
     change = "log2_fold_change"
     assert corrected.frame[change][0] == pytest.approx(plain.frame[change][0], abs=0.1)
     assert misled.frame[change][0] == pytest.approx(plain.frame[change][0] + 1, abs=0.1)

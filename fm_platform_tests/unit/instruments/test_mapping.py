@@ -34,11 +34,11 @@ def test_without_items_columns_are_named_like_the_items():
     assert columns_of(use(instrument="acr2016"), ACR) == {item: item for item in ACR.item_ids}
 
 
-def test_an_optional_item_that_was_not_delivered_is_left_out_and_a_needed_one_is_not():
-    delivered = [item for item in ACR.item_ids if item not in ("duration_3_months", "neck")]
-    columns = columns_of(use(instrument="acr2016"), ACR, delivered=delivered)
-    assert "duration_3_months" not in columns
-    assert columns["neck"] == "neck"
+def test_a_map_may_leave_out_an_optional_item_and_no_other():
+    items = {item: item for item in ACR.item_ids if item != "duration_3_months"}
+    assert columns_of(use(items, "acr2016"), ACR) == items
+    with pytest.raises(InputError, match="no column for neck"):
+        columns_of(use({item: item for item in items if item != "neck"}, "acr2016"), ACR)
 
 
 def test_a_map_takes_ids_and_numbers_and_keeps_the_order_of_the_form():

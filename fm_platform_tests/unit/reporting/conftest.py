@@ -219,6 +219,7 @@ def de_results(genes: int = 400) -> pl.DataFrame:
             "lfc_se": np.full(genes, 0.2),
             "pvalue": [*p[:-1].tolist(), None],
             "padj": [*padj[:-1].tolist(), None],
+            "na_reason": [*[None] * (genes - 1), "cooks_outlier"],
             "_row_ids": [[f"m{number}"] for number in range(genes)],
         }
     )
@@ -244,6 +245,8 @@ def contrasts(**changes: Any) -> pl.DataFrame:
             "alpha": 0.05,
             "n_tested": 399,
             "n_significant": 8,
+            "n_refits": 10,
+            "n_stable": 6,
             "engine": "pydeseq2",
             "engine_version": "0.5.4",
         },

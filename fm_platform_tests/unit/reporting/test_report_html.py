@@ -261,3 +261,17 @@ def test_the_same_input_gives_the_same_bytes(make_report: Make) -> None:
     shuffled = {name: frame.reverse() for name, frame in report.tables.items()}
     assert render_report(report) == render_report(report)
     assert render_report(make_report(tables=shuffled)) == render_report(report)
+
+
+def test_gaps_are_counted_by_reason_and_refits_are_told(make_report: Make) -> None:
+    text = Page(render_report(make_report())).text("expression")
+    assert "Genes without a value, by reason" in text
+    assert "cooks outlier: one sample decides the result" in text
+    assert "6 of 8 genes stay below the cut-off, with the same sign, in each of 10 refits" in text
+
+
+def test_a_contrast_of_one_sample_against_one_is_labelled_and_not_drawn(make_report: Make) -> None:
+    described = contrasts(status="descriptive", reason="one sample against one", n_refits=None, n_stable=None)
+    page = Page(render_report(make_report(contrasts=described)))
+    assert "descriptive, because of one sample against one." in page.text("expression")
+    assert len(page.all("img")) == 1

@@ -44,7 +44,7 @@ def refusal(folder: Path, content: str, **options: str) -> InputError:
         "gene\ta\tb\nG1\t1\t2\n\nG2\t0\t30\n",
         "a\tb\nG1\t1\t2\nG2\t0\t30\n",
         "a b,c\nG1,1,2\nG2,0,30\n".replace("a b,c", '"a","b"'),
-        gzip.compress(b"gene_id,a,b\nG1,1,2\nG2,0,30\n"),
+        gzip.compress(b"gene_id,a,b\nG1,1,2\nG2,0,30\n", mtime=0),
         "gene_id,a,b\nG1,1.0,2\nG2,0, 3e1 \n",
     ],
 )

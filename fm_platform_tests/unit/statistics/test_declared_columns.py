@@ -12,6 +12,7 @@ from fm_platform.statistics.arms import ARMS_SCHEMA
 from fm_platform.statistics.change import CHANGE_SCHEMA
 from fm_platform.statistics.omnibus import FRIEDMAN_SCHEMA
 from fm_platform.statistics.planning import PLANNING_SCHEMA
+from fm_platform.statistics.responder_arms import RESPONDER_ARMS_SCHEMA
 from fm_platform.statistics.responder_status import STATUS_SCHEMA
 from fm_platform.statistics.responder_tables import MCNEMAR_SCHEMA, RATE_SCHEMA
 from fm_platform.statistics.responders import RESPONDER_SCHEMA
@@ -26,6 +27,7 @@ SCHEMAS = {
     "stats.responder_rates": RATE_SCHEMA,
     "stats.mcnemar": MCNEMAR_SCHEMA,
     "stats.between_arms": ARMS_SCHEMA,
+    "stats.responder_arms": RESPONDER_ARMS_SCHEMA,
     "stats.planning": PLANNING_SCHEMA,
     "stats.ard": ARD_SCHEMA,
     "marts.criteria": CRITERIA_SCHEMA,

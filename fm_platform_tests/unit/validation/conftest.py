@@ -15,12 +15,14 @@ import duckdb
 import polars as pl
 import pytest
 
+from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.provenance import with_row_ids
 from fm_platform.study import load_study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.gate import GateResult, find, gate
+from fm_platform.validation.headers import optional_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import identifier, relation
@@ -45,13 +47,16 @@ class MiniWarehouse:
         header, *rows = csv.reader(io.StringIO(dedent(text).strip() + "\n"))
         self.deliver_rows(source, header, rows)
 
-    def deliver_rows(self, source: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def deliver_rows(
+        self, source: str, header: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str] = ()
+    ) -> None:
         columns = {name: [row[position] for row in rows] for position, name in enumerate(header)}
-        ids = [f"{source}:{line}" for line in range(2, len(rows) + 2)]
+        ids = ids or [f"{source}:{line}" for line in range(2, len(rows) + 2)]
         frame = pl.DataFrame(
             {"_row_id": ids, **columns}, schema=dict.fromkeys(["_row_id", *header], pl.String)
         )
-        self._store(f"raw.{source}", frame)
+        optional = optional_columns(self.study, self.instruments, source)
+        self._store(f"raw.{source}", with_optional_items(frame, optional))
 
     def view(self, source: str) -> RawSource:
         columns = declared_columns(self.study, self.instruments)

@@ -11,7 +11,7 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.study import Study
 from fm_platform.validation import clinical_queries, visit_queries
-from fm_platform.validation.columns import require_columns
+from fm_platform.validation.headers import require_columns
 from fm_platform.validation.query_history import next_state
 from fm_platform.validation.query_rows import found_frame
 from fm_platform.validation.staged_visits import StagedVisits

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.validation.columns import declared_columns, require_columns, required_columns
+from fm_platform.validation.columns import declared_columns
+from fm_platform.validation.headers import optional_columns, require_columns, required_columns
 
 DEMO = """
 study: {id: mini, title: Mini}
@@ -69,12 +70,25 @@ def test_population_and_strata_may_name_a_role_or_a_column(warehouse):
     assert by_role["treat"].role == "arm"
 
 
-def test_optional_items_are_there_only_if_the_header_or_a_map_says_so(warehouse):
+def test_a_file_may_lack_an_optional_item_unless_a_map_names_its_column(warehouse):
     made = warehouse(BARE + "instruments: [{use: acr2016, source: visits}]\n")
-    header = {"visits": [item.id for item in made.instruments[0].items]}
-    without = declared_columns(made.study, made.instruments)
-    with_header = declared_columns(made.study, made.instruments, header)
-    assert {entry.item for entry in with_header} - {entry.item for entry in without} == {"duration_3_months"}
+    assert optional_columns(made.study, made.instruments, "visits") == ("duration_3_months",)
+    assert "duration_3_months" not in required_columns(made.study, made.instruments, "visits")
+    assert by_column(made, "visits")["duration_3_months"].optional
+
+    listed = ", ".join(f"{item}: {item}" for item in made.instruments[0].item_ids)
+    mapped = warehouse(BARE + f"instruments: [{{use: acr2016, source: visits, items: {{{listed}}}}}]\n")
+    assert optional_columns(mapped.study, mapped.instruments, "visits") == ()
+    assert "duration_3_months" in required_columns(mapped.study, mapped.instruments, "visits")
+
+
+def test_an_optional_item_in_other_capitals_does_not_pass_for_one_that_was_not_collected(warehouse):
+    made = warehouse(BARE + "instruments: [{use: acr2016, source: visits}]\n")
+    needed = list(required_columns(made.study, made.instruments, "visits"))
+    require_columns(made.study, made.instruments, "visits", needed, file="v.csv")
+    header = [*needed, "Duration_3_Months"]
+    with pytest.raises(InputError, match=r"v\.csv:1, column 'Duration_3_Months'"):
+        require_columns(made.study, made.instruments, "visits", header, file="v.csv")
 
 
 class TestHeader:
