@@ -155,7 +155,9 @@ class _Comparison:
         for number in local:
             self.reach.begin(number, table, sorted(changed.columns))
         diff_rows.give_all(self.connection, changed, local)
-        inputs = [name for name in records.of(table).inputs if name in self.compared or name in self.sources]
+        made = records.of(table)
+        named = {entry[0] for entries in made.lineage.values() for entry in entries} or set(made.inputs)
+        inputs = [n for n in made.inputs if n in named and (n in self.compared or n in self.sources)]
         for name in inputs:
             diff_rows.inherit(self.connection, records, changed, self.compared.get(name), name, relevant)
         self._families(changed)

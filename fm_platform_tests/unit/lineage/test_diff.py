@@ -291,6 +291,15 @@ def test_a_key_of_study_yaml_is_named_with_line_old_and_new(world):
     ]
 
 
+def test_only_the_entry_that_a_table_depends_on_counts_for_it(world):
+    world.study = STUDY + "contrasts:\n  - {id: c1, level: a}\n  - {id: c2, level: a}\n"
+    one = {"study_keys": ("contrasts.c1",), "key": ("k",)}
+    after(world, lambda: world.put("stats.c", rows=pl.DataFrame({"k": [1], "v": [1.0]}), **one))
+    world.study = world.study.replace("level: a", "level: b")
+    found = after(world, lambda: world.put("stats.c", rows=pl.DataFrame({"k": [1], "v": [2.0]}), **one))
+    assert [reason.facts["key"] for reason in found.reasons] == ["contrasts[c1].level"]
+
+
 def test_a_change_without_any_recorded_cause_is_said_to_have_none(world):
     found = after(world, lambda: change(world, [ROWS[0], {**ROWS[1], "p_value": 0.9}, ROWS[2]], IDS))
     assert [reason.kind for reason in found.reasons] == ["unexplained"]
