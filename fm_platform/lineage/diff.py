@@ -160,9 +160,11 @@ class _Comparison:
         inputs = [n for n in made.inputs if n in named and (n in self.compared or n in self.sources)]
         for name in inputs:
             diff_rows.inherit(self.connection, records, changed, self.compared.get(name), name, relevant)
-        self._families(changed)
+        families = self._families(changed)
         if diff_rows.without_reason(self.connection, changed):
             diff_rows.give_rest(self.connection, changed, self._rest(table, inputs, relevant))
+        for number, rows in families:
+            diff_rows.give(self.connection, changed, rows, number)
 
     def _rest(self, table: str, inputs: Sequence[str], relevant: Sequence[int]) -> set[int]:
         """What is left to explain rows that nothing has reached."""
@@ -179,12 +181,18 @@ class _Comparison:
             return [number for number, _ in self.sources[table]]
         return diff_rows.reasons_of(self.connection, self.compared[table])
 
-    def _families(self, changed: Changed) -> None:
-        """Rows whose adjusted p-value has other members in its family whose own p-value moved."""
+    def _families(self, changed: Changed) -> list[tuple[int, list[int]]]:
+        """Rows whose adjusted p-value has other members in its family whose own p-value moved.
+
+        Rows in which nothing else changed have their reason at once; the rest is for later.
+        """
+        later = []
         for family in moved_families(self.connection, changed):
             number = self.reasons.family(changed.table, family.group, family.members, family.adjusted)
             self.reach.begin(number, changed.table, family.adjusted)
-            diff_rows.give(self.connection, changed, family.rows, number)
+            diff_rows.give(self.connection, changed, family.alone, number)
+            later.append((number, sorted(set(family.rows) - set(family.alone))))
+        return later
 
     # -- the result -------------------------------------------------------------------------------------------------
 

@@ -27,12 +27,14 @@ class MovedFamily:
         members: Key, old and new p-value of each member that moved.
         adjusted: The adjusted columns that changed.
         rows: Numbers of the changed rows whose adjusted value has another member that moved.
+        alone: Those of them in which nothing but adjusted values changed: the family is reason enough.
     """
 
     group: Mapping[str, Any]
     members: Sequence[Mapping[str, Any]]
     adjusted: tuple[str, ...]
     rows: Sequence[int]
+    alone: Sequence[int]
 
 
 def moved_families(connection: duckdb.DuckDBPyConnection, changed: Changed) -> Iterator[MovedFamily]:
@@ -50,19 +52,20 @@ def moved_families(connection: duckdb.DuckDBPyConnection, changed: Changed) -> I
     values = ", ".join(f"new.{identifier(a)}, old.{identifier(a)}" for a in adjusted)
     rows = connection.sql(
         f"SELECT n, coalesce(new.{by}, old.{by}) AS fm_group, old.{p} AS fm_old, new.{p} AS fm_new, "
-        f"old.{p} IS DISTINCT FROM new.{p} AS fm_moved, list_has_any(changed, {list(adjusted)}) AS fm_adjusted, {key} "
+        f"old.{p} IS DISTINCT FROM new.{p} AS fm_moved, list_has_any(changed, {list(adjusted)}) AS fm_adjusted, {key}"
+        f", status = 'changed' AND list_has_all({list(adjusted)}, changed) AS fm_alone "
         f"FROM {changed.rows} WHERE fm_group IS NOT NULL AND coalesce({values}) IS NOT NULL ORDER BY n"
     ).pl()
     for (name,), family in rows.group_by("fm_group", maintain_order=True):
         moved = family.filter(family["fm_moved"])
         if moved.is_empty():
             continue
-        reached = family.filter(family["fm_adjusted"])["n"].to_list()
-        if moved.height == 1:
-            reached = [n for n in reached if n != moved["n"][0]]
+        own = moved["n"][0] if moved.height == 1 else None
+        reached = family.filter(family["fm_adjusted"] & (family["n"].ne_missing(own)))
         members = [
             {"key": {k: row[f"fm_key_{k}"] for k in changed.key}, "old": row["fm_old"], "new": row["fm_new"]}
             for row in moved.iter_rows(named=True)
         ]
-        if reached:
-            yield MovedFamily({group: name}, members, adjusted, reached)
+        if reached.height:
+            alone = reached.filter(reached["fm_alone"])["n"].to_list()
+            yield MovedFamily({group: name}, members, adjusted, reached["n"].to_list(), alone)

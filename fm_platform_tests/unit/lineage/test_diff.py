@@ -263,6 +263,24 @@ def test_an_adjusted_p_value_that_moved_with_its_family_says_which_member(world)
     ]  # fmt: skip
 
 
+def test_a_row_that_was_estimated_anew_has_the_cause_beside_its_family(world):
+    def estimated() -> None:
+        raw_visits(world, [("S1", "w0", "8"), ("S1", "w4", "2"), *DELIVERED[2:]])
+        scores(world, {**VALUES, ("S1", "w4"): (2.0, "S1-w4-2")})
+        rows = [
+            {**ROWS[0], "p_value": 0.01, "p_holm": 0.02},
+            {**ROWS[1], "p_value": 0.02, "p_holm": 0.02},
+            ROWS[2],
+        ]
+        change(world, rows, {**IDS, "pain": ["S1-w0-8", "S1-w4-2"]})
+
+    found = after(world, estimated)
+    assert kinds(found, "stats.change") == {
+        ("pain", None): {"p_value": ["source"], "p_holm": ["source", "family"]},
+        ("sleep", None): {"p_value": ["source"], "p_holm": ["source", "family"]},
+    }
+
+
 def test_a_changed_model_and_a_changed_library_are_named(world):
     def upgraded() -> None:
         change(world, [{**ROWS[0], "p_value": 0.06}, *ROWS[1:]], IDS)
