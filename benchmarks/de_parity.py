@@ -1,8 +1,7 @@
 """How closely the engine agrees with R's DESeq2 1.38.3: `python benchmarks/de_parity.py`.
 
-Prints one table against frozen R results, one with intermediate stages where R's were kept, one for the
-small synthetic sets with apeGLM, and one that shows that `exact` mode is at the optimum. docs/de-parity.md
-keeps a copy.
+Prints one table against frozen R results, one with intermediate stages where R's were kept, and one for the small
+synthetic sets with apeGLM. docs/de-parity.md keeps a copy. `exact` mode has its own: `de_exact.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from de_sets import DeSet, arguments, column, frozen, load_sets
+from de_sets import DeSet, arguments, column, frozen, load_sets, load_synthetic
 
 from fm_platform.expression.compare import Compared, Hypothesis, compare
-from fm_platform.expression.dispersion import Objective, Prior, max_dispersion
-from fm_platform.expression.dispersion_search import maximise
 from fm_platform.expression.model import Model, fit_model
-from fm_platform.expression.stages import gene_wise
 
 GOALS = {"dp": 1e-5, "jaccard": 0.995, "na": 0.001}
 
@@ -40,13 +36,8 @@ def main() -> None:
             print(_stages_row(a_set.name, model, stages))
     print("\n| synthetic set | dispersions | LFC | p | apeGLM LFC, relative | apeGLM SE, relative |")
     print("|---|---|---|---|---|---|")
-    for line in _synthetic(options.shared / "pydeseq2_r_oracle"):
+    for line in _synthetic(options.shared):
         print(line)
-    losses = "worst relative loss of exact | where R's rule loses more than 1e-9 | its worst"
-    print(f"\n| set | dispersions searched | {losses} |")
-    print("|---|---|---|---|---|")
-    for a_set, model, _ in fits:
-        print(_exact_row(a_set, model))
 
 
 def _run(a_set: DeSet) -> tuple[Model, Compared]:
@@ -96,37 +87,20 @@ def _stages_row(name: str, model: Model, stages: pl.DataFrame) -> str:
     return f"| {name} | {' | '.join(shown)} | {beyond} |"
 
 
-def _synthetic(folder: Path) -> list[str]:
+def _synthetic(shared: Path) -> list[str]:
     rows = []
-    for name, columns in (
-        ("single_factor", ["condition"]),
-        ("multi_factor", ["group", "condition"]),
-        ("continuous", ["group", "condition", "measurement"]),
-        ("wide", ["group", "condition"]),
-    ):
-        place = folder / "tests" / "data" / name
-        inputs = place if (place / "test_counts.csv").exists() else folder / "datasets" / "synthetic"
-        counts = pl.read_csv(inputs / "test_counts.csv")[:, 1:].to_numpy().astype(np.int64)
-        sheet = pl.read_csv(inputs / "test_metadata.csv")
-        design = [np.ones(sheet.height)]
-        for label in columns:
-            values = sheet[label]
-            design.append(
-                values.to_numpy() if values.dtype.is_numeric() else (values == values.max()).to_numpy()
-            )
-        matrix = np.stack(design, axis=1).astype(float)
-        model = fit_model(np.ascontiguousarray(counts), matrix)
-        silent = np.zeros(len(counts), dtype=bool)
-        vector = np.eye(matrix.shape[1])[-1]
-        tested = compare(model, counts, vector, silent, Hypothesis(), alpha=0.05, shrink=True)
-        r = frozen(place / "r_test_res.csv")
-        dispersions = frozen(place / "r_test_dispersions.csv")[:, -1].to_numpy().astype(float)
+    for a_set in load_synthetic(shared):
+        model = fit_model(a_set.counts, a_set.design)
+        silent = np.zeros(len(a_set.counts), dtype=bool)
+        tested = compare(model, a_set.counts, a_set.vector, silent, Hypothesis(), alpha=0.05, shrink=True)
+        r = frozen(a_set.oracle / "r_test_res.csv")
+        dispersions = frozen(a_set.oracle / "r_test_dispersions.csv")[:, -1].to_numpy().astype(float)
         cells = [
             f"{np.nanmax(np.abs(model.dispersion / dispersions - 1)):.0e}",
             f"{np.nanmax(np.abs(tested.estimate - column(r, 'log2FoldChange'))):.0e}",
             f"{np.nanmax(np.abs(tested.p - column(r, 'pvalue'))):.0e}",
         ]
-        shrunken = place / "r_test_lfc_shrink_res.csv"
+        shrunken = a_set.oracle / "r_test_lfc_shrink_res.csv"
         if shrunken.exists():
             assert tested.shrunk is not None
             assert tested.shrunk_se is not None
@@ -135,36 +109,8 @@ def _synthetic(folder: Path) -> list[str]:
             cells.append(f"{np.abs(tested.shrunk_se / column(s, 'lfcSE') - 1).max():.1e}")
         else:
             cells += ["-", "-"]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
+        rows.append(f"| {a_set.name} | {' | '.join(cells)} |")
     return rows
-
-
-def _exact_row(a_set: DeSet, model: Model) -> str:
-    """The gene-wise and the shrunken objective, at our optimum and where R's rule stops."""
-    live = np.flatnonzero(np.isfinite(model.dispersion) & ~model.replaced)
-    counts = np.ascontiguousarray(a_set.counts[live].T).astype(float)
-    setting = model.setting
-    level = gene_wise(counts, None, setting)["level"]
-    assert setting.shared is not None
-    mu = np.maximum(setting.normal.spread(level) * setting.shared, 0.5)
-    stages = a_set.stages()
-    r_gene_wise = model.gene_wise if stages is None else column(stages, "dispGeneEst")
-    r_final = model.dispersion if stages is None else column(stages, "dispersion")
-    kept = model.dispersion_outlier[live]
-    highest = max_dispersion(len(counts))
-    worst, lost, r_worst = 0.0, 0, 0.0
-    trend = Prior(np.log(model.trend_values[live]), model.prior.variance)
-    for prior, r_alpha, use in (
-        (None, r_gene_wise[live], np.ones(len(live), dtype=bool)),
-        (trend, r_final[live], ~kept),
-    ):
-        objective = Objective(setting.normal, counts, mu, prior)
-        best = objective.value(maximise(objective, highest))
-        at_r = objective.value(np.log(r_alpha))
-        loss = np.where(use, (at_r - best) / np.abs(best), 0.0)
-        worst, r_worst = max(worst, float(loss.max())), max(r_worst, float(-loss.min()))
-        lost += int((loss < -1e-9).sum())
-    return f"| {a_set.name} | {2 * len(live)} | {worst:.1e} | {lost} | {r_worst:.1e} |"
 
 
 def _p99(values: np.ndarray) -> str:

@@ -25,15 +25,13 @@ class DeSet:
         counts: Genes x samples.
         design: Samples x columns.
         vector: The contrast.
-        design_file: R's design matrix, for running R on the same design.
-        oracle: Folder of R's frozen results, or None.
+        oracle: Folder of R's frozen results.
     """
 
     name: str
     counts: np.ndarray
     design: np.ndarray
     vector: np.ndarray
-    design_file: Path
     oracle: Path
 
     def results(self) -> pl.DataFrame:
@@ -55,6 +53,19 @@ _SETS: dict[str, tuple[str, str, str, tuple[int, int | None]]] = {
     "tb status": ("tb_suscept/counts.txt", "\t", "tb_suscept/oracle_R_DESeq2_1.38.3_status", (-1, None)),
     "tb paired": ("tb_suscept/counts.txt", "\t", "tb_suscept/oracle_R_DESeq2_1.38.3", (-1, None)),
 }
+
+
+_SYNTHETIC = {
+    "single_factor": ("condition",),
+    "multi_factor": ("group", "condition"),
+    "continuous": ("group", "condition", "measurement"),
+    "wide": ("group", "condition"),
+}
+
+
+def load_synthetic(shared: Path) -> list[DeSet]:
+    """PyDESeq2's small synthetic sets; the contrast is the last column."""
+    return [_load_synthetic(shared / "pydeseq2_r_oracle", name) for name in _SYNTHETIC]
 
 
 def load_sets(shared: Path, names: list[str] | None = None) -> list[DeSet]:
@@ -84,8 +95,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 def _load(shared: Path, name: str) -> DeSet:
     file, separator, oracle, (plus, minus) = _SETS[name]
-    design_file = shared / oracle / "design_matrix.csv.gz"
-    design = frozen(design_file)
+    design = frozen(shared / oracle / "design_matrix.csv.gz")
     matrix = design[:, 1:].to_numpy().astype(float)
     vector = np.zeros(matrix.shape[1])
     vector[plus] = 1.0
@@ -97,4 +107,15 @@ def _load(shared: Path, name: str) -> DeSet:
     samples = header[-(len(rows[0]) - 1) :]
     places = [samples.index(sample) + 1 for sample in design[:, 0].to_list()]
     counts = np.array([[int(row[place]) for place in places] for row in rows], dtype=np.int64)
-    return DeSet(name, counts, matrix, vector, design_file, shared / oracle)
+    return DeSet(name, counts, matrix, vector, shared / oracle)
+
+
+def _load_synthetic(root: Path, name: str) -> DeSet:
+    oracle = root / "tests" / "data" / name
+    inputs = oracle if (oracle / "test_counts.csv").exists() else root / "datasets" / "synthetic"
+    counts = pl.read_csv(inputs / "test_counts.csv")[:, 1:].to_numpy().astype(np.int64)
+    sheet = pl.read_csv(inputs / "test_metadata.csv")
+    columns = [sheet[label] for label in _SYNTHETIC[name]]
+    parts = [values if values.dtype.is_numeric() else values == values.max() for values in columns]
+    matrix = np.column_stack([np.ones(sheet.height), *parts]).astype(float)
+    return DeSet(name, np.ascontiguousarray(counts), matrix, np.eye(matrix.shape[1])[-1], oracle)

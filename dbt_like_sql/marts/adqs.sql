@@ -1,6 +1,8 @@
 -- One row a subject, parameter and planned visit with a value, in the layout of ADaM's basic data structure.
--- Parameters are all scores of the study's instruments and the plain columns that are outcomes. Nothing is carried
--- forward here, so that there is no DTYPE. Change is one division of exact integers.
+-- Parameters are all scores of the study's instruments and the plain columns that are outcomes. Change is one division
+-- of exact integers. A later visit without a value, at which somebody has one, gets a row of its own with the last
+-- value before it and DTYPE = 'LOCF': a sensitivity analysis, without ANL01FL. What is absent is asked by NOT EXISTS, so
+-- that a carried row leads back to the row it was carried from (and the baseline) and to nothing else.
 with analysed as (
     select
         parameters.paramcd,
@@ -42,6 +44,55 @@ planned as (
     from analysed as a
     join {{ source('study', 'visits') }} as visits on visits.visit_id = a.visit_id
     where a.value_exact is not null
+),
+
+carried as (
+    select
+        before.paramcd,
+        before.param,
+        before.paramn,
+        before.subject_id,
+        visits.visit_id,
+        before.visit_id as observed_at,
+        before.value_exact,
+        before.value_scale,
+        visits.label,
+        visits.position
+    from planned as before
+    join {{ source('study', 'visits') }} as visits on visits.position > before.position
+    where not visits.is_baseline
+        and not exists (
+            select 1
+            from planned as own
+            where own.subject_id = before.subject_id
+                and own.paramcd = before.paramcd
+                and own.position > before.position
+                and own.position <= visits.position
+        )
+        and not exists (
+            select 1
+            from {{ source('study', 'visits') }} as unused
+            where unused.visit_id = visits.visit_id
+                and not exists (
+                    select 1
+                    from planned as anyone
+                    where anyone.visit_id = unused.visit_id and anyone.paramcd = before.paramcd
+                )
+        )
+),
+
+shown as (
+    select
+        paramcd, param, paramn, subject_id, visit_id, visit_id as observed_at, value_exact, value_scale, label,
+        position, is_baseline
+    from planned
+
+    union all
+
+    select
+        paramcd, param, paramn, subject_id, visit_id, observed_at, value_exact, value_scale, label,
+        position, false as is_baseline
+    from carried
 )
 
 select
@@ -64,8 +115,10 @@ select
         when not post.is_baseline and base.value_exact <> 0 then
             100 * (cast(post.value_exact as hugeint) * base.value_scale - cast(base.value_exact as hugeint) * post.value_scale)
             / (cast(base.value_exact as hugeint) * post.value_scale)
-    end as PCHG
-from planned as post
+    end as PCHG,
+    case when post.observed_at <> post.visit_id then 'LOCF' end as DTYPE,
+    case when post.observed_at = post.visit_id then 'Y' end as ANL01FL
+from shown as post
 left join planned as base
     on base.subject_id = post.subject_id
     and base.paramcd = post.paramcd
@@ -73,3 +126,4 @@ left join planned as base
 left join {{ ref('stg_visit_schedule') }} as days
     on days.subject_id = post.subject_id
     and days.visit_id = post.visit_id
+    and post.observed_at = post.visit_id

@@ -12,6 +12,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
+from fm_platform.catalog.redcap_quality import form_cells, forms_of, redcap_quality_assets, redcap_queries
 from fm_platform.catalog.staged import read_staged
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
@@ -70,6 +71,7 @@ def query_assets(study: Study) -> list[Asset]:
     )
     asked = (
         *found,
+        *(entry for form in forms_of(study) for entry in form_cells(study, form)),
         *direct("staging.stg_answers", "answer", "item"),
         *direct("staging.stg_visits", "visit_date"),
     )
@@ -149,6 +151,7 @@ def query_assets(study: Study) -> list[Asset]:
             lineage={column.name: answered for column in counted},
             columns=counted,
         ),
+        *redcap_quality_assets(study),
     ]
 
 
@@ -158,6 +161,7 @@ def build_queries(step: Step) -> Built:
     for source in step.study.clinical:
         if step.warehouse.exists(f"raw.{source}") and step.warehouse.exists(f"quarantine.{source}"):
             found += _of_source(step, source)
+    found.append(redcap_queries(step))
     staged = read_staged(step)
     if staged is not None:
         found += [rule(staged) for rule in CLINICAL_RULES]

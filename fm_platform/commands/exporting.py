@@ -25,23 +25,53 @@ def export() -> None:
 @click.argument("names", nargs=-1, metavar="[SCHEMA.TABLE]...")
 @click.option("-o", "--out", type=FOLDER, required=True, help="The folder to write to.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--band", type=click.Choice(["5", "10", "20", "40", "0"]), help="Numbers in bands; 0: left out."
+)
+@click.option("--without", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@click.option("--suppress", is_flag=True, help="Leave out variables that describe too few people.")
 @place_options
 @json_option
 def tables(
-    names: tuple[str, ...], out: Path, form: str, study: Path | None, home: Path | None, as_json: bool
+    names: tuple[str, ...],
+    out: Path,
+    form: str,
+    band: str | None,
+    without: tuple[str, ...],
+    suppress: bool,
+    study: Path | None,
+    home: Path | None,
+    as_json: bool,
 ) -> None:
-    """Write published tables as files, one each (default: the report's tables)."""
+    """Write published tables as files, one each (default: the report's tables).
+
+    Subjects appear under pseudonyms when FM_PSEUDONYM_KEY is set. Nothing is written while fewer people than
+    study.yaml asks for (at least 3) share their quasi-identifiers.
+    """
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.catalog.releases import release
+    from fm_platform.catalog.releases import WIDTHS, release
+    from fm_platform.privacy.k_anonymity import BANDINGS
 
     catalog = build_catalog(study_folder(study, home))
-    released = release(catalog, home_of(catalog.study, home), names, out, form=form)
+    released = release(
+        catalog,
+        home_of(catalog.study, home),
+        names,
+        out,
+        form=form,
+        banding=WIDTHS[band] if band else BANDINGS[0],
+        without=without,
+        suppress=suppress,
+    )
     if as_json:
         click.echo(json.dumps(released.as_json(), indent=1, ensure_ascii=False))
         return
     for table in released.tables:
         click.echo(f"{table.table:<32} {table.rows:>7,} rows  {table.path}")
+    judged = released.judgement
+    if judged.k_achieved is not None:
+        click.echo(f"k-anonymity of {', '.join(judged.quasi_identifiers)}: {judged.k_achieved}")
 
 
 @export.command()

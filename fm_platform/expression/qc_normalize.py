@@ -1,7 +1,7 @@
 """Counts made comparable between samples, for looking at samples: size factors and log2 values.
 
-Belongs here: median-of-ratios factors over all samples of a study, with transcript lengths where they are known. Does
-not belong here: the factors of a contrast's own samples (the engine's), quality measures (``qc``).
+Belongs here: factors over all samples of a study, with transcript lengths where they are known. Does not belong here:
+how factors are estimated (``size_factors``), quality measures (``qc``).
 
 Method: Anders and Huber 2010, doi 10.1186/gb-2010-11-10-r106 (median of ratios).
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fm_platform.expression import size_factors as engine
 
 Floats = NDArray[np.float64]
 
@@ -49,21 +51,16 @@ def length_factors(lengths: Floats) -> Floats:
 
 
 def size_factors(counts: Floats) -> SizeFactors:
-    """Median-of-ratios size factors.
+    """Median-of-ratios size factors, by positive counts where every gene has a zero.
 
     Args:
         counts: Shape (genes, samples), already divided by length factors where there are any; every sample has reads.
     """
-    with np.errstate(divide="ignore"):
-        logs = np.log(counts)
-    everywhere = np.isfinite(logs).all(axis=1)
-    if everywhere.any():
-        ratios = logs[everywhere] - logs[everywhere].mean(axis=1, keepdims=True)
-        return SizeFactors(np.exp(np.median(ratios, axis=0)), int(everywhere.sum()), "ratio")
-    means = np.where(np.isfinite(logs), logs, 0.0).sum(axis=1, keepdims=True) / logs.shape[1]
-    some = np.isfinite(logs).any(axis=1)
-    medians = np.array([np.median((logs - means)[np.isfinite(logs[:, i]), i]) for i in range(logs.shape[1])])
-    return SizeFactors(np.exp(medians - medians.mean()), int(some.sum()), "poscounts")
+    positive = counts > 0
+    everywhere = int(positive.all(axis=1).sum())
+    if everywhere:
+        return SizeFactors(engine.size_factors(counts), everywhere, "ratio")
+    return SizeFactors(engine.size_factors(counts, "poscounts"), int(positive.any(axis=1).sum()), "poscounts")
 
 
 def log2_normalized(counts: Floats, factors: Floats) -> Floats:

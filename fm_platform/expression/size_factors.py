@@ -19,12 +19,14 @@ SizeFactorKind = Literal["ratio", "poscounts"]
 
 
 def size_factors(
-    counts: NDArray[np.int64], kind: SizeFactorKind = "ratio", control_genes: NDArray[np.bool_] | None = None
+    counts: NDArray[np.int64] | Floats,
+    kind: SizeFactorKind = "ratio",
+    control_genes: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Size factors of the samples.
 
     Args:
-        counts: Genes x samples.
+        counts: Genes x samples; counts over length factors, too.
         kind: ``ratio``: medians over genes without any zero; ``poscounts``: geometric means over the
             positive counts, factors scaled to geometric mean 1.
         control_genes: Use only these genes.
@@ -39,7 +41,7 @@ def size_factors(
         centre = _row_means(logs)
     else:
         used = used[(used > 0).any(axis=1)]
-        logs = np.where(used > 0, np.log(np.maximum(used, 1)), 0.0)
+        logs = np.where(used > 0, np.log(np.where(used > 0, used, 1)), 0.0)
         centre = _row_means(logs)
     if not len(used):
         raise InputError(

@@ -62,25 +62,27 @@ class Tags:
             return "quasi_identifier"
         return _BY_NAME.get(column)
 
-    def identifying_inputs(
-        self, table: str, column: str, lineage_of: LineageOf, _seen: set[tuple[str, str]] | None = None
-    ) -> set[tuple[str, str, Tag]]:
-        """The tagged columns whose values reach a column one by one.
+    def identifying_inputs(self, table: str, column: str, lineage_of: LineageOf) -> set[tuple[str, str, Tag]]:
+        """The identifying columns whose values reach a column one by one.
 
         Args:
             table: Where the column is.
             column: The column.
             lineage_of: Column lineage of any table.
         """
+        return {found for found in self.tagged_inputs(table, column, lineage_of) if found[2] in IDENTIFYING}
+
+    def tagged_inputs(
+        self, table: str, column: str, lineage_of: LineageOf, _seen: set[tuple[str, str]] | None = None
+    ) -> set[tuple[str, str, Tag]]:
+        """The tagged columns, quasi-identifiers included, whose values reach a column one by one."""
         seen = set() if _seen is None else _seen
         if (table, column) in seen:
             return set()
         seen.add((table, column))
         tag = self.of(table, column)
-        found: set[tuple[str, str, Tag]] = set()
-        if tag is not None and tag in IDENTIFYING:
-            found.add((table, column, tag))
+        found: set[tuple[str, str, Tag]] = set() if tag is None else {(table, column, tag)}
         for entry in lineage_of(table).get(column, ()):
             if entry.kind == "DIRECT" and entry.transformation in PASSES_ON:
-                found |= self.identifying_inputs(entry.table, entry.column, lineage_of, seen)
+                found |= self.tagged_inputs(entry.table, entry.column, lineage_of, seen)
         return found

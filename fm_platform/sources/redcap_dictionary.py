@@ -59,6 +59,7 @@ class Field:
         identifier: Whether the field is marked as identifying a person.
         required: Whether REDCap asks for a value.
         branching: The condition under which the field is shown.
+        calculation: The equation of a calculated field.
         line: Its line in the dictionary.
     """
 
@@ -73,6 +74,7 @@ class Field:
     identifier: bool = False
     required: bool = False
     branching: str = ""
+    calculation: str = ""
     line: int = 0
 
 
@@ -207,6 +209,7 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
         identifier=cells.get("identifier", "").lower() in ("y", "yes", "1", "true"),
         required=cells.get("required_field", "").lower() in ("y", "yes", "1", "true"),
         branching=cells.get("branching_logic", ""),
+        calculation=cells.get("select_choices_or_calculations", "") if kind == "calc" else "",
         line=line,
     )
 

@@ -204,6 +204,18 @@ def test_results_do_not_depend_on_blocks_workers_or_gene_order(simulate: Any, mo
     assert whole.replaced[7]
 
 
+def test_outliers_stay_when_they_are_not_to_be_replaced(simulate: Any) -> None:
+    counts = simulate(GROUPS, up_in="b", genes=100)
+    counts[7, 0] = 400_000
+    kept = fit_model(counts, DESIGN, Options(replace_outliers=False))
+    replaced = fit_model(counts, DESIGN)
+    assert not kept.replaced.any()
+    assert np.flatnonzero(replaced.replaced).tolist() == [7]
+    assert kept.outlier[7]
+    assert not replaced.outlier[7]
+    assert kept.base_mean[7] > 10 * replaced.base_mean[7]
+
+
 def test_two_processes_give_what_one_gives(simulate: Any) -> None:
     counts = simulate(["a", "b"] * 100, up_in="b", genes=2600)
     design = np.column_stack([np.ones(200), np.arange(200) % 2]).astype(float)

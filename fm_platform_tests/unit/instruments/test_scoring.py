@@ -243,6 +243,9 @@ def test_scores_stay_in_range_and_rise_with_every_item(instrument, data):
         if value is not None and after[score_id] is not None:
             least, most = instrument.range_of(score_id)
             assert least <= value <= after[score_id] <= most
+            declared = instrument.score(score_id)
+            moves = item.id in instrument.items_of(declared) and declared.rule != "groups"
+            assert (value < after[score_id]) == moves or declared.rule == "groups"
 
 
 @settings(max_examples=40, deadline=None)

@@ -38,6 +38,7 @@ def refresh(folder: Path, tmp_path: Path) -> dict[str, pl.DataFrame]:
 def _materialized(session: Session, sources: Sequence[str]) -> dict[str, pl.DataFrame]:
     tables = {}
     wanted = {f"{schema}.{source}" for source in sources for schema in ("raw", "quarantine", "staging")}
+    wanted |= {"report.redcap_quality", "report.data_queries"}
     for asset in session.catalog.in_order():
         if asset.table in wanted:
             result = session.materialize(asset.table)
@@ -161,3 +162,37 @@ def test_identifiers_are_tagged_and_not_staged(shared_data: Path, tmp_path: Path
     tagged = [column.name for column in catalog.assets["raw.demographics"].columns if "phi" in column.tags]
     assert tagged == ["name_last", "name_first", "address", "phone", "dob"]
     assert not {*tagged} & set(catalog.assets["staging.demographics"].lineage)
+
+
+def test_calculated_fields_of_real_projects_are_recomputed(shared_data: Path, tmp_path: Path) -> None:
+    checked = {}
+    for project in ("simple", "decimal-comma", "longitudinal"):
+        extra, rest, _, _ = PROJECTS[project]
+        place = tmp_path / project
+        place.mkdir()
+        quality = refresh(study(place, shared_data / "redcap" / project, extra, rest), place)[
+            "report.redcap_quality"
+        ]
+        calculated = quality.filter((pl.col("redcap_rule") == "H") & (pl.col("n_values") > 0))
+        checked |= {(project, row["field"]): row for row in calculated.to_dicts()}
+    asked_and_agreed = {
+        key: (row["n_queries"], row["n_values"] - row["n_undecided"]) for key, row in checked.items()
+    }
+    assert asked_and_agreed == {
+        ("simple", "bmi"): (0, 5),
+        ("decimal-comma", "bmi"): (0, 4),
+        ("longitudinal", "bmi"): (0, 3),
+        ("longitudinal", "bmi2"): (0, 3),
+    }
+
+
+def test_a_calculation_that_was_edited_in_the_export_is_asked_about(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = study(tmp_path, shared_data / "redcap" / "simple")
+    (folder / "data.csv").write_text((folder / "data.csv").read_text().replace(",24.7,", ",42.7,"))
+    queries = refresh(folder, tmp_path)["report.data_queries"]
+    found = queries.filter(pl.col("rule") == "FM032")
+    assert found.select("source", "subject", "item", "value", "expected", "state").rows() == [
+        ("health", "3", "bmi", "42.7", "24.7", "open")
+    ]

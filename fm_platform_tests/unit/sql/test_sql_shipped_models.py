@@ -178,6 +178,23 @@ def test_adqs_without_a_baseline_has_no_change(built: duckdb.DuckDBPyConnection)
     ) == [(3, None, None, None, None)]
 
 
+def test_adqs_carries_the_last_value_forward_and_says_so(built: duckdb.DuckDBPyConnection) -> None:
+    """S2 has a FIQR total at baseline only; nobody has a TWSTRS at week 12, so none is carried there."""
+    found = rows(
+        built,
+        "select USUBJID, PARAMCD, AVISITN, ADY, AVAL, CHG, ANL01FL, _row_ids from marts.adqs"
+        " where DTYPE = 'LOCF' order by 1, 2, 3",
+    )
+    assert found == [
+        ("S2", "FIQRTOT", 1, None, 50, 0, None, ["s2b"]),
+        ("S2", "FIQRTOT", 2, None, 50, 0, None, ["s2b"]),
+    ]
+    observed = rows(
+        built, "select count(*) filter (ANL01FL = 'Y'), count(*) from marts.adqs where DTYPE is null"
+    )
+    assert observed[0][0] == observed[0][1] > 0
+
+
 def test_percent_change_from_zero_is_null_and_there_is_no_day_zero(models: list[SqlModel]) -> None:
     connection = duckdb.connect()
     connection.execute(STUDY)

@@ -74,6 +74,19 @@ def test_golden_values(changes, zero, w_plus, p_num, p_den):
     assert w_plus is None or test.w_plus == w_plus
 
 
+def test_hollander_wolfe_one_sided():
+    """P(W+ >= 40) is the lower tail of W-; ranks are doubled."""
+    test = signed_rank(HOLLANDER_WOLFE)
+    tail = lower_tail([2 * rank for rank in range(1, 10)], int(2 * test.w_minus))
+    assert tail.probability == Fraction(10, 512)
+    assert round(float(tail.probability), 5) == 0.01953
+
+
+def test_rank_sums_of_the_golden_data_of_six():
+    sums = [signed_rank(changes) for changes in ([-2, -2, -3, -4, 1, -5], [-3, -3, -1, 2, 2, -4])]
+    assert [(test.w_plus, test.w_minus) for test in sums] == [(1, 20), (5, 16)]
+
+
 @pytest.mark.parametrize(
     ("changes", "zero", "r"),
     [

@@ -47,9 +47,11 @@ class MiniWarehouse:
         header, *rows = csv.reader(io.StringIO(dedent(text).strip() + "\n"))
         self.deliver_rows(source, header, rows)
 
-    def deliver_rows(self, source: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def deliver_rows(
+        self, source: str, header: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str] = ()
+    ) -> None:
         columns = {name: [row[position] for row in rows] for position, name in enumerate(header)}
-        ids = [f"{source}:{line}" for line in range(2, len(rows) + 2)]
+        ids = ids or [f"{source}:{line}" for line in range(2, len(rows) + 2)]
         frame = pl.DataFrame(
             {"_row_id": ids, **columns}, schema=dict.fromkeys(["_row_id", *header], pl.String)
         )

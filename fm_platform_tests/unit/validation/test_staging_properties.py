@@ -1,4 +1,4 @@
-"""On any delivery: no row is lost, and a staged cell is empty for one of two reasons only."""
+"""On any delivery: no row is lost, a staged cell is empty for one of two reasons only, and order means nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import unicodedata
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fm_platform.instruments.scoring import score_answers
+from fm_platform.sources.rowid import row_ids
+from fm_platform.validation.gate import FINDING_KEY
+from fm_platform.validation.staging_models import staging_models
+from fm_platform.warehouse.digest import frame_digest
+from fm_platform.warehouse.names import relation
 
 STUDY = """
 study: {id: mini, title: Mini}
@@ -96,6 +103,37 @@ def test_every_staged_visit_belongs_to_a_staged_subject(warehouse, people, visit
     keys = made.rows("staging.visits", "subject_id", "visit_id")
     assert len(keys) == len(set(keys))
     assert all(part is not None for key in keys for part in key)
+
+
+@settings(max_examples=12)
+@given(people=people_rows, visits=visit_rows, data=st.data())
+def test_permuting_patients_and_rows_changes_no_digest(warehouse, people, visits, data):
+    first = _digests(warehouse, people, visits)
+    mixed = data.draw(st.permutations(people)), data.draw(st.permutations(visits))
+    assert _digests(warehouse, *mixed) == first
+
+
+def _digests(warehouse, people, visits) -> dict[str, str]:
+    """Digests, row ids included, of everything up to the scores."""
+    made = warehouse(STUDY, nrs_yaml=NRS)
+    headers = {"people": ["id", "age"], "visits": ["site", "id", "week", *TYPED]}
+    for source, rows in (("people", people), ("visits", visits)):
+        made.deliver_rows(source, headers[source], rows, row_ids(source, headers[source], rows))
+    made.stage()
+    keys = {model.name: model.key for model in staging_models(made.study, made.instruments)}
+    keys |= {f"quarantine.{source}": FINDING_KEY for source in headers}
+    found = {}
+    for table, key in keys.items():
+        listed = ", ".join(f'"{name}" nulls first' for name in key)
+        frame = made.con.sql(f"select * from {relation(table)} order by {listed}").pl()
+        found[table] = frame_digest(frame, list(made.schema(table).items()))
+    answers, given = (
+        made.con.sql(f"from {relation(f'staging.stg_{name}')}").pl() for name in ("answers", "visits")
+    )
+    own = answers.filter(answers["instrument"] == "nrs").drop("instrument")
+    scores = score_answers(made.instruments[0], own, given.filter(given["source"] == "visits"))
+    found["scores"] = frame_digest(scores, [(name, str(kind)) for name, kind in scores.schema.items()])
+    return found
 
 
 def _trimmed(text: str) -> str:

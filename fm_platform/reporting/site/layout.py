@@ -1,0 +1,158 @@
+"""Where the boxes of a drawing stand: layers from left to right, few crossings within a layer.
+
+Belongs here: positions. Does not belong here: what a box means (``trace``) or SVG (``drawing``).
+
+The method is Sugiyama's in its simplest form: longest-path layers, then sweeps that order each layer by the mean
+position of its neighbours (Sugiyama, Tagawa, Toda 1981, doi:10.1109/TSMC.1981.4308636). Same input, same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+ROW = 18
+HEAD = 26
+PAD = 6
+WIDEST, NARROWEST = 216, 96
+CHARACTER = 7
+GAP_X = 64
+GAP_Y = 14
+SWEEPS = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a box: its text, where it leads, and whether it is what the drawing is about."""
+
+    text: str
+    href: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    """A table or file with some of its columns.
+
+    Attributes:
+        kind: Its style: the schema's name, or ``file``.
+    """
+
+    id: str
+    title: str
+    kind: str
+    href: str = ""
+    lines: tuple[Line, ...] = ()
+    marked: bool = False
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return HEAD + (len(self.lines) * ROW + PAD if self.lines else 0)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From a box, or one of its lines, to a box or line."""
+
+    source: str
+    target: str
+    source_line: int | None = None
+    target_line: int | None = None
+    direct: bool = True
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Boxes with their upper left corners, edges, the width of a box and the size of the whole, in pixels."""
+
+    boxes: Mapping[str, Box]
+    edges: Sequence[Edge]
+    corners: Mapping[str, tuple[int, int]]
+    box_width: int
+    width: int
+    height: int
+
+
+def arrange(boxes: Sequence[Box], edges: Sequence[Edge]) -> Picture:
+    """Place boxes so that every edge leads to the right.
+
+    Args:
+        boxes: At least one; ids are unique.
+        edges: Between them, without cycles between boxes.
+    """
+    before: dict[str, set[str]] = {box.id: set() for box in boxes}
+    after: dict[str, set[str]] = {box.id: set() for box in boxes}
+    for edge in edges:
+        before[edge.target].add(edge.source)
+        after[edge.source].add(edge.target)
+    by_id = {box.id: box for box in boxes}
+    layers = _ordered(_layers(before, after), before, after)
+    heights = [sum(by_id[i].height for i in layer) + GAP_Y * (len(layer) - 1) for layer in layers]
+    tallest = max(heights)
+    texts = [text for box in boxes for text in (box.title, *(line.text for line in box.lines))]
+    width = min(WIDEST, max(NARROWEST, 18 + CHARACTER * max(len(text) for text in texts)))
+    corners = {}
+    for number, (layer, height) in enumerate(zip(layers, heights, strict=True)):
+        y = (tallest - height) // 2
+        for name in layer:
+            corners[name] = (number * (width + GAP_X), y)
+            y += by_id[name].height + GAP_Y
+    return Picture(by_id, edges, corners, width, len(layers) * (width + GAP_X) - GAP_X, tallest)
+
+
+def reduced(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """A graph without the edges that a longer path also tells (its transitive reduction).
+
+    Args:
+        inputs: Node to its direct predecessors; no cycles.
+    """
+    above: dict[str, set[str]] = {}
+    kept = {}
+    for node in TopologicalSorter(
+        {n: [i for i in names if i in inputs] for n, names in inputs.items()}
+    ).static_order():
+        parents = [name for name in inputs[node] if name in inputs]
+        through = set().union(*(above[parent] for parent in parents)) if parents else set()
+        kept[node] = [parent for parent in parents if parent not in through]
+        above[node] = through | set(parents)
+    return kept
+
+
+def _layers(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list[list[str]]:
+    """Each box right of all its inputs; what has no inputs stands just left of its first reader."""
+    level: dict[str, int] = {}
+    for name in TopologicalSorter({n: sorted(b) for n, b in before.items()}).static_order():
+        level[name] = max((level[parent] + 1 for parent in before[name]), default=0)
+    for name in level:
+        if not before[name] and after[name]:
+            level[name] = min(level[reader] for reader in after[name]) - 1
+    layers: list[list[str]] = [[] for _ in range(max(level.values()) + 1)]
+    for name in before:
+        layers[level[name]].append(name)
+    return [layer for layer in layers if layer]
+
+
+def _ordered(
+    layers: list[list[str]], before: Mapping[str, set[str]], after: Mapping[str, set[str]]
+) -> list[list[str]]:
+    """Order each layer by the mean relative place of its neighbours, sweeping to and fro."""
+    for sweep in range(SWEEPS):
+        neighbours = before if sweep % 2 == 0 else after
+        place = _places(layers)
+        for layer in layers if sweep % 2 == 0 else layers[::-1]:
+            weights = {
+                name: sum(place[n] for n in neighbours[name]) / len(neighbours[name])
+                if neighbours[name]
+                else place[name]
+                for name in layer
+            }
+            layer.sort(key=lambda name: (weights[name], name))
+            place |= _places([layer])
+    return layers
+
+
+def _places(layers: Sequence[Sequence[str]]) -> dict[str, float]:
+    return {name: (number + 0.5) / len(layer) for layer in layers for number, name in enumerate(layer)}
