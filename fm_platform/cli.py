@@ -12,11 +12,13 @@ from pathlib import Path
 
 import click
 
+from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.exporting import export
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
 from fm_platform.commands.impact import impact
+from fm_platform.commands.lineage import lineage
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
 from fm_platform.commands.serving import dev
@@ -77,6 +79,8 @@ for _command in (
     accept,
     explain,
     impact,
+    lineage,
+    diff,
     snapshots,
     lock,
     verify,

@@ -6,6 +6,7 @@ complaints into :class:`~fm_platform.errors.InputError`. Does not belong here: w
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,8 +58,23 @@ def read_yaml(path: Path, *, display: str | None = None) -> YamlDocument:
         ) from None
     except (UnicodeDecodeError, IsADirectoryError):
         raise InputError("not a UTF-8 text file", file=name, mend="save it as UTF-8 text") from None
+    return parse_yaml(text, path, display=name)
+
+
+def parse_yaml(text: str, path: Path, *, display: str | None = None) -> YamlDocument:
+    """Read the text of a YAML file.
+
+    Args:
+        text: What the file says.
+        path: The file.
+        display: The name that error messages use (default: the path).
+
+    Raises:
+        InputError: The text is not YAML, or repeats a key.
+    """
+    name = display or str(path)
     try:
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        node = _composed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "cannot be read as YAML"
@@ -74,6 +90,14 @@ def read_yaml(path: Path, *, display: str | None = None) -> YamlDocument:
     except RecursionError:
         raise InputError("an anchor contains itself", file=name, mend="write the value out in full") from None
     return YamlDocument(path=path, text=text, data=data, lines=lines)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The tree of a document; libyaml reads it where PyYAML has it, and PyYAML itself words the complaints."""
+    if yaml.__with_libyaml__:
+        with contextlib.suppress(yaml.YAMLError):
+            return yaml.compose(text, Loader=yaml.CBaseLoader)
+    return yaml.compose(text, Loader=yaml.BaseLoader)
 
 
 def _convert(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:

@@ -6,7 +6,7 @@ Belongs here: frozen shapes. Does not belong here: any particular asset, or runn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +113,8 @@ def indirect(table: str, *columns: str, how: str = "FILTER") -> tuple[ColumnInpu
 def columns(**descriptions: str) -> tuple[Column, ...]:
     """Columns with their meaning, in order."""
     return tuple(Column(name, text) for name, text in descriptions.items())
+
+
+def constants(described: tuple[Column, ...], **sources: str) -> tuple[Column, ...]:
+    """The same columns, some declared constant, with where their values come from instead of an input."""
+    return tuple(replace(column, constant=sources.get(column.name, "")) for column in described)

@@ -219,6 +219,17 @@ def _audit_tables(
             kind=pl.String,
             transformation=pl.String,
         ),
+        "audit.constants": _frame(
+            (
+                {"table_name": table, "column_name": column, "source": source}
+                for table in entries
+                if table in history.materialized
+                for column, source in history.materialized[table].body.get("constants", {}).items()
+            ),
+            table_name=pl.String,
+            column_name=pl.String,
+            source=pl.String,
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.catalog.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
-from fm_platform.catalog.models import model_asset, models_folder
+from fm_platform.catalog.models import model_asset, model_cache, models_folder
 from fm_platform.catalog.privacy import privacy_assets
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
@@ -54,7 +54,7 @@ def clinical_assets(
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     second = score_model(study, instruments)
     generated = [*staging_models(study, instruments), *([second] if second else [])]
-    for model in load_models(models or models_folder(), generated):
+    for model in load_models(models or models_folder(), generated, model_cache()):
         assets.append(model_asset(model, half="clinical", group=model.schema))
     assets += [
         _scores(study, checked=second is not None),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.verdicts import band_table, carries_criteria, criteria_table
 from fm_platform.lineage.code import code_version
@@ -73,7 +73,9 @@ def _criteria() -> Asset:
             "three_months": duration,
             **{column.name: values for column in CRITERIA_COLUMNS if column.name.endswith(("_low", "_high"))},
         },
-        columns=CRITERIA_COLUMNS,
+        columns=constants(
+            CRITERIA_COLUMNS, version="the versions of the criteria that the instruments declare"
+        ),
     )
 
 

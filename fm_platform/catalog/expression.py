@@ -6,7 +6,7 @@ delivered files (``expression_inputs``), contrasts (``expression_fits``), qualit
 
 from __future__ import annotations
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.catalog.expression_fits import fit_assets
 from fm_platform.catalog.expression_genes import gene_assets
 from fm_platform.catalog.expression_inputs import input_assets
@@ -43,12 +43,16 @@ def _samples() -> Asset:
             "count_id": direct("raw.count_columns", "count_id", how="IDENTITY"),
             "position": direct("raw.count_columns", "position"),
         },
-        columns=columns(
-            sample_id="The sample",
-            count_id="Its name in the count matrix",
-            position="Where its counts stand in expression.counts, from 1",
-            subject_id="The subject, as in the clinical half",
-            visit_id="The visit, as in the clinical half",
+        columns=constants(
+            columns(
+                sample_id="The sample",
+                count_id="Its name in the count matrix",
+                position="Where its counts stand in expression.counts, from 1",
+                subject_id="The subject, as in the clinical half",
+                visit_id="The visit, as in the clinical half",
+            ),
+            subject_id="null: study.yaml names no column of the sheet",
+            visit_id="null: study.yaml names no column of the sheet",
         ),
     )
 
@@ -60,11 +64,16 @@ def build_samples(step: Step) -> Built:
     resolved = expression_samples(
         step.read("raw.samples"), step.read("raw.count_columns"), step.study, file=declared.samples.path
     )
-    sheet = [name for name in resolved.frame.columns if not name.startswith("_")]
+    sheet = declared.samples
+    given = step.warehouse.schema("raw.samples")
+    matched = (*direct("raw.samples", sheet.count_id or sheet.id), *direct("raw.count_columns", "count_id"))
     lineage = {
-        name: (*direct("raw.samples", name if name in step.warehouse.schema("raw.samples") else "_row_id"),)
-        for name in sheet
+        name: direct("raw.samples", name, how="IDENTITY") if name in given else matched
+        for name in resolved.frame.columns
+        if not name.startswith("_")
     }
+    roles = {"sample_id": sheet.id, "subject_id": sheet.subject, "visit_id": sheet.visit}
+    lineage |= {name: direct("raw.samples", own) if own in given else () for name, own in roles.items()}
     lineage["count_id"] = direct("raw.count_columns", "count_id", how="IDENTITY")
     lineage["position"] = direct("raw.count_columns", "sheet", "position")
     return Built(rows=resolved.frame, lineage=lineage)

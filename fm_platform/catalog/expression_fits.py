@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
 from fm_platform.catalog.fit_columns import (
     CONTRAST_COLUMNS,
     COOKS,
@@ -40,6 +40,7 @@ KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
 _NAME_SAMPLES = ("na_detail", "fit_notes", "cooks_sample", "lost_without", "note")
 """Columns in which samples or subjects are named."""
+_WITHOUT_REFITS = "null: `expression: stability: false` in study.yaml"
 
 
 def fit_assets(study: Study) -> list[Asset]:
@@ -223,7 +224,9 @@ def _contrasts(stability: bool) -> Asset:
         code_version=code_version(build_contrasts),
         build=partial(build_contrasts, stability=stability),
         lineage={column.name: own.get(column.name, sampled) for column in CONTRAST_COLUMNS},
-        columns=CONTRAST_COLUMNS,
+        columns=CONTRAST_COLUMNS
+        if stability
+        else constants(CONTRAST_COLUMNS, **dict.fromkeys(("n_refits", "n_stable"), _WITHOUT_REFITS)),
     )
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.clinical import clinical_assets
+from fm_platform.catalog.completeness import with_lineage
 from fm_platform.catalog.config_tables import config_assets
 from fm_platform.catalog.expression import expression_assets
 from fm_platform.catalog.expression_qc import qc_assets
 from fm_platform.catalog.expression_sets import set_assets
+from fm_platform.catalog.models import model_cache
 from fm_platform.catalog.parameters import parameters_asset
 from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.queries import query_assets
@@ -58,7 +60,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
         models: The folder of SQL models (default: the platform's own).
 
     Raises:
-        InputError: study.yaml, an instrument file or a SQL model is wrong.
+        InputError: study.yaml, an instrument file or a SQL model is wrong, or a column leads to no source.
     """
     study = expand_redcap(load_study(study_folder))
     instruments = load_instruments(study)
@@ -73,6 +75,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
         assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
+    assets = with_lineage(assets, model_cache())
     assets = [_with_checks_in_version(asset) for asset in assets]
     return Catalog(
         study,

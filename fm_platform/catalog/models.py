@@ -12,11 +12,15 @@ from pathlib import Path
 from fm_platform.catalog.asset import Asset, Built, Step
 from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.lineage.graph import Half
+from fm_platform.sql.cache import Cache
 from fm_platform.sql.lineage import column_lineage
+from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import ModelTest, SqlModel
 from fm_platform.sql.number_types import check_types
 from fm_platform.sql.provenance import with_row_ids
+from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.database import Warehouse
+from fm_platform.warehouse.ledger import sha256_text
 from fm_platform.warehouse.names import identifier, literal, relation
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
 
@@ -27,6 +31,12 @@ CHECKOUT = Path(__file__).resolve().parents[2] / "dbt_like_sql"
 def models_folder() -> Path:
     """Where the SQL models are: in the checkout, or inside an installed package."""
     return CHECKOUT if CHECKOUT.is_dir() else PACKAGED
+
+
+def model_cache() -> Cache:
+    """What this user's earlier sessions found out about models with the code and libraries of now."""
+    read = code_version(load_models, ("sqlglot",))
+    return Cache.of_user(sha256_text(read + code_version(trace_models, ("sqlglot",))))
 
 
 def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:

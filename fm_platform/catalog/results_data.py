@@ -13,7 +13,7 @@ import polars as pl
 
 from fm_platform.catalog import analysis_columns as words
 from fm_platform.catalog.analyses import PEOPLE, RATES, RESPONDER_ARMS, has_arms
-from fm_platform.catalog.asset import Asset, Built, Step, direct
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct
 from fm_platform.catalog.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
 from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
@@ -75,7 +75,11 @@ def results_data(study: Study) -> Asset:
             "n": (*(e for t in tables for e in direct(t, "n", how="IDENTITY")), *people),
             "source_table": (),
         },
-        columns=words.ARD_COLUMNS,
+        columns=constants(
+            words.ARD_COLUMNS,
+            stat_name="the names of the statistics in code",
+            source_table="the names of the tables gathered",
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
+from fm_platform.catalog.completeness import constants_of, require_paths
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
@@ -244,6 +245,9 @@ class Session:
         self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
     ) -> tuple[CheckOutcome, ...]:
         lineage = built.lineage if built.lineage is not None else asset.lineage
+        require_paths(asset, lineage, self.catalog.assets)
+        if constants := constants_of(asset, lineage):
+            facts["constants"] = constants
         facts["column_lineage"] = {
             column: [list(entry.as_json().values()) for entry in sorted(inputs)]
             for column, inputs in lineage.items()

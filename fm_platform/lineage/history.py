@@ -152,6 +152,7 @@ def _publication_facts(record: LedgerRecord, body: Mapping[str, Any]) -> dict[st
         "seq": record.seq,
         "at": record.at,
         "run_id": record.run_id,
+        "hash": record.hash,
         "snapshot": body["snapshot"],
         "sha256": body["sha256"],
         "bytes": body["bytes"],

@@ -42,10 +42,15 @@ class _Config(_Part):
     meta: _Meta = _Meta()
 
 
+class _ColumnMeta(_Part):
+    constant: str = ""
+
+
 class _ColumnDoc(_Part):
     name: str
     description: str = Field(min_length=1)
     data_type: str = ""
+    meta: _ColumnMeta = _ColumnMeta()
     data_tests: tuple[str | dict[str, Any], ...] = ()
 
 
@@ -120,7 +125,9 @@ def _model(document: YamlDocument, index: int, parsed: _ModelDoc) -> ModelDocs:
         here = (*at, "columns", position)
         if column.name in columns:
             raise _error(document, f"column {column.name!r} is described twice", here, "keep one of the two")
-        columns[column.name] = Column(column.name, column.description, column.data_type)
+        columns[column.name] = Column(
+            column.name, column.description, column.data_type, constant=column.meta.constant
+        )
         for number, entry in enumerate(column.data_tests):
             places.append((*here, "data_tests", number))
             tests.append(_test(document, places[-1], entry, column.name))

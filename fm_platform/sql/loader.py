@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from fm_platform.errors import InputError
+from fm_platform.sql.cache import Cache
 from fm_platform.sql.docs import ModelDocs, read_docs
 from fm_platform.sql.model import (
     GeneratedModel,
@@ -20,22 +21,24 @@ from fm_platform.sql.model import (
     SqlModel,
     leftmost_select,
     line_of,
-    output_columns,
     table_name,
 )
-from fm_platform.sql.parsing import code_version, parse_model_sql, refs_of
 from fm_platform.sql.references import References, nearest
 from fm_platform.sql.template import Tag, find_tags, render
+from fm_platform.sql.texts import checked_text
 from fm_platform.warehouse.records import Column
 
 
-def load_models(folder: Path, generated: Sequence[GeneratedModel] = ()) -> tuple[SqlModel, ...]:
+def load_models(
+    folder: Path, generated: Sequence[GeneratedModel] = (), cache: Cache | None = None
+) -> tuple[SqlModel, ...]:
     """Read every model of a folder.
 
     Args:
         folder: Holds one folder a schema (``staging/``, ``marts/``), each with ``.sql`` files and ``.yml``
         docs.
         generated: Models that the platform writes; files may refer to them by table name.
+        cache: Where earlier findings are: a text that was read and checked before is not parsed again.
 
     Returns:
         All models, file and generated, each after those it reads; ties in order of name.
@@ -50,9 +53,10 @@ def load_models(folder: Path, generated: Sequence[GeneratedModel] = ()) -> tuple
     paths = sorted(folder.glob("*/*.sql"))
     docs, sources = _read_all_docs(folder)
     names = References(_model_names(paths, generated), sources)
-    models = [_load_generated(model, names) for model in generated]
+    cache = cache or Cache()
+    models = [_load_generated(model, names, cache) for model in generated]
     for path in paths:
-        models.append(_load_file(path, docs.pop((path.parent, path.stem), None), names))
+        models.append(_load_file(path, docs.pop((path.parent, path.stem), None), names, cache))
     for leftover in docs.values():
         raise leftover.error(
             f"there is no model {leftover.name}.sql beside this file",
@@ -96,13 +100,13 @@ def _model_names(paths: Sequence[Path], generated: Sequence[GeneratedModel]) -> 
     return {**{model.name.split(".")[1]: model.name for model in generated}, **names}
 
 
-def _load_file(path: Path, docs: ModelDocs | None, names: References) -> SqlModel:
+def _load_file(path: Path, docs: ModelDocs | None, names: References, cache: Cache) -> SqlModel:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise InputError("not a UTF-8 text file", file=path, mend="save it as UTF-8 text") from None
     rendered = render(text, str(path), lambda tag: names.resolve(tag, str(path)))
-    tree = parse_model_sql(rendered, str(path), plain_names=False)
+    found = checked_text(rendered, str(path), cache, plain_names=False)
     if docs is None:
         raise InputError(
             f"model {path.stem} is not described", file=path, line=1, mend="describe it in a .yml beside it"
@@ -111,13 +115,14 @@ def _load_file(path: Path, docs: ModelDocs | None, names: References) -> SqlMode
         name=f"{path.parent.name}.{path.stem}",
         path=path,
         template=text,
-        refs=refs_of(tree),
+        refs=found.refs,
         description=docs.description,
-        columns=_in_output_order(tree, docs.columns),
+        columns=_in_output_order(found.outputs, docs.columns),
         key=docs.key,
-        tests=_resolved_tests(docs, names, refs_of(tree)),
-        code_version=code_version(tree),
-        tree=tree,
+        tests=_resolved_tests(docs, names, found.refs),
+        code_version=found.code_version,
+        sql=found.sql,
+        parse=found.parse,
     )
     _check_described(
         model, docs.columns, f"add `- name: ...` with a description to {docs.document.path.name}"
@@ -128,32 +133,36 @@ def _load_file(path: Path, docs: ModelDocs | None, names: References) -> SqlMode
                 f"{model.name} has no column {name!r}",
                 "columns",
                 position,
-                mend=nearest(name, output_columns(tree)),
+                mend=nearest(name, found.outputs),
             )
     return model
 
 
-def _load_generated(source: GeneratedModel, names: References) -> SqlModel:
+def _load_generated(source: GeneratedModel, names: References, cache: Cache) -> SqlModel:
     file = f"generated model {source.name}"
     rendered = render(source.sql, file, lambda tag: _resolve_loosely(tag, names, file))
-    tree = parse_model_sql(rendered, file, plain_names=True)
-    columns = {name: Column(name, text) for name, text in source.columns.items()}
+    found = checked_text(rendered, file, cache, plain_names=True)
+    columns = {
+        name: Column(name, text, constant=source.constants.get(name, ""))
+        for name, text in source.columns.items()
+    }
     model = SqlModel(
         name=source.name,
         path=None,
         template=source.sql,
-        refs=refs_of(tree),
+        refs=found.refs,
         description=source.description,
-        columns=_in_output_order(tree, columns),
+        columns=_in_output_order(found.outputs, columns),
         key=tuple(source.key),
         tests=(ModelTest("unique_combination", tuple(source.key)),) if source.key else (),
-        code_version=code_version(tree),
-        tree=tree,
+        code_version=found.code_version,
+        sql=found.sql,
+        parse=found.parse,
     )
     _check_described(model, columns, "describe it where the model is generated")
     for name in [*columns, *source.key]:
         if name not in model.columns:
-            raise model.error(f"there is no output column {name!r}", mend=nearest(name, output_columns(tree)))
+            raise model.error(f"there is no output column {name!r}", mend=nearest(name, found.outputs))
     return model
 
 
@@ -162,11 +171,13 @@ def _resolve_loosely(tag: Tag, names: References, file: str) -> str:
     return names.resolve(tag, file) if tag.schema is None else f"{tag.schema}.{tag.table}"
 
 
-def _in_output_order(tree: exp.Query, columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: columns.get(name, Column(name, "")) for name in output_columns(tree)}
+def _in_output_order(outputs: Sequence[str], columns: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: columns.get(name, Column(name, "")) for name in outputs}
 
 
 def _check_described(model: SqlModel, described: Mapping[str, Column], mend: str) -> None:
+    if model.columns.keys() <= described.keys():
+        return
     for projection in leftmost_select(model.tree).expressions:
         if projection.alias_or_name not in described:
             raise InputError(

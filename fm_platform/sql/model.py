@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ class GeneratedModel:
         description: What the table is.
         columns: Output column name to description, every column.
         key: The columns that identify a row.
+        constants: Columns whose values may be written out rather than read, with where they come from.
     """
 
     name: str
@@ -46,6 +48,7 @@ class GeneratedModel:
     description: str
     columns: Mapping[str, str] = field(hash=False)
     key: tuple[str, ...]
+    constants: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class SqlModel:
         tests: Declared data tests.
         code_version: SHA-256 of the normalized syntax tree: comments, white space and the case of keywords do
             not count.
-        tree: The syntax tree, tables named ``schema.table``. Treat it as frozen: copy before changing.
+        sql: The text with the tables' names in place of the references.
+        parse: Makes the checked syntax tree.
     """
 
     name: str
@@ -98,7 +102,13 @@ class SqlModel:
     key: tuple[str, ...]
     tests: tuple[ModelTest, ...] = field(repr=False)
     code_version: str
-    tree: exp.Query = field(repr=False, compare=False)
+    sql: str = field(repr=False)
+    parse: Callable[[], exp.Query] = field(repr=False, compare=False)
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        """The syntax tree, tables named ``schema.table``. Treat it as frozen: copy before changing."""
+        return self.parse()
 
     @property
     def schema(self) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from fm_platform.sql.functions import is_aggregate, is_windowed
-from fm_platform.sql.id_lists import call, collected, tidy, united
+from fm_platform.sql.id_lists import collected, tidy, united
 from fm_platform.sql.model import DIALECT, Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
 from fm_platform.sql.resolve import resolved_tree
 from fm_platform.sql.rules import ROW_ID, ROW_IDS
+from fm_platform.sql.windows import frames_of, over
 
 IdsOfTable = Callable[[str, str], exp.Expr]
 """The row ids that a row of a warehouse table brings, from the table's name and its alias in the query."""
@@ -31,8 +32,7 @@ def with_row_ids(model: SqlModel, schemas: Schemas, relation: Relation) -> str:
     - a join unites both sides; the missing side of an outer join, and an ANTI JOIN's right side, bring none;
     - GROUP BY, aggregates, DISTINCT and UNION collect from every row of the group, also from rows that a
       FILTER clause or a minimum passes over; UNION ALL keeps;
-    - a window function (in SELECT or QUALIFY) collects from every row of its partition, whatever its frame,
-      because each of them has a say in ranks, neighbours and running totals;
+    - a window function (in SELECT or QUALIFY) collects from the rows that its frame shows it (``windows.py``);
     - EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none.
 
     What brings none can still matter by being absent: without the row that a NOT EXISTS or a LEFT JOIN
@@ -109,9 +109,9 @@ def _select(select: exp.Select, ids_of_table: IdsOfTable) -> exp.Query:
     ids = united(_ids_of_sources(select, ids_of_table) + _ids_of_subqueries(select, ids_of_table))
     if grouped:
         ids = collected(ids)
-    partitions = _partitions(select)
-    if partitions:
-        ids = united([call("flatten", _over(ids, partition)) for partition in partitions])
+    frames = frames_of(select)
+    if frames:
+        ids = united([ids, *(over(ids, frame) for frame in frames)])
     if not (isinstance(ids, exp.Array) and not select.args.get("joins")):
         ids = tidy(ids)
     select.append("expressions", exp.alias_(ids, ROW_IDS, quoted=True))
@@ -186,25 +186,6 @@ def _is_grouped(select: exp.Select) -> bool:
         if part is not None
         for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
     )
-
-
-def _partitions(select: exp.Select) -> list[list[exp.Expr]]:
-    """The distinct PARTITION BY lists of the windows that SELECT and QUALIFY use."""
-    named = {window.name: window for window in select.args.get("windows") or []}
-    found: dict[str, list[exp.Expr]] = {}
-    for part in [*select.expressions, select.args.get("qualify")]:
-        for window in part.find_all(exp.Window) if part is not None else []:
-            expressions: list[exp.Expr] = list(window.args.get("partition_by") or [])
-            base = named.get(window.alias)
-            while base is not None:
-                expressions += base.args.get("partition_by") or []
-                base = named.get(base.alias) if base.alias != base.name else None
-            found[", ".join(item.sql(dialect=DIALECT) for item in expressions)] = expressions
-    return list(found.values())
-
-
-def _over(ids: exp.Expr, partition: list[exp.Expr]) -> exp.Expr:
-    return exp.Window(this=call("list", ids.copy()), partition_by=[item.copy() for item in partition])
 
 
 def _distinct(query: exp.Query, columns: list[str]) -> exp.Query:

@@ -68,6 +68,7 @@ def score_model(study: Study, instruments: Sequence[Instrument]) -> GeneratedMod
             "n_missing": "Items of the score that were not answered.",
         },
         key=(SUBJECT_ID, VISIT_ID, "score_id"),
+        constants={"score_id": "the scores of the study's instruments"},
     )
 
 

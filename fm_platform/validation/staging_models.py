@@ -28,6 +28,7 @@ from fm_platform.validation.roles import visit_sources
 from fm_platform.validation.subjects_model import subjects_model
 from fm_platform.warehouse.names import identifier, literal
 
+_DECLARED = "the sources and columns that study.yaml declares; null where it declares none"
 _KEY_COLUMNS = {
     SUBJECT_ID: "The subject.",
     VISIT_ID: "The planned visit; an unscheduled one under its own text.",
@@ -186,6 +187,7 @@ def _visits_model(study: Study, columns: Sequence[DeclaredColumn]) -> GeneratedM
             "missing_reason": "Why the visit has no data, as delivered.",
         },
         key=("source", SUBJECT_ID, VISIT_ID),
+        constants=dict.fromkeys(("source", VISIT_ID, VISIT_DATE, "missing_reason"), _DECLARED),
     )
 
 
@@ -213,6 +215,7 @@ def _answers_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generated
             "answer": "The answer, a whole number.",
         },
         key=(SUBJECT_ID, VISIT_ID, "instrument", "item"),
+        constants=dict.fromkeys((VISIT_ID, "instrument", "item", "answer"), _DECLARED),
     )
 
 
@@ -239,6 +242,7 @@ def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generate
             "value": "The number in the staged unit.",
         },
         key=(SUBJECT_ID, VISIT_ID, "variable"),
+        constants=dict.fromkeys((VISIT_ID, "variable", "value"), _DECLARED),
     )
 
 

@@ -16,6 +16,7 @@ from fm_platform.validation.roles import subject_role, subject_sources, visit_so
 from fm_platform.warehouse.names import identifier
 
 _ATTRIBUTES = {"sex": TEXT, "age": NUMBER, "arm": TEXT, "site": TEXT}
+_DECLARED = "the attributes that study.yaml declares; null (in_population: true) where it declares none"
 _DESCRIPTIONS = {
     SUBJECT_ID: "The subject.",
     "sex": "Sex as delivered.",
@@ -79,6 +80,7 @@ from subjects as s{joined}
         description="One row a subject, with the attributes that tables and denominators use.",
         columns=_DESCRIPTIONS,
         key=(SUBJECT_ID,),
+        constants={name: _DECLARED for name in _DESCRIPTIONS if name != SUBJECT_ID},
     )
 
 

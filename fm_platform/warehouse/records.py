@@ -37,17 +37,22 @@ class ColumnInput:
 
 
 ColumnLineage = Mapping[str, tuple[ColumnInput, ...]]
-"""Output column name to its inputs. A column with no inputs is a constant."""
+"""Output column name to its inputs. A column without inputs must be declared constant (:class:`Column`)."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a declared table: its name, DuckDB type (empty: as found) and what it means."""
+    """A column of a declared table: its name, DuckDB type (empty: as found) and what it means.
+
+    ``constant`` says why its values may come from no input: they are written in code, or in a file of the platform.
+    Empty: they must come from one.
+    """
 
     name: str
     description: str
     type: str = ""
     tags: tuple[str, ...] = ()
+    constant: str = ""
 
 
 @dataclass(frozen=True)

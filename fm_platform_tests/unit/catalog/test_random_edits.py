@@ -1,7 +1,7 @@
 """A thousand random edits of a home, one at a time: verify reports every one, and nothing when there is none.
 
-Files that are recorded by their bytes (stored sources, published warehouse, snapshots, reports) lose or change a byte;
-work tables, the origin of rows and the ledger have one value changed. Every edit is undone before the next.
+Files that are recorded by their bytes (stored sources, published warehouse, snapshots, reports) lose, change or repeat
+one byte; work tables, the origin of rows and the ledger have one value changed. Every edit is undone before the next.
 """
 
 from __future__ import annotations

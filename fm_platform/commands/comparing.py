@@ -1,0 +1,128 @@
+"""``fm diff``: what changed between two snapshots, and why.
+
+Belongs here: options and printing. Does not belong here: anything a test or an asset would want to call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fm_platform.commands.options import home_named, json_option, place_options
+from fm_platform.lineage.diff_model import Diff, Row, Table
+from fm_platform.lineage.snapshots import LATEST, Snapshot
+
+_ROWS = 5
+_CELLS = 6
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new", default=LATEST)
+@place_options
+@click.option("--table", metavar="SCHEMA.TABLE", help="List the rows of this table alone.")
+@click.option(
+    "--limit", type=click.IntRange(0), help=f"Rows listed of each table (default {_ROWS}; JSON: all)."
+)
+@json_option
+def diff(
+    old: str,
+    new: str,
+    study: Path | None,
+    home: Path | None,
+    table: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Changed rows and cells between two snapshots, with every reason. OLD and NEW: number, lock's name or latest."""
+    from fm_platform.lineage.diff import diff as compare
+    from fm_platform.lineage.history import from_state
+    from fm_platform.lineage.snapshots import find_snapshot
+
+    place = home_named(study, home)
+    history = from_state(place.state())
+    a, b = (find_snapshot(name, history, place) for name in (old, new))
+    shown = limit if limit is not None or as_json else None if table else _ROWS
+    found = compare(place, a, b, limit=shown, only=table)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), default=str, indent=1))
+    else:
+        print_diff(found)
+
+
+def print_diff(found: Diff) -> None:
+    """A comparison for the terminal: conclusions, reasons, tables."""
+    if found.synthetic:
+        click.echo("SYNTHETIC DATA")
+    click.echo(f"{_called(found.a)} -> {_called(found.b)}")
+    if not found.tables:
+        click.echo("no value differs")
+        return
+    if found.conclusions:
+        click.echo("\nconclusions that moved")
+    for entry in found.conclusions:
+        click.echo(
+            f"  {entry.table} {_key(entry.key)}: {entry.column} {_value(entry.old)} -> {_value(entry.new)}, "
+            f"{entry.text} {_marks(entry.reasons)}"
+        )
+    click.echo("\nreasons")
+    for reason in found.reasons:
+        click.echo(f"  [{reason.id}] {reason.text}")
+    click.echo("\ntables")
+    for table in sorted(found.tables, key=_place):
+        _print_table(table)
+
+
+_ORDER = ("report", "stats", "expression", "marts", "privacy", "staging", "quarantine", "study", "raw")
+
+
+def _place(table: Table) -> tuple[int, str]:
+    schema = table.table.split(".")[0]
+    return (_ORDER.index(schema) if schema in _ORDER else len(_ORDER), table.table)
+
+
+def _print_table(table: Table) -> None:
+    counts = ", ".join(f"{count:,} {status}" for status, count in sorted(table.counts.items()))
+    click.echo(f"  {click.style(table.table, bold=True)}: {counts} {_marks(table.reasons)}")
+    for side, names in table.columns.items():
+        click.echo(f"    columns only in the {'old' if side == 'a' else 'new'}: {', '.join(names)}")
+    for row in table.rows:
+        _print_row(row)
+    rest = sum(table.counts.values()) - len(table.rows)
+    if table.rows and rest > 0:
+        click.echo(f"    and {rest:,} more rows (--table {table.table})")
+
+
+def _print_row(row: Row) -> None:
+    if row.status != "changed":
+        click.echo(f"    {_key(row.key)}: {row.status} {_marks(row.reasons)}")
+        return
+    shown = "; ".join(f"{c.column} {_value(c.old)} -> {_value(c.new)}" for c in row.cells[:_CELLS])
+    more = f"; {len(row.cells) - _CELLS} more" if len(row.cells) > _CELLS else ""
+    click.echo(f"    {_key(row.key)}: {shown}{more} {_marks(row.reasons)}")
+
+
+def _called(snapshot: Snapshot) -> str:
+    names = "".join(f" ({lock.name})" for lock in snapshot.locks)
+    return f"publication {snapshot.number}{names} of {snapshot.at[:19].replace('T', ' ')}"
+
+
+def _key(key: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={'(all)' if value is None else value}" for name, value in key.items())
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _marks(reasons: tuple[int, ...]) -> str:
+    listed = ",".join(str(number) for number in reasons[:8]) + (",..." if len(reasons) > 8 else "")
+    return f"[{listed}]" if reasons else ""
