@@ -39,6 +39,8 @@ STABILITY = "expression.stability"
 ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
+_NAME_SAMPLES = ("na_detail", "fit_notes", "cooks_sample", "lost_without", "note")
+"""Columns in which samples or subjects are named."""
 _WITHOUT_REFITS = "null: `expression: stability: false` in study.yaml"
 
 
@@ -70,6 +72,7 @@ def from_samples_and_counts(described: tuple[Column, ...]) -> Mapping[str, tuple
     own = {
         "contrast": direct(SAMPLES, "sample_id", how="GROUP_BY"),
         "gene_id": direct(COUNTS, "gene_id", how="IDENTITY"),
+        **dict.fromkeys(_NAME_SAMPLES, (*fitted, *direct(SAMPLES, "sample_id"))),
     }
     return {column.name: own.get(column.name, fitted) for column in described}
 

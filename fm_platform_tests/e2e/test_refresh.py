@@ -216,3 +216,18 @@ def test_dropping_a_half_from_the_study_leaves_the_other_published(workspace):
     tables = {row["table_name"] for row in rows(workspace, "SELECT table_name FROM audit.tables")}
     assert "report.symptom_change" in tables
     assert "expression.de_results" not in tables
+
+
+def test_a_changed_contrast_leaves_the_other_alone(workspace):
+    old, new = "[SYN01, SYN02]}\n    alpha: 0.05", "[SYN01, SYN02]}\n    shrink: apeglm"
+    workspace.edit("study.yaml", lambda text: text.replace(old, new))
+    code, summary = refresh(workspace)
+    assert code == 0
+    computed = set(summary["computed"])
+    assert {"expression.fit_before_after", "expression.de_results"} <= computed
+    assert not {"expression.fit_fm_vs_healthy", "expression.stability_fm_vs_healthy"} & computed
+    counted = "SELECT contrast, count(*) AS n, count(log2_fold_change_shrunk) > 0 AS shrunk"
+    assert rows(workspace, f"{counted} FROM expression.de_results GROUP BY ALL ORDER BY ALL") == [
+        {"contrast": "before_after", "n": 150, "shrunk": True},
+        {"contrast": "fm_vs_healthy", "n": 150, "shrunk": False},
+    ]
