@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.privacy.k_anonymity import banded, equivalence_classes, refusal, suggested_banding, summary
@@ -125,7 +125,7 @@ def _classes(found: Found) -> Asset:
         code_version=code_version(build_classes),
         build=partial(build_classes, found=found),
         lineage={column.name: () if column.name == "banding" else lineage for column in CLASS_COLUMNS},
-        columns=CLASS_COLUMNS,
+        columns=constants(CLASS_COLUMNS, banding="the bandings that this version of the platform tries"),
     )
 
 
@@ -141,7 +141,7 @@ def build_classes(step: Step, found: Found) -> Built:
 def _summary(found: Found) -> Asset:
     counted = direct(CLASSES, "n", "below_k", how="AGGREGATION")
     own = {"banding": direct(CLASSES, "banding", how="GROUP_BY"), "position": direct(CLASSES, "banding")}
-    constant = {"quasi_identifiers": (), "k_required": ()}
+    declared = dict.fromkeys(("quasi_identifiers", "k_required"), "privacy: in study.yaml")
     return Asset(
         table=SUMMARY,
         description="k-anonymity of the declared quasi-identifiers, and the finest banding that would pass.",
@@ -154,8 +154,8 @@ def _summary(found: Found) -> Asset:
         checks=(ANONYMOUS,),
         code_version=code_version(build_summary),
         build=partial(build_summary, names=tuple(found)),
-        lineage={column.name: {**own, **constant}.get(column.name, counted) for column in SUMMARY_COLUMNS},
-        columns=SUMMARY_COLUMNS,
+        lineage={c.name: () if c.name in declared else own.get(c.name, counted) for c in SUMMARY_COLUMNS},
+        columns=constants(SUMMARY_COLUMNS, **declared),
     )
 
 
