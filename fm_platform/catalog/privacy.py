@@ -31,6 +31,8 @@ _OF_PARTICIPANTS = ("sex", "age", "arm", "site")
 Found = dict[str, tuple[str, str]]
 """Quasi-identifier to its table and column."""
 
+_DECLARED = "stands under `privacy:` in study.yaml"
+
 CLASS_COLUMNS = columns(
     banding="How numbers are coarsened",
     combination="The values that the subjects of this class share",
@@ -125,7 +127,9 @@ def _classes(found: Found) -> Asset:
         code_version=code_version(build_classes),
         build=partial(build_classes, found=found),
         lineage={column.name: () if column.name == "banding" else lineage for column in CLASS_COLUMNS},
-        columns=constants(CLASS_COLUMNS, banding="the bandings that this version of the platform tries"),
+        columns=constants(
+            CLASS_COLUMNS, banding="the ways to coarsen numbers are listed in the platform's code"
+        ),
     )
 
 
@@ -141,7 +145,7 @@ def build_classes(step: Step, found: Found) -> Built:
 def _summary(found: Found) -> Asset:
     counted = direct(CLASSES, "n", "below_k", how="AGGREGATION")
     own = {"banding": direct(CLASSES, "banding", how="GROUP_BY"), "position": direct(CLASSES, "banding")}
-    declared = dict.fromkeys(("quasi_identifiers", "k_required"), "privacy: in study.yaml")
+    constant = {"quasi_identifiers": (), "k_required": ()}
     return Asset(
         table=SUMMARY,
         description="k-anonymity of the declared quasi-identifiers, and the finest banding that would pass.",
@@ -154,8 +158,8 @@ def _summary(found: Found) -> Asset:
         checks=(ANONYMOUS,),
         code_version=code_version(build_summary),
         build=partial(build_summary, names=tuple(found)),
-        lineage={c.name: () if c.name in declared else own.get(c.name, counted) for c in SUMMARY_COLUMNS},
-        columns=constants(SUMMARY_COLUMNS, **declared),
+        lineage={column.name: {**own, **constant}.get(column.name, counted) for column in SUMMARY_COLUMNS},
+        columns=constants(SUMMARY_COLUMNS, quasi_identifiers=_DECLARED, k_required=_DECLARED),
     )
 
 
