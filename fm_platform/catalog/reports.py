@@ -39,6 +39,7 @@ from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
 
 LIBRARIES = ("dagster", "duckdb", "great-expectations", "polars", "pydeseq2", "scipy", "sqlglot")
+PUBLICATION = "publish.warehouse"
 CLINICAL_INPUTS = (
     "report.characteristics",
     "report.symptom_change",
@@ -311,7 +312,7 @@ def build_report(step: Step) -> Built:
         ),
         head_hash=step.history.head[1],
         halves=_halves(step),
-        gate=_gate_lines(step),
+        gate=gate_lines(step),
         sources=_source_lines(step.history),
     )
     step.progress("drawing the figures")
@@ -361,7 +362,8 @@ def _halves(step: Step) -> tuple[HalfState, ...]:
     return tuple(states)
 
 
-def _gate_lines(step: Step) -> tuple[GateLine, ...]:
+def gate_lines(step: Step) -> tuple[GateLine, ...]:
+    """What the gate did with each clinical source that it has judged."""
     lines = []
     for source in step.study.clinical:
         if not step.warehouse.exists(f"quarantine.{source}"):
@@ -388,7 +390,7 @@ def _source_lines(history: History) -> tuple[SourceLine, ...]:
 
 def _publication(everything: tuple[str, ...]) -> Asset:
     return Asset(
-        table="publish.warehouse",
+        table=PUBLICATION,
         description="The published warehouse: a plain DuckDB file that readers open while runs go on.",
         group="publish",
         kinds=("duckdb", "file"),
