@@ -20,6 +20,11 @@ from fm_platform.validation.expectations import Expectation
 if TYPE_CHECKING:
     import pandas as pd
 
+LONG = 20_000
+"""Rows from which on a frame is shown in parts."""
+FEW = 4
+"""Expectations a part."""
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -44,7 +49,10 @@ def gx_version() -> str:
 def count_unexpected(
     suite: Sequence[Expectation], frame: pd.DataFrame, *, name: str = "candidate"
 ) -> tuple[Counted, ...]:
-    """Validate a frame in one run.
+    """Validate a frame.
+
+    Great Expectations copies the whole frame for each metric that it computes, so that a long frame is shown to it a
+    few expectations at a time, with only the columns that they name; each part is one run.
 
     Args:
         suite: The expectations.
@@ -56,20 +64,39 @@ def count_unexpected(
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
-    from great_expectations import expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas("fm_platform").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+    source = context.data_sources.add_pandas("fm_platform")
+    at_once = len(suite) if len(frame) < LONG else FEW
+    counted: list[Counted] = []
+    for first in range(0, len(suite), at_once or 1):
+        part = suite[first : first + at_once]
+        named = dict.fromkeys(column for asked in part for column in _columns(asked))
+        shown = frame[[column for column in named if column in frame.columns]]
+        asset = source.add_dataframe_asset(f"{name} {first}" if first else name)
+        batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": shown})
+        counted += _run(part, batch, name)
+    return tuple(counted)
+
+
+def _columns(expectation: Expectation) -> list[str]:
+    arguments = dict(expectation.arguments)
+    return list(arguments["column_list"]) if "column_list" in arguments else [arguments["column"]]
+
+
+def _run(suite: Sequence[Expectation], batch: Any, name: str) -> list[Counted]:
+    import great_expectations as gx
+    from great_expectations import expectations as gxe
+
     asked = [
         getattr(gxe, expectation.type)(**dict(expectation.arguments), meta={"position": position})
         for position, expectation in enumerate(suite)
     ]
     found = batch.validate(gx.ExpectationSuite(name=name, expectations=asked), result_format="SUMMARY")
     by_position = {result.expectation_config.meta["position"]: result for result in found.results}
-    return tuple(_counted(expectation, by_position[position]) for position, expectation in enumerate(suite))
+    return [_counted(expectation, by_position[position]) for position, expectation in enumerate(suite)]
 
 
 def _counted(expectation: Expectation, result: Any) -> Counted:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fm_platform.validation import gx_suite
 from fm_platform.validation.candidate import candidate
 from fm_platform.validation.checks import agreement_check, check_declarations
 from fm_platform.validation.expectations import expectations_of
@@ -252,6 +253,16 @@ class TestDisagreement:
         assert not check.passed
         assert check.blocking
         assert [difference["rules"][0] for difference in check.metadata["differences"]] == [rule]
+
+    def test_a_long_frame_is_counted_in_parts_with_the_same_result(self, demo, monkeypatch):
+        delivered(demo, [{"id": "p1", "q1": "11"}, {"id": "p1"}, {"id": "", "day": "31/02/2024"}])
+        source = demo.view("visits")
+        frame = candidate(demo.con, source)
+        suite = expectations_of(source.study, source.columns, source.name)
+        whole = count_unexpected(suite, frame)
+        monkeypatch.setattr(gx_suite, "LONG", 2)
+        assert count_unexpected(suite, frame) == whole
+        assert sum(answer.unexpected for answer in whole) >= 4
 
     def test_a_question_that_cannot_be_asked_is_a_disagreement(self, demo):
         delivered(demo, [{"id": "p1"}])
