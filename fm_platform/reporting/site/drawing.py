@@ -11,7 +11,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from fm_platform.reporting.site.layout import CHARACTER, HEAD, ROW, Edge, Picture
+from fm_platform.reporting.site.layout import BOLD_CHARACTER, CHARACTER, HEAD, ROW, Edge, Picture
 
 STYLE = Path(__file__).parent / "templates" / "drawing.css"
 MARGIN = 8
@@ -60,17 +60,19 @@ def _box(picture: Picture, name: str, *, links: bool) -> str:
     box = picture.boxes[name]
     x, y = picture.corners[name]
     marked = " marked" if box.marked else ""
-    most = (picture.box_width - 18) // CHARACTER
+    room = picture.box_width - 18
     parts = [
         f'<g class="box {escape(box.kind)}{marked}" transform="translate({x} {y})">',
         f'<rect width="{picture.box_width}" height="{box.height}" rx="3"/>',
-        _text(box.title, box.href if links else "", 17, "title", most),
+        _text(box.title, box.href if links else "", 17, "title", room // BOLD_CHARACTER),
     ]
     if box.lines:
         parts.append(f'<path class="rule" d="M0 {HEAD}H{picture.box_width}"/>')
     for number, line in enumerate(box.lines):
         kind = "line marked" if line.marked else "line"
-        parts.append(_text(line.text, line.href if links else "", HEAD + ROW * number + 13, kind, most))
+        parts.append(
+            _text(line.text, line.href if links else "", HEAD + ROW * number + 13, kind, room // CHARACTER)
+        )
     parts.append("</g>")
     return "".join(parts)
 

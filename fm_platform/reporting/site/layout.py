@@ -15,8 +15,8 @@ from graphlib import TopologicalSorter
 ROW = 18
 HEAD = 26
 PAD = 6
-WIDEST, NARROWEST = 216, 96
-CHARACTER = 7
+WIDEST, NARROWEST = 248, 96
+CHARACTER, BOLD_CHARACTER = 7, 8
 GAP_X = 64
 GAP_Y = 14
 SWEEPS = 6
@@ -92,8 +92,9 @@ def arrange(boxes: Sequence[Box], edges: Sequence[Edge]) -> Picture:
     layers = _ordered(_layers(before, after), before, after)
     heights = [sum(by_id[i].height for i in layer) + GAP_Y * (len(layer) - 1) for layer in layers]
     tallest = max(heights)
-    texts = [text for box in boxes for text in (box.title, *(line.text for line in box.lines))]
-    width = min(WIDEST, max(NARROWEST, 18 + CHARACTER * max(len(text) for text in texts)))
+    needed = [BOLD_CHARACTER * len(box.title) for box in boxes]
+    needed += [CHARACTER * len(line.text) for box in boxes for line in box.lines]
+    width = min(WIDEST, max(NARROWEST, 18 + max(needed)))
     corners = {}
     for number, (layer, height) in enumerate(zip(layers, heights, strict=True)):
         y = (tallest - height) // 2
