@@ -14,6 +14,8 @@ import click
 
 from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
+from fm_platform.commands.erasing import erase
+from fm_platform.commands.explain import explain
 from fm_platform.commands.exporting import export
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
@@ -23,7 +25,7 @@ from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
 from fm_platform.commands.serving import dev
 from fm_platform.commands.studies import init
-from fm_platform.commands.tracing import explain, verify
+from fm_platform.commands.tracing import verify
 from fm_platform.errors import FmError
 
 INTERNAL_ERROR = 4
@@ -77,6 +79,7 @@ for _command in (
     query,
     queries,
     accept,
+    erase,
     explain,
     impact,
     lineage,

@@ -521,14 +521,13 @@ def load_study(folder: Path) -> Study:
     """Read and check ``folder/study.yaml``.
 
     Raises:
-        InputError: study.yaml is missing, malformed, inconsistent, or asks for what this version cannot do; the
-            message names the line and the mend.
+        InputError: study.yaml is missing, malformed or inconsistent; the message names the line and the mend.
     """
     document = read_yaml(folder / STUDY_FILE)
     study = parse_model(_with_contrast_file(document, folder), Study)
     study._folder = folder
     study._document = document
-    for problem in (_check_ids, _check_visits, _check_supported):
+    for problem in (_check_ids, _check_visits):
         problem(study)
     if all(source.format != "redcap" for source in study.clinical.values()):
         check_references(study)
@@ -609,7 +608,14 @@ def _check_ids(study: Study) -> None:
                     mend="give each its own id",
                 )
     for name in study.clinical:
-        if name.startswith("stg_") or name in ("samples", "counts", "count_columns", "genes", "gene_sets"):
+        if name.startswith("stg_") or name in (
+            "samples",
+            "counts",
+            "count_columns",
+            "genes",
+            "gene_sets",
+            "withdrawals",
+        ):
             raise study.error(
                 f"clinical source {name!r}: that name is the platform's own",
                 "clinical",
@@ -717,13 +723,4 @@ def check_references(study: Study) -> None:
             "gene sets are tested on the genes that a contrast ranks, and there is none",
             "gene_sets",
             mend="add `contrasts:`, or drop this key",
-        )
-
-
-def _check_supported(study: Study) -> None:
-    if study.withdrawals is not None:
-        raise study.error(
-            "withdrawals are not handled by this version",
-            "withdrawals",
-            mend="take the subject's rows out of the delivery and remove this key",
         )

@@ -5,12 +5,11 @@ Belongs here: text for a terminal. Does not belong here: computing what is print
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,8 @@ import polars as pl
 from fm_platform.catalog.session import StepResult
 from fm_platform.defs.refresh import RefreshSummary
 from fm_platform.expression.de import DeSummary
-from fm_platform.lineage.explain import Explanation
 from fm_platform.lineage.verify import Verification
 from fm_platform.warehouse.lock import Holder
-
-_HASH = 12
 
 
 class Progress:
@@ -142,12 +138,7 @@ def print_frame(frame: pl.DataFrame) -> None:
 def rows_as_json(frame: pl.DataFrame) -> str:
     """An array of row objects; NaN becomes null."""
     floats = frame.with_columns(pl.selectors.float().fill_nan(None))
-    return json.dumps(floats.to_dicts(), default=_plain, indent=1)
-
-
-def explanation_as_json(explanation: Explanation) -> str:
-    """An explanation as JSON."""
-    return json.dumps(dataclasses.asdict(explanation), default=_plain, indent=1)
+    return json.dumps(floats.to_dicts(), default=plain, indent=1)
 
 
 def verification_as_json(found: Verification) -> str:
@@ -158,6 +149,7 @@ def verification_as_json(found: Verification) -> str:
             "anchored": found.anchored,
             "problems": found.problems,
             "pending": found.pending,
+            "redacted": found.redacted,
             "checked": found.checked,
             "head": {"seq": found.head[0], "hash": found.head[1]},
         },
@@ -171,6 +163,8 @@ def print_verification(found: Verification) -> None:
         click.echo(click.style(f"altered  {problem}", fg="red"))
     for name in found.pending:
         click.echo(f"pending  {name}: a new delivery that no refresh has read yet")
+    if found.redacted:
+        click.echo(found.redacted)
     click.echo("compared " + ", ".join(f"{count} {kind}" for kind, count in found.checked.items()))
     if found.problems:
         click.echo(f"{len(found.problems)} alteration{'s' if len(found.problems) > 1 else ''} found")
@@ -180,51 +174,9 @@ def print_verification(found: Verification) -> None:
         click.echo(f"consistent, not anchored (head {found.head[1]})")
 
 
-def print_explanation(explanation: Explanation) -> None:
-    """An explanation as a tree."""
-    key = ", ".join(
-        f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
-    )
-    if explanation.publication.get("data_origin") == "synthetic":
-        click.echo("SYNTHETIC DATA")
-    click.echo(f"{explanation.table} ({key})")
-    if explanation.column:
-        click.echo(f"  {explanation.column} = {explanation.value}")
-    else:
-        for name, value in explanation.value.items():
-            click.echo(f"  {name} = {value}")
-    if explanation.method:
-        click.echo(f"  method     {explanation.method}")
-    _print_made(explanation.made)
-    _print_inputs(explanation.inputs)
-    passed = sum(bool(check["passed"]) for check in explanation.checks)
-    click.echo(f"  checks     {passed} of {len(explanation.checks)} passed, here and upstream")
-    for check in explanation.checks:
-        if not check["passed"]:
-            click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
-    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
-    for row in explanation.rows:
-        click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}")
-
-
-def _print_made(made: Mapping[str, Any]) -> None:
-    click.echo(f"  run        {made['run_id']} at {made['at']} by {made['actor']}")
-    if made.get("reason"):
-        click.echo(f"  reason     {made['reason']}")
-    click.echo(f"  code       {made['code_version'][:_HASH]}   study.yaml {made['study_digest'][:_HASH]}")
-    click.echo(f"  ledger     record {made['ledger_seq']}")
-
-
-def _print_inputs(inputs: Sequence[Mapping[str, str]]) -> None:
-    for kind in ("DIRECT", "INDIRECT"):
-        chosen = [f"{entry['table']}.{entry['column']}" for entry in inputs if entry["kind"] == kind]
-        if chosen:
-            click.echo(f"  {kind.lower():<10} {', '.join(dict.fromkeys(chosen))}")
-
-
 def de_as_json(summary: DeSummary) -> str:
     """A DE summary as JSON."""
-    return json.dumps(summary.as_json(), default=_plain, indent=1)
+    return json.dumps(summary.as_json(), default=plain, indent=1)
 
 
 def print_de(summary: DeSummary) -> None:
@@ -253,7 +205,8 @@ def print_de(summary: DeSummary) -> None:
     click.echo(f"wrote        {summary.out}" + (f" and {summary.details}" if summary.details else ""))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value that JSON does not know, as one that it does."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, bytes):

@@ -19,6 +19,7 @@ from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
 from fm_platform.catalog.models import model_asset, model_cache, models_folder
 from fm_platform.catalog.privacy import privacy_assets
+from fm_platform.catalog.redelivered import refuse_erased, subjects_of
 from fm_platform.catalog.results_data import results_data
 from fm_platform.catalog.statistics import statistics_assets
 from fm_platform.instruments.model import Instrument
@@ -38,6 +39,7 @@ from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
+from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column
 
@@ -103,6 +105,7 @@ def build_raw(step: Step, source: str) -> Built:
         return build_form(step, source, declared, path, name)
     table = read_text_table(source, path, name=name, sheet=declared.sheet)
     require_columns(step.study, step.instruments, source, table.columns, file=name)
+    refuse_erased(step, subjects_of(table.frame, declared.columns["subject"]), "subjects", name)
     kept = step.keep(source, path)
     return Built(
         rows=with_optional_items(table.frame, optional_columns(step.study, step.instruments, source)),
@@ -130,7 +133,9 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
 
     read = direct(raw, *names(source))
     for table in gate_inputs(study, source):
-        if table != raw:
+        if table == WITHDRAWALS:
+            read += indirect(table, "subject", "date", "scope", how="JOIN")
+        elif table != raw:
             read += indirect(table, *names(table.removeprefix("raw.")), how="JOIN")
     return Asset(
         table=f"quarantine.{source}",

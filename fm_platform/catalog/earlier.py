@@ -11,12 +11,15 @@ from pathlib import Path
 import polars as pl
 
 from fm_platform.catalog.asset import Step
+from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.errors import InputError
+from fm_platform.lineage.erasures import erasures_of
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_export import read_form
 from fm_platform.sources.redcap_forms import FormSource, dictionary_of, events_of, structure_of
 from fm_platform.study import Study
 from fm_platform.validation.headers import required_columns
+from fm_platform.validation.withdrawals import accepted_absences
 
 
 def delivered_hashes(step: Step, source: str) -> list[str]:
@@ -40,22 +43,25 @@ def earlier_deliveries(step: Step, source: str) -> list[pl.DataFrame]:
     be compared and is left out.
     """
     needed = set(required_columns(step.study, step.instruments, source))
+    erasures = erasures_of(step.warehouse.records())
     earlier = delivered_hashes(step, source)[:-1]
+    stored = {sha256: now for sha256 in earlier if (now := erasures.source_now(sha256)) is not None}
     read = {
-        sha256: _read(step.study, source, step.warehouse.home.sources / f"{sha256}.gz")
-        for sha256 in set(earlier)
+        sha256: _read(step.study, source, step.warehouse.home.sources / f"{now}.gz")
+        for sha256, now in stored.items()
     }
-    frames = (read[sha256] for sha256 in earlier)
+    frames = (read[sha256] for sha256 in earlier if sha256 in read)
     return [frame for frame in frames if frame is not None and needed <= set(frame.columns)]
 
 
 def accepted_losses(step: Step, source: str) -> set[tuple[str, str | None]]:
-    """Subjects, and subjects with a visit, whose absence somebody accepted."""
-    return {
+    """Subjects, and subjects with a visit, whose absence somebody accepted, or who withdrew."""
+    decided = {
         (str(decision["subject"]), decision.get("visit"))
         for decision in step.history.decisions_on(source)
         if decision["rule"] == "FM021"
     }
+    return decided | accepted_absences(withdrawals_of(step), [visit.id for visit in step.study.visits])
 
 
 def _read(study: Study, source: str, path: Path) -> pl.DataFrame | None:

@@ -11,10 +11,13 @@ from fm_platform.catalog.expression_fits import fit_assets
 from fm_platform.catalog.expression_genes import gene_assets
 from fm_platform.catalog.expression_inputs import input_assets
 from fm_platform.catalog.expression_stability import stability_assets
+from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.expression.counts import expression_counts
 from fm_platform.expression.tables import expression_samples
+from fm_platform.expression.withdrawn import without_withdrawn
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
+from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"
@@ -23,17 +26,20 @@ SAMPLES = "expression.samples"
 def expression_assets(study: Study) -> list[Asset]:
     """Every expression asset of a study, but for its report table."""
     contrast_assets = [*stability_assets(study), *fit_assets(study)]
-    return [*input_assets(study), _samples(), _counts(), *gene_assets(study), *contrast_assets]
+    return [*input_assets(study), _samples(study), _counts(), *gene_assets(study), *contrast_assets]
 
 
-def _samples() -> Asset:
+def _samples(study: Study) -> Asset:
+    linked: tuple[str, ...] = ()
+    if study.withdrawals is not None:
+        linked = (WITHDRAWALS, *(("staging.stg_visits",) if study.has_clinical else ()))
     return Asset(
         table=SAMPLES,
         description="The samples of the sheet, matched with the columns of the count matrix.",
         group="expression",
         kinds=("polars", "duckdb"),
         half="expression",
-        inputs=("raw.samples", "raw.count_columns"),
+        inputs=("raw.samples", "raw.count_columns", *linked),
         key=("sample_id",),
         study_keys=("expression", "visits"),
         code_version=code_version(build_samples),
@@ -76,7 +82,13 @@ def build_samples(step: Step) -> Built:
     lineage |= {name: direct("raw.samples", own) if own in given else () for name, own in roles.items()}
     lineage["count_id"] = direct("raw.count_columns", "count_id", how="IDENTITY")
     lineage["position"] = direct("raw.count_columns", "sheet", "position")
-    return Built(rows=resolved.frame, lineage=lineage)
+    frame = resolved.frame
+    if step.study.withdrawals is not None:
+        visits = step.read_if_any("staging.stg_visits") if step.study.has_clinical else None
+        frame = without_withdrawn(frame, withdrawals_of(step), visits)
+        left = direct(WITHDRAWALS, "subject", "date", "scope")
+        lineage |= {name: (*lineage[name], *left) for name in ("position", "reason")}
+    return Built(rows=frame, lineage=lineage)
 
 
 def _counts() -> Asset:

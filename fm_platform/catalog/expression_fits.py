@@ -22,6 +22,7 @@ from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_con
 from fm_platform.expression.counts import counts_array
 from fm_platform.expression.engine import DeEngine
 from fm_platform.expression.lengths import lengths_array
+from fm_platform.expression.offsets import contrast_size_factors
 from fm_platform.expression.run import run_plan
 from fm_platform.expression.stored import COOKS_COLUMNS, DISPERSION_COLUMNS, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table
@@ -38,6 +39,8 @@ STABILITY = "expression.stability"
 ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
+_NAME_SAMPLES = ("na_detail", "fit_notes", "cooks_sample", "lost_without", "note")
+"""Columns in which samples or subjects are named."""
 _WITHOUT_REFITS = "null: `expression: stability: false` in study.yaml"
 
 
@@ -69,6 +72,7 @@ def from_samples_and_counts(described: tuple[Column, ...]) -> Mapping[str, tuple
     own = {
         "contrast": direct(SAMPLES, "sample_id", how="GROUP_BY"),
         "gene_id": direct(COUNTS, "gene_id", how="IDENTITY"),
+        **dict.fromkeys(_NAME_SAMPLES, (*fitted, *direct(SAMPLES, "sample_id"))),
     }
     return {column.name: own.get(column.name, fitted) for column in described}
 
@@ -208,6 +212,10 @@ def _contrasts(stability: bool) -> Asset:
         **dict.fromkeys(("n_refits", "n_stable"), refitted),
         **{name: direct(RESULTS, source, how="IDENTITY") for name, source in repeated.items()},
     }
+    own["size_factors"] = (
+        *direct(COUNTS, "counts", "lengths", how="AGGREGATION"),
+        *direct(SAMPLES, "position"),
+    )
     sampled = direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
     return Asset(
         table=CONTRASTS,
@@ -215,7 +223,7 @@ def _contrasts(stability: bool) -> Asset:
         group="expression",
         kinds=("polars", "duckdb"),
         half="expression",
-        inputs=(SAMPLES, RESULTS, *([STABILITY] if stability else [])),
+        inputs=(SAMPLES, RESULTS, COUNTS, *([STABILITY] if stability else [])),
         key=("contrast",),
         study_keys=("contrasts",),
         code_version=code_version(build_contrasts),
@@ -231,4 +239,13 @@ def build_contrasts(step: Step, stability: bool) -> Built:
     """``expression.contrasts``."""
     plans = plans_of(step)
     refits = step.read(STABILITY) if stability else None
-    return Built(rows=contrasts_table(plans, stored_results(plans, step.read(RESULTS)), refits))
+    counts = step.read(COUNTS)
+    _, matrix = counts_array(counts)
+    lengths = lengths_array(counts)
+    factors = {
+        plan.contrast.id: contrast_size_factors(matrix, lengths, plan)
+        for plan in plans
+        if plan.design is not None
+    }
+    results = stored_results(plans, step.read(RESULTS))
+    return Built(rows=contrasts_table(plans, results, refits, factors))

@@ -14,6 +14,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
 from fm_platform.catalog.delivered import source_rows
+from fm_platform.catalog.redelivered import refuse_erased, subjects_of
 from fm_platform.expression.counts import raw_count_columns, raw_counts
 from fm_platform.expression.genes import input_notes
 from fm_platform.lineage.code import code_version
@@ -196,6 +197,9 @@ def build_raw_counts(step: Step) -> Built:
     """Read, keep and store the count matrices."""
     before = _state_of(_count_files(step.study))
     matrices = _read_matrices(step)
+    for matrix, _ in matrices:
+        named = matrix.columns.filter(pl.col("kind") == "count")["count_id"].drop_nulls().to_list()
+        refuse_erased(step, named, "count_ids", matrix.file.name)
     origin = []
     rows_in = set()
     for matrix, _ in matrices:
@@ -259,6 +263,8 @@ def build_raw_samples(step: Step) -> Built:
     path = step.study.resolve(declared.samples.path, "expression", "samples", "path")
     name = path.relative_to(step.study.folder).as_posix()
     table = read_text_table("samples", path, name=name)
+    if declared.samples.subject is not None:
+        refuse_erased(step, subjects_of(table.frame, (declared.samples.subject,)), "subjects", name)
     kept = step.keep("samples", path)
     row_ids = table.frame["_row_id"].to_list()
     return Built(

@@ -89,5 +89,5 @@ def build_stability(step: Step, contrast: str) -> Built:
         wanted=step.study.expression.stability,
         progress=step.progress,
     )
-    stable = rows.filter(pl.col("n_refits") > 0, pl.col("n_called") == pl.col("n_refits")).height
+    stable = rows.filter(pl.col("n_called") == pl.col("n_refits")).height
     return Built(rows=rows, metadata={"called": rows.height, "called_in_every_refit": stable})

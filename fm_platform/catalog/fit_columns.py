@@ -87,5 +87,6 @@ CONTRAST_COLUMNS = columns(
     engine="What computed it",
     engine_version="Its version",
     samples="The samples used",
+    size_factors="What their counts were divided by, in that order",
     notes="What the engine remarked on the fit",
 )

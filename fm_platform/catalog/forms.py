@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fm_platform.catalog.asset import Built, Step
 from fm_platform.catalog.delivered import source_rows, with_optional_items
+from fm_platform.catalog.redelivered import refuse_erased, subjects_of
 from fm_platform.sources.redcap_export import FormTable, read_form
 from fm_platform.sources.redcap_forms import (
     FormSource,
@@ -63,6 +64,7 @@ def build_form(step: Step, source: str, declared: FormSource, path: Path, name: 
     )
     require_declared_repeats(declared, read, name)
     require_columns(step.study, step.instruments, source, read.available, file=name)
+    refuse_erased(step, subjects_of(read.table.frame, declared.columns.get("subject", ())), "subjects", name)
     for extra in form_files(step.study, declared):
         step.keep(f"{declared.export} ({extra.name})", extra)
     kept = step.keep(source, path)

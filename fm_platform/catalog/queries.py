@@ -14,6 +14,7 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indir
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.redcap_quality import form_cells, forms_of, redcap_quality_assets, redcap_queries
 from fm_platform.catalog.staged import read_staged
+from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
 from fm_platform.validation import clinical_queries, visit_queries
@@ -23,6 +24,8 @@ from fm_platform.validation.deliveries import changed_cells, lost_keys
 from fm_platform.validation.query_history import LIFE_COLUMNS, OPEN, RESOLVED, next_state
 from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame, queries_of_source
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
+from fm_platform.validation.withdrawals import without_withdrawn
 from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
 
@@ -64,6 +67,7 @@ def query_assets(study: Study) -> list[Asset]:
     sources = tuple(study.clinical)
     gated = tuple(f"{schema}.{source}" for source in sources for schema in ("raw", "quarantine", "staging"))
     samples = ("raw.samples",) if study.has_expression else ()
+    withdrawals = (WITHDRAWALS,) if study.withdrawals is not None else ()
     found = tuple(
         entry
         for source in sources
@@ -114,7 +118,7 @@ def query_assets(study: Study) -> list[Asset]:
             group="report",
             kinds=("polars", "duckdb"),
             half="both",
-            inputs=(*gated, *_STAGED, *samples),
+            inputs=(*gated, *_STAGED, *samples, *withdrawals),
             key=("query_id",),
             study_keys=_KEYS,
             code_version=code_version(build_queries),
@@ -166,7 +170,11 @@ def build_queries(step: Step) -> Built:
     if staged is not None:
         found += [rule(staged) for rule in CLINICAL_RULES]
     today = datetime.now(UTC).date()
-    table = next_state(pl.concat(found), step.read_if_any(QUERIES), today)
+    withdrawals = withdrawals_of(step)
+    before = step.read_if_any(QUERIES)
+    if before is not None:
+        before = without_withdrawn(before, withdrawals)
+    table = next_state(without_withdrawn(pl.concat(found), withdrawals), before, today)
     states = dict(table.group_by("state").len().rows())
     return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, RESOLVED)})
 

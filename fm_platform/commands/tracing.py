@@ -1,4 +1,4 @@
-"""``fm explain`` and ``fm verify``: what a steward asks.
+"""``fm verify``: has anything been altered?
 
 Belongs here: options and printing. Does not belong here: anything a test or an asset would want to call.
 """
@@ -9,37 +9,7 @@ from pathlib import Path
 
 import click
 
-from fm_platform.commands.options import home_named, json_option, pair, place_options
-
-
-@click.command()
-@click.argument("table")
-@place_options
-@click.option(
-    "--where", "conditions", multiple=True, metavar="COL=VALUE", help="Picks the row; COL= means null."
-)
-@click.option("--column", help="The cell's column.")
-@json_option
-def explain(
-    table: str,
-    study: Path | None,
-    home: Path | None,
-    conditions: tuple[str, ...],
-    column: str | None,
-    as_json: bool,
-) -> None:
-    """Where a number comes from: value, method, delivered rows with file, line and hash, checks, code, run."""
-    from fm_platform.lineage.explain import explain as explain_cell
-    from fm_platform.terminal import explanation_as_json, print_explanation
-    from fm_platform.warehouse.reader import open_published
-
-    where = [pair(condition, "--where") for condition in conditions]
-    with open_published(home_named(study, home)) as published:
-        explanation = explain_cell(published, table, where, column)
-    if as_json:
-        click.echo(explanation_as_json(explanation))
-    else:
-        print_explanation(explanation)
+from fm_platform.commands.options import home_named, json_option, place_options
 
 
 @click.command()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fm_platform.errors import InputError
 from fm_platform.expression.design import Design, build_design, column_of
 from fm_platform.expression.pairing import advice, complete_pairs, find_pairs
+from fm_platform.expression.withdrawn import withdrawn_samples
 from fm_platform.study import Contrast, Study
 
 Status = Literal["run", "exploratory", "descriptive", "skipped"]
@@ -152,6 +153,8 @@ def plan_contrasts(
         only: The id of one; None plans all.
         seen_levels: See :func:`plan_contrast`.
 
+    A contrast that only withdrawals make impossible is skipped with a reason.
+
     Raises:
         InputError: As :func:`plan_contrast`.
     """
@@ -162,6 +165,10 @@ def plan_contrasts(
         try:
             plans.append(plan_contrast(samples, contrast, seen_levels=seen_levels))
         except InputError as error:
+            if _possible_without_withdrawals(samples, contrast):
+                said = f"withdrawals leave too few samples: {error.message}"
+                plans.append(ContrastPlan(contrast, "skipped", reason=said))
+                continue
             raise study.error(
                 f"contrast {contrast.id}: {error.message}",
                 "contrasts",
@@ -169,6 +176,21 @@ def plan_contrasts(
                 mend=error.mend or "correct this contrast",
             ) from error
     return tuple(plans)
+
+
+def _possible_without_withdrawals(samples: pl.DataFrame, contrast: Contrast) -> bool:
+    """Whether a contrast could be planned if nobody had withdrawn."""
+    out = withdrawn_samples(samples)
+    if not out.any():
+        return False
+    everyone = samples.with_columns(
+        position=pl.when(out).then(pl.lit(samples.height, pl.Int32)).otherwise(pl.col("position"))
+    )
+    try:
+        plan_contrast(everyone, contrast)
+    except InputError:
+        return False
+    return True
 
 
 def levels_seen(contrasts_table: pl.DataFrame) -> set[tuple[str, str]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.qc_normalize import length_factors, size_factors
+from fm_platform.expression.size_factors import size_factors as median_ratios
 
 LENGTHS_USED = "average transcript lengths are offsets"
 
@@ -40,3 +41,23 @@ def normalization_factors(
     logs = np.log(by_length * size_factors(counts[cells] / by_length).factors)
     factors[cells] = np.exp(logs - logs.mean(axis=1, keepdims=True))
     return factors
+
+
+def contrast_size_factors(
+    counts: NDArray[np.int64], lengths: NDArray[np.float64] | None, plan: ContrastPlan
+) -> tuple[float, ...]:
+    """The size factors that a contrast is fitted with, one per sample of the plan.
+
+    Args:
+        counts: Genes x samples of the study, NOT_COUNTED where there is no count.
+        lengths: Of that shape, or None; with lengths a sample's factor is the mean of its genes' offsets.
+        plan: Whose samples are meant.
+    """
+    columns = np.array(plan.matrix_columns, dtype=np.int64)
+    counted = (counts[:, columns] != NOT_COUNTED).all(axis=1)
+    if lengths is None:
+        factors = median_ratios(counts[np.ix_(counted, columns)])
+    else:
+        offsets = normalization_factors(counts, lengths, plan)
+        factors = offsets[np.ix_(counted, columns)].mean(axis=0)
+    return tuple(float(factor) for factor in factors)

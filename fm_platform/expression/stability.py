@@ -77,8 +77,9 @@ def stability_table(
         progress: Told what is being done.
 
     Returns:
-        One row per called gene. ``n_called`` of ``n_refits`` refits call it, too, with a fold change of the same sign;
-        ``lost_without`` names the samples without which it is not called. ``note`` says which refits cannot be.
+        One row per called gene. ``n_called`` of ``n_refits`` refits call it, too, with a fold change of the same sign
+        (null without refits); ``lost_without`` names the samples without which it is not called. ``note`` says which
+        refits cannot be.
     """
     if called.is_empty():
         return pl.DataFrame(schema=STABILITY_TYPES)
@@ -152,7 +153,7 @@ def _rows(
         "padj": called["padj"],
         "log2_fold_change": called["log2_fold_change"],
         "n_refits": [len(refits)] * called.height,
-        "n_called": keeps.sum(axis=0),
+        "n_called": keeps.sum(axis=0) if refits else [None] * called.height,
         "lost_without": [
             [names[index] for index in np.flatnonzero(~keeps[:, gene])] for gene in range(called.height)
         ],

@@ -44,6 +44,7 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "engine": pl.String,
     "engine_version": pl.String,
     "samples": _TEXTS,
+    "size_factors": pl.List(pl.Float64),
     "notes": _TEXTS,
     "_row_ids": _TEXTS,
 }
@@ -87,7 +88,10 @@ def expression_samples(
 
 
 def contrasts_table(
-    plans: Sequence[ContrastPlan], results: Mapping[str, DeResult], stability: pl.DataFrame | None = None
+    plans: Sequence[ContrastPlan],
+    results: Mapping[str, DeResult],
+    stability: pl.DataFrame | None = None,
+    factors: Mapping[str, Sequence[float]] | None = None,
 ) -> pl.DataFrame:
     """``expression.contrasts``: one row per declared contrast, skipped ones included.
 
@@ -95,8 +99,13 @@ def contrasts_table(
         plans: In the order of study.yaml.
         results: By contrast id; none for skipped contrasts.
         stability: ``expression.stability``, or None.
+        factors: By contrast id, the size factor of every sample of the plan.
     """
-    rows = [_contrast_row(plan, results.get(plan.contrast.id)) for plan in plans]
+    sized = factors or {}
+    rows = [
+        {**_contrast_row(plan, results.get(plan.contrast.id)), "size_factors": sized.get(plan.contrast.id)}
+        for plan in plans
+    ]
     made = pl.DataFrame(rows, schema=dict(CONTRAST_TYPES), orient="row")
     if stability is None:
         return made

@@ -8,26 +8,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fm_platform.errors import InputError
+from fm_platform.lineage.explain_cells import UpstreamCells, upstream_chain
+from fm_platform.lineage.explain_gene import GeneFit, gene_fit, sheet_rows
+from fm_platform.lineage.explain_left_out import LeftOut, Refused, left_out, quarantined
+from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS, SourceRow, source_rows_of
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published
 
-ROW_IDS = "_row_ids"
-ROW_ID = "_row_id"
 _MANY = 10
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """A delivered row that contributed."""
-
-    row_id: str
-    source: str
-    path: str
-    line: int
-    sha256: str
+PARAMETERS = (
+    "method", "engine", "engine_version", "definition", "denominator", "assumption", "analysis", "statistic",
+    "hl_level", "ci_level", "family", "family_size", "reduction_percent", "transform", "na_reason", "note",
+)  # fmt: skip
+"""Columns by which a table says how its row was computed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,11 @@ class Explanation:
         rows: The delivered rows that contributed.
         checks: The latest verdicts on the table and on everything upstream of it.
         made: Run, time, code version and fingerprint of the materialization.
+        parameters: What the row itself says about how it was computed: method, engine, level, denominator.
+        upstream: The cells that the cell was computed from, and through copies those behind.
+        quarantined: Delivered rows and cells that the gate kept out on the way.
+        left_out: Subjects or samples that the number does not count, with the reason.
+        gene: For a row about a gene in a contrast, its counts and the facts of the fit.
     """
 
     table: str
@@ -53,6 +55,11 @@ class Explanation:
     checks: Sequence[Mapping[str, Any]]
     made: Mapping[str, Any]
     publication: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    upstream: Sequence[UpstreamCells] = ()
+    quarantined: Sequence[Refused] = ()
+    left_out: Sequence[LeftOut] = ()
+    gene: GeneFit | None = None
 
 
 def explain(
@@ -76,23 +83,66 @@ def explain(
             raise InputError(f"{table} has no column {name!r}", mend=f"its columns: {', '.join(own)}")
     made = _materialization(published, table)
     row = _one_row(published, table, where, made["key"])
-    shown = {name: value for name, value in row.items() if not name.startswith("_")}
+    return explain_row(published, table, row, column, made)
+
+
+def explain_row(
+    published: Published,
+    table: str,
+    row: Mapping[str, Any],
+    column: str | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> Explanation:
+    """Explain a row that is at hand, or one of its cells.
+
+    Args:
+        published: The open published warehouse.
+        table: ``schema.table``.
+        row: The row with all its columns.
+        column: The cell's column; None explains the whole row.
+        made: The table's materialization, if it was looked up already.
+    """
+    made = _materialization(published, table) if made is None else made
+    inputs = _inputs(published, table, column)
     return Explanation(
         table=table,
         key={name: row[name] for name in made["key"]},
         column=column,
-        value=row[column] if column else shown,
-        method=row.get("method"),
-        inputs=_inputs(published, table, column),
-        rows=_source_rows(published, row),
+        value=row[column]
+        if column
+        else {name: value for name, value in row.items() if not name.startswith("_")},
+        method=row.get("method") or row.get("engine"),
+        inputs=inputs,
+        rows=source_rows_of(published, _raw_ids(published, row)),
         checks=_checks(published, table),
         made={name: value for name, value in made.items() if name != "key"},
-        publication=published.query("SELECT * FROM audit.publication").row(0, named=True),
+        publication=published.recall("SELECT * FROM audit.publication").row(0, named=True),
+        parameters={name: row[name] for name in PARAMETERS if row.get(name) is not None},
+        upstream=upstream_chain(
+            published, table, column, row, partial(_inputs, published), table_keys(published)
+        ),
+        quarantined=quarantined(published, table, column, row),
+        left_out=left_out(published, row),
+        gene=gene_fit(published, row),
     )
 
 
+def _raw_ids(published: Published, row: Mapping[str, Any]) -> list[str]:
+    own = list(row.get(ROW_IDS) or []) or ([row[ROW_ID]] if row.get(ROW_ID) else [])
+    return [*own, *(row_id for row_id in sheet_rows(published, row) if row_id not in set(own))]
+
+
+def table_keys(published: Published) -> dict[str, list[str]]:
+    """The key of each table, as it was last written."""
+    found = published.recall(
+        "SELECT json_extract_string(body, '$.table') AS t, max_by(json_extract(body, '$.key'), seq) AS k "
+        "FROM audit.ledger WHERE kind = 'materialization' GROUP BY t"
+    )
+    return {table: json.loads(key) for table, key in found.rows()}
+
+
 def _materialization(published: Published, table: str) -> dict[str, Any]:
-    found = published.query(
+    found = published.recall(
         "SELECT seq, \"at\", run_id, body FROM audit.ledger WHERE kind = 'materialization' "
         "AND json_extract_string(body, '$.table') = ? "
         "AND json_extract_string(body, '$.full_digest') = (SELECT full_digest FROM audit.tables WHERE table_name = ?) "
@@ -154,23 +204,9 @@ def _one_row(
     )
 
 
-def _source_rows(published: Published, row: Mapping[str, Any]) -> list[SourceRow]:
-    ids = list(row.get(ROW_IDS) or []) or ([row[ROW_ID]] if row.get(ROW_ID) else [])
-    if not ids:
-        return []
-    found = published.query(
-        "SELECT _row_id, source, path, line, file_sha256 FROM audit.source_rows "
-        "WHERE list_contains(?::VARCHAR[], _row_id) ORDER BY source, path, line",
-        [ids],
-    )
-    return [
-        SourceRow(r["_row_id"], r["source"], r["path"], r["line"], r["file_sha256"]) for r in found.to_dicts()
-    ]
-
-
 def _inputs(published: Published, table: str, column: str | None) -> list[dict[str, str]]:
     clause = "AND column_name = ?" if column else ""
-    found = published.query(
+    found = published.recall(
         'SELECT DISTINCT input_table AS "table", input_column AS "column", kind, transformation '
         f"FROM audit.column_lineage WHERE table_name = ? {clause} ORDER BY kind, input_table, input_column",
         [table, column] if column else [table],
@@ -180,7 +216,7 @@ def _inputs(published: Published, table: str, column: str | None) -> list[dict[s
 
 def _checks(published: Published, table: str) -> list[dict[str, Any]]:
     """Verdicts on the table and on all tables that its columns come from."""
-    found = published.query(
+    found = published.recall(
         "WITH RECURSIVE up(t) AS (SELECT ?::VARCHAR UNION "
         "SELECT input_table FROM audit.table_inputs JOIN up ON table_name = up.t) "
         "SELECT table_name, check_name, passed, blocking, description FROM audit.checks "

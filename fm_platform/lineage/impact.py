@@ -22,9 +22,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fm_platform.lineage.explain import SourceRow
 from fm_platform.lineage.impact_origin import Origin, has_table
 from fm_platform.lineage.impact_ways import ways_of
+from fm_platform.lineage.source_rows import SourceRow
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.errors import InputError
-from fm_platform.lineage.explain import SourceRow
+from fm_platform.lineage.source_rows import SourceRow
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published
 
 SAMPLES = "expression.samples"
 _PARTICIPANTS = "marts.participants"
-_PUBLIC_KEY_SEPARATOR = "-"
+_KEY_SEPARATOR = "-"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def origin_of_subject(published: Published, subject: str) -> Origin:
     samples = _samples(published, "subject_id = ?", subject)
     ids = set(_ids_of_samples(published, samples["samples"]))
     for source in _clinical_sources(published):
-        ids.update(_rows_of_subject(published, source, subject))
+        ids.update(rows_of_subject(published, source, subject))
     rows = _source_rows(published, "list_contains(?::VARCHAR[], _row_id)", [sorted(ids)])
     if not rows:
         raise InputError(
@@ -112,7 +112,7 @@ def origin_of_subject(published: Published, subject: str) -> Origin:
 def has_table(published: Published, table: str) -> bool:
     """Whether the published file has a table."""
     schema, _, name = table.partition(".")
-    found = published.query(
+    found = published.recall(
         "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, name]
     )
     return not found.is_empty()
@@ -129,31 +129,31 @@ def _source_rows(published: Published, condition: str, values: Sequence[Any]) ->
 
 def _clinical_sources(published: Published) -> list[str]:
     """Sources whose raw columns make up a staged subject id, so that a row's subject can be read off it."""
-    found = published.query(
+    found = published.recall(
         "SELECT DISTINCT substr(table_name, 9) AS source FROM audit.column_lineage WHERE column_name = 'subject_id' "
         "AND table_name LIKE 'staging.%' AND input_table = 'raw.' || substr(table_name, 9) ORDER BY source"
     )
     return found["source"].to_list()
 
 
-def _rows_of_subject(published: Published, source: str, subject: str) -> list[str]:
-    """Ids of a source's raw rows, accepted or set aside, whose subject columns spell this id.
+def rows_of_subject(published: Published, source: str, subject: str) -> list[str]:
+    """Ids of a source's raw rows, accepted or set aside, that belong to a subject.
 
-    The parts of a composite id are joined in the order of study.yaml, which the file need not keep: a row counts when
-    its parts in any order that an accepted row of the subject confirms, or a single part, spell the id.
+    A row belongs when its subject columns hold what an accepted row of the subject holds. Where no row was accepted,
+    they must spell the id itself.
     """
-    parts = published.query(
+    parts = published.recall(
         "SELECT DISTINCT input_column FROM audit.column_lineage WHERE table_name = ? AND column_name = 'subject_id' "
         "AND input_table = ? AND kind = 'DIRECT'",
         [f"staging.{source}", f"raw.{source}"],
     )["input_column"].to_list()
     raw = f"raw.{identifier(source)}"
     cells = [f"trim(r.{identifier(part)})" for part in parts]
-    staged = published.query(
+    staged = published.recall(
         f"SELECT DISTINCT unnest(_row_ids) AS id FROM staging.{identifier(source)} WHERE subject_id = ?",
         [subject],
     )["id"].to_list()
-    confirmed = published.query(
+    confirmed = published.recall(
         f"SELECT DISTINCT {', '.join(cells)} FROM {raw} AS r WHERE list_contains(?::VARCHAR[], r._row_id)",
         [staged],
     ).rows()
@@ -162,7 +162,7 @@ def _rows_of_subject(published: Published, source: str, subject: str) -> list[st
     for values in wanted:
         condition = " AND ".join(f"{cell} = ?" for cell in cells)
         found.update(
-            published.query(f"SELECT r._row_id FROM {raw} AS r WHERE {condition}", list(values))[
+            published.recall(f"SELECT r._row_id FROM {raw} AS r WHERE {condition}", list(values))[
                 "_row_id"
             ].to_list()
         )
@@ -173,7 +173,7 @@ def _spellings(subject: str, parts: int) -> set[tuple[str, ...]]:
     """How an id that no accepted row confirms may be made of its parts: in the order written, and reversed."""
     if parts == 1:
         return {(subject,)}
-    pieces = tuple(subject.split(_PUBLIC_KEY_SEPARATOR))
+    pieces = tuple(subject.split(_KEY_SEPARATOR))
     return {pieces, pieces[::-1]} if len(pieces) == parts else set()
 
 

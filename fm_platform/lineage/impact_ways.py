@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fm_platform.lineage.explain import ROW_ID, ROW_IDS
 from fm_platform.lineage.impact_origin import SAMPLES, Origin, has_table
+from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS
 from fm_platform.warehouse.reader import Published
 
 CONTRASTS = "expression.contrasts"

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import duckdb
 
 from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.lineage.erasures import KIND, erasures_of
 from fm_platform.lineage.history import History, fold
 from fm_platform.sources import store
 from fm_platform.warehouse.database import Warehouse, open_warehouse
@@ -40,6 +41,7 @@ class Verification:
         checked: How many of each kind were compared.
         anchored: Whether a head given from outside stands in the chain.
         head: The chain's last record.
+        redacted: What erasure records replaced, in words; empty without any.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Verification:
     checked: dict[str, int] = field(default_factory=dict)
     anchored: bool = False
     head: tuple[int, str] = (0, "")
+    redacted: str = ""
 
     @property
     def consistent(self) -> bool:
@@ -108,6 +111,7 @@ def verify_open(
         return found
     history = fold(records)
     by_seq = {record.seq: record.hash for record in records}
+    found.redacted = _redacted(records)
     _verify_heads(home, records, by_seq, expected_head, found)
     if "sources" in parts:
         _verify_sources(home, records, found)
@@ -119,6 +123,18 @@ def verify_open(
         _verify_files(home, history, found)
     found.pending.extend(_pending(home, records))
     return found
+
+
+def _redacted(records: Iterable[LedgerRecord]) -> str:
+    """What erasures replaced, so that a redacted file is not taken for the one that was delivered."""
+    made = [record for record in records if record.kind == KIND]
+    if not made:
+        return ""
+    sources = sum(len(record.content["sources"]) for record in made)
+    snapshots = sum(len(record.content["snapshots"]) for record in made)
+    listed = ", ".join(str(record.seq) for record in made)
+    word = "records" if len(made) > 1 else "record"
+    return f"{sources} sources and {snapshots} snapshots were redacted by erasure {word} {listed}"
 
 
 def _verify_heads(
@@ -152,6 +168,11 @@ def _verify_sources(home: Home, records: Iterable[LedgerRecord], found: Verifica
     for record in records:
         if record.kind == "source":
             kept[record.content["sha256"]] = record.content
+        elif record.kind == KIND:
+            for entry in record.content["sources"]:
+                kept.pop(entry["sha256"], None)
+                if entry["now"] is not None:
+                    kept[entry["now"]] = entry
     for sha256, body in sorted(kept.items()):
         wrong = store.problem(home.sources / f"{sha256}.gz", sha256, body["stored_sha256"])
         if wrong:
@@ -197,6 +218,7 @@ def _verify_published(
     home: Home, records: Iterable[LedgerRecord], history: History, found: Verification
 ) -> None:
     known = set()
+    erasures = erasures_of(records)
     pruned = 0
     for record in records:
         if record.kind != "publication":
@@ -209,7 +231,7 @@ def _verify_published(
                 pruned += 1
                 continue
             found.problems.append(f"{body['snapshot']} is missing")
-        elif file_sha256(kept) != body["sha256"]:
+        elif file_sha256(kept) != erasures.snapshot_now(body["sha256"]):
             found.problems.append(f"{body['snapshot']} differs from {record.name}")
     for path in sorted(home.snapshots.glob("*")):
         if path.name not in known and not path.name.endswith(".part"):
@@ -226,8 +248,11 @@ def _verify_published(
 
 
 def _verify_files(home: Home, history: History, found: Verification) -> None:
-    report = history.materialized.get("files.report")
-    recorded: Mapping[str, str] = report.body["files"] if report is not None else {}
+    recorded = {
+        name: sha256
+        for made in history.materialized.values()
+        for name, sha256 in made.body.get("files", {}).items()
+    }
     for name, sha256 in sorted(recorded.items()):
         path = home.path / name
         if not path.is_file():

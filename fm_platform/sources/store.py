@@ -34,7 +34,15 @@ def keep(store: Path, path: Path) -> StoredFile:
     Raises:
         EnvironmentFailure: The store cannot be written.
     """
-    content = path.read_bytes()
+    return keep_content(store, path.read_bytes())
+
+
+def keep_content(store: Path, content: bytes) -> StoredFile:
+    """Keep some content as a file of the store.
+
+    Raises:
+        EnvironmentFailure: The store cannot be written.
+    """
     sha256 = hashlib.sha256(content).hexdigest()
     target = store / f"{sha256}.gz"
     if not target.is_file() or problem(target, sha256, None) is not None:

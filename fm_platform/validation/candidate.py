@@ -15,8 +15,9 @@ from fm_platform.study import ClinicalSource
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import number
 from fm_platform.validation.declared import DATE, DeclaredColumn
-from fm_platform.validation.expectations import KNOWN, NO, SUBJECT, VISIT, VISIT_TEXT, YES
+from fm_platform.validation.expectations import KNOWN, NO, SUBJECT, VISIT, VISIT_TEXT, WITHDRAWN, YES
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.withdrawals import withdrawn_rows
 from fm_platform.warehouse.names import identifier
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def candidate(con: duckdb.DuckDBPyConnection, source: RawSource) -> pd.DataFrame
         source: The source.
     """
     cells = [f"{source.subject_id} as {SUBJECT}"]
-    if source.by_visit and source.visit_column is None:
+    judged = source.study.withdrawals is not None
+    if judged or (source.by_visit and source.visit_column is None):
         cells.append("_row_id")
     if source.visit_column is not None:
         cells.append(f"{expressions.visit_id(source.visit_column, source.study)} as {VISIT}")
@@ -44,8 +46,12 @@ def candidate(con: duckdb.DuckDBPyConnection, source: RawSource) -> pd.DataFrame
     ]
     sql = f"select {', '.join(cells)} from {source.table}"
     if source.by_visit and source.visit_column is None:
-        sql = f"""select c.* exclude (_row_id), k.visit_id as {VISIT}
+        kept = "c.*" if judged else "c.* exclude (_row_id)"
+        sql = f"""select {kept}, k.visit_id as {VISIT}
 from ({sql}) as c join ({source.keys}) as k on k._row_id = c._row_id"""
+    if judged:
+        sql = f"""select c.* exclude (_row_id), case when w._row_id is null then '{NO}' else '{YES}' end as {WITHDRAWN}
+from ({sql}) as c left join ({withdrawn_rows(source)}) as w on w._row_id = c._row_id"""
     if source.subject_sources:
         known = f"case when known.subject_id is null then '{NO}' else '{YES}' end"
         sql = f"""select c.*, case when c.{SUBJECT} is not null then {known} end as {KNOWN}

@@ -32,11 +32,12 @@ AGREES = CheckDeclaration("gx_agrees", True, "Great Expectations counts what the
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows a source has, and what became of them."""
+    """How many rows a source has, and what became of them; rows of withdrawn subjects are among those set aside."""
 
     read: int
     accepted: int
     set_aside: int
+    withdrawn: int = 0
 
 
 def check_declarations(
@@ -59,13 +60,26 @@ def check_declarations(
     ]
 
 
-def row_checks(tally: Tally, limit: float, facts: Mapping[str, Any]) -> list[CheckOutcome]:
-    """The blocking checks on numbers of rows."""
-    share = tally.set_aside / tally.read if tally.read else 0.0
+def row_checks(
+    tally: Tally, limit: float, facts: Mapping[str, Any], *, may_be_empty: bool = False
+) -> list[CheckOutcome]:
+    """The blocking checks on numbers of rows.
+
+    Args:
+        tally: The numbers.
+        limit: The largest share of rows that may be set aside.
+        facts: What every check says of the suite.
+        may_be_empty: Whether no row at all is fine: a form of an export that nobody has begun.
+    """
+    empty = may_be_empty and tally.read == 0
+    judged = tally.read - tally.withdrawn
+    share = (tally.set_aside - tally.withdrawn) / judged if judged else 0.0
     counts = {"read": tally.read, "accepted": tally.accepted, "set_aside": tally.set_aside}
+    if tally.withdrawn:
+        counts["withdrawn"] = tally.withdrawn
     return [
         _decide(RECONCILED, tally.accepted + tally.set_aside == tally.read, {**counts, **facts}),
-        _decide(ACCEPTED, tally.accepted > 0, {**counts, **facts}),
+        _decide(ACCEPTED, tally.accepted > 0 or empty, {**counts, **facts}),
         _decide(WITHIN_LIMIT, share <= limit, {**counts, "share": share, "limit": limit, **facts}),
     ]
 

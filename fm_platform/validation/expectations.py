@@ -20,7 +20,7 @@ from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import DATE, ITEM, DeclaredColumn
 from fm_platform.validation.rules import Rule, range_rule, rules_of
 
-SUBJECT, VISIT, VISIT_TEXT, KNOWN = "_subject", "_visit", "_visit_text", "_known"
+SUBJECT, VISIT, VISIT_TEXT, KNOWN, WITHDRAWN = "_subject", "_visit", "_visit_text", "_known", "_withdrawn"
 """Candidate columns that stand for a row's keys; cells stand under their file column's name."""
 
 YES, NO = "yes", "no"
@@ -120,6 +120,10 @@ def _of_rows(rule: Rule, study: Study, source: str) -> Expectation:
         known = [text for visit in study.visits for text in visit.found_as] + list(study.unscheduled)
         return Expectation(
             "ExpectColumnValuesToBeInSet", (("column", VISIT_TEXT), ("value_set", known)), (rule.id,)
+        )
+    if rule.id == "FM030":
+        return Expectation(
+            "ExpectColumnValuesToBeInSet", (("column", WITHDRAWN), ("value_set", [NO])), (rule.id,)
         )
     if rule.id == "FM011":
         return Expectation(

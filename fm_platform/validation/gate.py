@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fm_platform.instruments.model import Instrument
+from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.study import Study
+from fm_platform.validation import withdrawals
 from fm_platform.validation.candidate import candidate
 from fm_platform.validation.cell_findings import cell_findings
 from fm_platform.validation.checks import Tally, agreement_check, row_checks, rule_check
@@ -23,7 +25,7 @@ from fm_platform.validation.gx_suite import count_unexpected, gx_version
 from fm_platform.validation.queries import count_queries
 from fm_platform.validation.raw_source import RawSource, Relation
 from fm_platform.validation.readings import require_one_reading
-from fm_platform.validation.roles import subject_sources
+from fm_platform.validation.roles import subject_sources, visit_sources
 from fm_platform.validation.row_findings import row_findings
 from fm_platform.validation.rules import rules_of
 from fm_platform.warehouse.records import CheckOutcome
@@ -63,7 +65,12 @@ def gate_inputs(study: Study, source: str) -> tuple[str, ...]:
     others = subject_sources(study) if study.clinical[source].by_visit else ()
     if study.clinical[source].by_window:
         others += tuple(name for name, other in study.clinical.items() if "start" in other.columns)
-    return tuple(dict.fromkeys(f"raw.{name}" for name in (source, *others)))
+    tables = [f"raw.{name}" for name in (source, *others)]
+    if study.withdrawals is not None:
+        tables.append(withdrawals.TABLE)
+        if study.clinical[source].by_visit:
+            tables += [f"raw.{name}" for name in visit_sources(study)]
+    return tuple(dict.fromkeys(tables))
 
 
 def gate(
@@ -96,7 +103,8 @@ def gate(
         "suite_version": suite_version(study, instruments, source),
         "great_expectations": gx_version(),
     }
-    checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts)
+    form = isinstance(delivered.declaration, FormSource)
+    checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts, may_be_empty=form)
     checks.append(agreement_check(findings, counted, facts))
     for rule in rules_of(study, columns, source):
         queries = count_queries(con, delivered, instruments, rule)
@@ -133,5 +141,8 @@ def _tally(con: duckdb.DuckDBPyConnection, source: RawSource, findings: pl.DataF
     """Rows read, and of them accepted and set aside, each counted on its own."""
     rows = con.sql(f"select _row_id from {source.table}").pl()
     set_aside = findings.filter(pl.col("scope") == "row")["_row_id"].unique()
+    withdrawn = findings.filter(pl.col("rule") == withdrawals.RULE)["_row_id"].unique()
     accepted = rows.filter(~pl.col("_row_id").is_in(set_aside.implode()))
-    return Tally(read=rows.height, accepted=accepted.height, set_aside=set_aside.len())
+    return Tally(
+        read=rows.height, accepted=accepted.height, set_aside=set_aside.len(), withdrawn=withdrawn.len()
+    )

@@ -7,6 +7,7 @@ Belongs here: one SELECT a rule, with the reason in words. Does not belong here:
 from __future__ import annotations
 
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.withdrawals import withdrawn_rows
 from fm_platform.warehouse.names import literal
 
 
@@ -14,7 +15,7 @@ def row_findings(rule: str, source: RawSource) -> str:
     """A SELECT of the rows of a source that break one rule.
 
     Args:
-        rule: FM007, FM011, FM022 or FM023.
+        rule: FM007, FM011, FM022, FM023 or FM030.
         source: The source.
 
     Returns:
@@ -25,6 +26,7 @@ def row_findings(rule: str, source: RawSource) -> str:
         "FM011": _unknown_subjects,
         "FM022": _undeclared_visits,
         "FM023": _unnamed_subjects,
+        "FM030": withdrawn_rows,
     }
     return f"""select _row_id, 'row' as scope, cast(null as varchar) as "column",
     {literal(rule)} as rule, reason, value

@@ -29,6 +29,7 @@ RecordKind = Literal[
     "decision",
     "lock",
     "prune",
+    "erasure",
 ]
 
 

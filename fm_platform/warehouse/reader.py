@@ -24,6 +24,7 @@ class Published:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self._recalled: dict[tuple[str, str], pl.DataFrame] = {}
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Run one SELECT.
@@ -46,6 +47,13 @@ class Published:
         except duckdb.Error as error:
             raise InputError(_first_lines(error), mend="correct the query") from None
 
+    def recall(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+        """Like :meth:`query`, for small answers that are asked for again: a published file does not change."""
+        asked = (sql, repr(list(parameters)))
+        if asked not in self._recalled:
+            self._recalled[asked] = self.query(sql, parameters)
+        return self._recalled[asked]
+
     def schema(self, table: str) -> dict[str, str]:
         """Column names and types of ``schema.table``.
 
@@ -53,11 +61,11 @@ class Published:
             InputError: There is no such table.
         """
         schema, _, name = table.partition(".")
-        rows = self.connection.sql(
+        rows = self.recall(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
             "ORDER BY column_index",
-            params=[schema, name],
-        ).fetchall()
+            [schema, name],
+        ).rows()
         if not rows:
             raise InputError(
                 f"no table {table!r} in the published warehouse", mend=f"there are: {self._tables()}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import json
 
+import duckdb
 import pytest
 
+from fm_platform.lineage.explain import Explanation, explain_row
+from fm_platform.warehouse.home import Home
+from fm_platform.warehouse.reader import open_published
 from fm_platform_tests.e2e.conftest import Workspace
 
 
@@ -79,3 +84,118 @@ def test_a_wrong_question_is_refused_with_what_there_is(refreshed, arguments, wo
     outcome = refreshed.fm("explain", *arguments)
     assert outcome.code == 2
     assert word in outcome.err
+
+
+NUMBERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "DECIMAL")
+
+
+def kept_lines(workspace: Workspace, sha256: str) -> list[bytes]:
+    """The lines of a kept source, whose bytes have the recorded hash."""
+    content = gzip.decompress((workspace.home / "sources" / f"{sha256}.gz").read_bytes())
+    assert hashlib.sha256(content).hexdigest() == sha256
+    return content.splitlines()
+
+
+def assert_ends_at_lines(explanation: Explanation, lines: dict[str, list[bytes]]) -> None:
+    assert explanation.rows, (explanation.table, explanation.key, explanation.column)
+    for row in explanation.rows:
+        assert lines[row.sha256][row.line - 1].strip()
+
+
+def test_every_number_of_the_report_ends_at_lines_of_kept_files(refreshed):
+    walked = 0
+    with open_published(Home(refreshed.home)) as published:
+        files = published.query("SELECT DISTINCT file_sha256 FROM audit.source_rows")["file_sha256"].to_list()
+        lines = {sha256: kept_lines(refreshed, sha256) for sha256 in files}
+        tables = published.query(
+            "SELECT table_name FROM audit.tables WHERE starts_with(table_name, 'report.') ORDER BY 1"
+        )["table_name"].to_list()
+        assert len(tables) == 6
+        for table in tables:
+            numeric = [
+                name
+                for name, kind in published.schema(table).items()
+                if kind.startswith(NUMBERS) and not name.startswith("_")
+            ]
+            for row in published.query(f"SELECT * FROM {table}").to_dicts():
+                for column in numeric:
+                    if row[column] is not None:
+                        explanation = explain_row(published, table, row, column)
+                        assert explanation.value == row[column]
+                        assert_ends_at_lines(explanation, lines)
+                        walked += 1
+    assert walked > 1500
+
+
+def test_a_copied_number_is_followed_to_the_cells_that_it_was_computed_from(refreshed):
+    where = ["--where", "outcome=pain", "--where", "visit=week_12", "--where", "stratum="]
+    found = explained(refreshed, "report.symptom_change", *where, "--column", "p_value")
+    upstream = {(entry["table"], entry["column"]): entry for entry in found["upstream"]}
+    assert upstream["stats.symptom_change", "p_value"]["cells"][0]["value"] == found["value"]
+    with (refreshed.study / "clinical/visits.csv").open(newline="") as handle:
+        visits = {(row["subject_id"], row["visit"]): row for row in csv.DictReader(handle)}
+    pain = upstream["marts.symptom_change", "post_exact"]["cells"]
+    assert len(pain) == 6
+    for cell in pain:
+        assert cell["key"]["outcome_id"] == "pain"
+        assert cell["value"] == int(visits[cell["key"]["subject_id"], "week_12"]["fiqr_q12"])
+    assert "Hodges-Lehmann" in found["parameters"]["method"]
+
+
+def test_a_gene_s_p_value_shows_its_counts_samples_and_the_fit(refreshed):
+    found = explained(
+        refreshed, "expression.de_results", "--where", "contrast=fm_vs_healthy", "--where", "gene_id=SYNG00007",
+        "--column", "pvalue",
+    )  # fmt: skip
+    with (refreshed.study / "rnaseq/counts.csv").open(newline="") as handle:
+        matrix = list(csv.reader(handle))
+    with (refreshed.study / "rnaseq/samples.csv").open(newline="") as handle:
+        sheet = list(csv.DictReader(handle))
+    line = next(number for number, cells in enumerate(matrix, start=1) if cells[0] == "SYNG00007")
+    assert ("rnaseq/counts.csv", line) in {(row["path"], row["line"]) for row in found["rows"]}
+    gene = found["gene"]
+    assert gene["design"] == "~ group"
+    assert gene["dispersion"] > 0
+    assert len(gene["samples"]) == 10
+    normalised = []
+    for sample in gene["samples"]:
+        row = sheet[sample["sheet_line"] - 2]
+        assert row["sample_id"] == sample["sample_id"]
+        assert sample["column"] == row["count_column"]
+        assert sample["count"] == int(matrix[line - 1][matrix[0].index(sample["column"])])
+        normalised.append(sample["count"] / sample["size_factor"])
+    base_mean = explained(
+        refreshed, "expression.de_results", "--where", "contrast=fm_vs_healthy", "--where", "gene_id=SYNG00007",
+        "--column", "base_mean",
+    )["value"]  # fmt: skip
+    assert sum(normalised) / 10 == pytest.approx(base_mean, rel=1e-12)
+    assert {entry["name"] for entry in found["left_out"]} == {"SYN01_w12", "SYN02_w12"}
+    assert "week in (0)" in found["left_out"][0]["reason"]
+
+
+def test_what_the_gate_kept_out_and_who_has_no_pair_is_said(tmp_path, refreshed):
+    copy = Home(tmp_path)
+    copy.published.write_bytes(Home(refreshed.home).published.read_bytes())
+    with duckdb.connect(str(copy.published)) as damaged:
+        lost = damaged.sql("SELECT unnest(_row_ids) FROM staging.visits WHERE subject_id = 'SYN02' AND "
+                           "visit_id = 'week_12'").fetchall()[0][0]  # fmt: skip
+        damaged.execute(
+            "INSERT INTO quarantine.visits VALUES (?, 'row', NULL, 'FM007', 'SYN02 has 2 rows', 'SYN02', [?])",
+            [lost, lost],
+        )
+        damaged.execute(
+            "DELETE FROM marts.symptom_scores WHERE subject_id = 'SYN02' AND visit_id = 'week_12'"
+        )
+    with open_published(copy) as published:
+        row = published.query(
+            "SELECT * FROM stats.symptom_change WHERE outcome = 'pain' AND visit = 'week_12' AND stratum IS NULL"
+        ).row(0, named=True)
+        found = explain_row(published, "stats.symptom_change", row, "p_value")
+        assert [(out.name, out.reason) for out in found.left_out] == [("SYN02", "no value at week_12")]
+        assert [(kept.path, kept.line, kept.rule) for kept in found.quarantined] == [
+            ("clinical/visits.csv", 7, "FM007")
+        ]
+        other = published.query("SELECT * FROM staging.visits WHERE subject_id = 'SYN01' LIMIT 1").row(
+            0, named=True
+        )
+        assert not explain_row(published, "staging.visits", other).quarantined

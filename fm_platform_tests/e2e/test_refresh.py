@@ -149,7 +149,7 @@ def test_reordered_rows_change_no_value_but_are_found_at_their_new_lines(workspa
     workspace.edit("clinical/visits.csv", reverse)
     code, summary = refresh(workspace)
     assert code == 0
-    assert set(summary["computed"]) == {"raw.visits", "files.report", "publish.warehouse"}
+    assert set(summary["computed"]) == {"raw.visits", "files.report", "files.site", "publish.warehouse"}
     assert digests(workspace) == before
     lines_after = {row["_row_id"]: row["line"] for row in rows(workspace, where)}
     assert lines_after == {row_id: 21 - line for row_id, line in lines_before.items()}
@@ -216,3 +216,18 @@ def test_dropping_a_half_from_the_study_leaves_the_other_published(workspace):
     tables = {row["table_name"] for row in rows(workspace, "SELECT table_name FROM audit.tables")}
     assert "report.symptom_change" in tables
     assert "expression.de_results" not in tables
+
+
+def test_a_changed_contrast_leaves_the_other_alone(workspace):
+    old, new = "[SYN01, SYN02]}\n    alpha: 0.05", "[SYN01, SYN02]}\n    shrink: apeglm"
+    workspace.edit("study.yaml", lambda text: text.replace(old, new))
+    code, summary = refresh(workspace)
+    assert code == 0
+    computed = set(summary["computed"])
+    assert {"expression.fit_before_after", "expression.de_results"} <= computed
+    assert not {"expression.fit_fm_vs_healthy", "expression.stability_fm_vs_healthy"} & computed
+    counted = "SELECT contrast, count(*) AS n, count(log2_fold_change_shrunk) > 0 AS shrunk"
+    assert rows(workspace, f"{counted} FROM expression.de_results GROUP BY ALL ORDER BY ALL") == [
+        {"contrast": "before_after", "n": 150, "shrunk": True},
+        {"contrast": "fm_vs_healthy", "n": 150, "shrunk": False},
+    ]

@@ -159,7 +159,6 @@ def swap(old: str, new: str) -> str:
         (without("expression:", "contrasts"), 28, "contrasts need an expression half"),
         (STUDY.replace("people", "counts"), 5, "the platform's own"),
         (STUDY.replace("people", "stg_people"), 5, "the platform's own"),
-        (STUDY + "withdrawals: w.csv\n", 33, "withdrawals are not handled"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_at_its_line(load, text, line, words):

@@ -10,6 +10,7 @@ import pytest
 
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.de import run_de
+from fm_platform.sources.count_matrix import CountOptions
 
 GROUPS = ["a", "b", "a", "b", "a", "b"]
 
@@ -184,3 +185,65 @@ def test_an_unknown_format_lists_those_there_are(files: tuple[Path, Path], tmp_p
     with pytest.raises(InputError, match="'cram' is unknown") as caught:
         run_de(counts, sheet, "~ group", "group,b,a", out=tmp_path / "o.csv", format="cram")
     assert "kallisto" in str(caught.value.mend)
+
+
+def test_details_say_why_a_value_is_empty_in_the_order_of_the_matrix(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, details = tmp_path / "de.csv", tmp_path / "details.csv"
+    summary = run_de(*files, "~ batch + group", "group,b,a", out=out, details=details)
+    results, said = pl.read_csv(out), pl.read_csv(details)
+    assert said["gene_id"].equals(results["gene_id"])
+    assert said.filter(gene_id="g146").select("na_reason", "dispersion").row(0) == ("all_zero", None)
+    gap = results["padj"].is_null()
+    assert said.filter(gap)["na_reason"].null_count() == 0
+    assert dict(said["na_reason"].drop_nulls().value_counts().iter_rows()) == summary.na_reasons
+    with pytest.raises(InputError, match="name the same file"):
+        run_de(*files, "~ group", "group,b,a", out=out, details=out)
+
+
+def test_two_libraries_are_described_and_not_tested(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "de.csv"
+    summary = run_de(*files, "~ group", "group,b,a", out=out, subset={"name": ["s1", "s2"]})
+    assert (summary.status, summary.n_tested, summary.engine) == ("descriptive", 0, "description 1.0")
+    written = pl.read_csv(out)
+    assert written["pvalue"].null_count() == written.height
+    assert written["log2FoldChange"].null_count() < written.height
+
+
+def test_tpm_is_refused_whatever_the_sheet_looks_like(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "peac_ra"
+    with pytest.raises(InputError, match="look like TPM"):
+        run_de(folder / "tpm.csv", folder / "metadata.csv", "~ a", "a,b,c", out=tmp_path / "de.csv")
+
+
+def test_rounded_scaled_counts_are_tested_with_a_note(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "airway"
+    summary = run_de(
+        folder / "airway_scaledcounts.csv",
+        folder / "airway_metadata.csv",
+        "~ dex",
+        "dex,treated,control",
+        out=tmp_path / "de.csv",
+    )
+    assert summary.n_genes == 38694
+    assert any("prefer the raw counts" in note for note in summary.notes)
+
+
+def test_samples_in_rows_are_tested_when_their_names_are_said(shared_data: Path, tmp_path: Path) -> None:
+    counts = shared_data / "tb_suscept" / "subread-counts-per-sample.txt"
+    rows = [line.split("\t", 3)[:3] for line in counts.read_text().splitlines()[1:]]
+    sheet = tmp_path / "samples.csv"
+    lines = ["id,status,treatment", *(f"{donor}-{state},{status},{state}" for donor, status, state in rows)]
+    sheet.write_text("\n".join(lines) + "\n")
+    summary = run_de(
+        counts,
+        sheet,
+        "~ treatment",
+        "treatment,infected,none",
+        out=tmp_path / "de.csv",
+        options=CountOptions(sample_id=("individual", "treatment")),
+        subset={"status": ["contact"]},
+    )
+    assert (summary.n_genes, summary.n_samples) == (19797, sum(row[1] == "contact" for row in rows))
+    assert summary.n_up > 100

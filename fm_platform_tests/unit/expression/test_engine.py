@@ -9,6 +9,7 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.engine import DeEngine, run_contrast, run_contrasts
+from fm_platform.expression.run import run_plan
 from fm_platform.expression.stored import FIT_TYPES, RESULT_TYPES, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table
 
@@ -215,3 +216,21 @@ def test_without_results_the_tables_are_empty_but_typed(plan: Any) -> None:
     made = plan("~ group", "group", "b", "a", group=GROUPS)
     assert fit_table(made, None, stored).schema["padj"] == pl.Float64
     assert contrasts_table([], {}).schema["samples"] == pl.List(pl.String)
+
+
+def test_every_contrast_of_a_shared_fit_is_shrunk_by_itself(plan: Any, simulate: Any) -> None:
+    groups = ["a"] * 4 + ["b"] * 4 + ["c"] * 4
+    counts = simulate(groups, up_in="b", genes=120)
+    stored = pl.DataFrame({"gene_id": _ids(counts), "_row_ids": [[f"{i:032x}"] for i in range(120)]})
+    engine = DeEngine()
+    for level, reference in (("b", "a"), ("c", "a"), ("c", "b")):
+        made = plan("~ group", "group", level, reference, group=groups)
+        shared = run_plan(counts, None, _ids(counts), made, engine=engine, shrink="apeglm")
+        alone = run_contrast(counts, _ids(counts), made, shrink="apeglm")
+        assert shared.frame.equals(alone.frame)
+        kept = fit_table(made, shared, stored)["log2_fold_change_shrunk"]
+        assert kept.equals(alone.frame["log2_fold_change_shrunk"])
+        folds = alone.frame.select("log2_fold_change", "log2_fold_change_shrunk").drop_nulls().to_numpy()
+        assert abs(folds[:, 1]).mean() < abs(folds[:, 0]).mean()
+        called = alone.frame.filter(pl.col("padj") < 0.01)
+        assert (called["log2_fold_change"].sign() == called["log2_fold_change_shrunk"].sign()).all()

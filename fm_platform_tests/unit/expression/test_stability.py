@@ -60,6 +60,7 @@ def test_many_samples_are_refitted_on_request_only(
     monkeypatch.setattr("fm_platform.expression.stability.AFFORDABLE", 1000)
     _, unasked = _made(samples(group=GROUPS), counts)
     assert unasked["n_refits"].unique().to_list() == [0]
+    assert unasked["n_called"].null_count() == unasked.height
     assert "`stability: true`" in unasked["note"][0]
     _, asked = _made(samples(group=GROUPS), counts, wanted=True)
     assert asked["n_refits"].unique().to_list() == [8]

@@ -1,0 +1,147 @@
+"""``fm explain``: where a number comes from.
+
+Belongs here: options and printing. Does not belong here: anything a test or an asset would want to call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fm_platform.commands.options import home_named, json_option, pair, place_options
+
+if TYPE_CHECKING:
+    from fm_platform.lineage.explain import Explanation
+    from fm_platform.lineage.explain_cells import UpstreamCells
+    from fm_platform.lineage.explain_gene import GeneFit
+
+_HASH = 12
+_CELLS = 5
+_WIDE = 80
+
+
+@click.command()
+@click.argument("table")
+@place_options
+@click.option(
+    "--where", "conditions", multiple=True, metavar="COL=VALUE", help="Picks the row; COL= means null."
+)
+@click.option("--column", help="The cell's column.")
+@json_option
+def explain(
+    table: str,
+    study: Path | None,
+    home: Path | None,
+    conditions: tuple[str, ...],
+    column: str | None,
+    as_json: bool,
+) -> None:
+    """Where a number comes from: value, method, delivered rows with file, line and hash, checks, code, run."""
+    from fm_platform.lineage.explain import explain as explain_cell
+    from fm_platform.warehouse.reader import open_published
+
+    where = [pair(condition, "--where") for condition in conditions]
+    with open_published(home_named(study, home)) as published:
+        explanation = explain_cell(published, table, where, column)
+    if as_json:
+        click.echo(_as_json(explanation))
+    else:
+        _print(explanation)
+
+
+def _as_json(explanation: Explanation) -> str:
+    """An explanation as JSON."""
+    from fm_platform.terminal import plain
+
+    return json.dumps(dataclasses.asdict(explanation), default=plain, indent=1)
+
+
+def _print(explanation: Explanation) -> None:
+    """An explanation as a tree."""
+    key = ", ".join(
+        f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
+    )
+    if explanation.publication.get("data_origin") == "synthetic":
+        click.echo("SYNTHETIC DATA")
+    click.echo(f"{explanation.table} ({key})")
+    if explanation.column:
+        click.echo(f"  {explanation.column} = {explanation.value}")
+    else:
+        for name, value in explanation.value.items():
+            click.echo(f"  {name} = {value}")
+    if explanation.method:
+        click.echo(f"  method     {explanation.method}")
+    for name, value in explanation.parameters.items():
+        if name not in ("method", "engine"):
+            click.echo(f"  {name:<10} {value}")
+    if explanation.gene is not None:
+        _print_gene(explanation.gene)
+    _print_made(explanation.made)
+    _print_inputs(explanation.inputs)
+    _print_upstream(explanation.upstream)
+    passed = sum(bool(check["passed"]) for check in explanation.checks)
+    click.echo(f"  checks     {passed} of {len(explanation.checks)} passed, here and upstream")
+    for check in explanation.checks:
+        if not check["passed"]:
+            click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
+    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
+    for row in explanation.rows:
+        click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}")
+
+    for out in explanation.left_out:
+        click.echo(f"  left out   {out.what} {out.name}: {out.reason}")
+    for refused in explanation.quarantined:
+        what = f"cell {refused.column}" if refused.column else "row"
+        click.echo(f"  refused    {what} of {refused.path}:{refused.line} ({refused.rule}: {refused.reason})")
+
+
+def _print_gene(gene: GeneFit) -> None:
+    click.echo(
+        f"  contrast   {gene.contrast}: {gene.variable} {gene.level} against {gene.reference}, design {gene.design}, "
+        f"alpha {gene.alpha}" + (f", {gene.subset}" if gene.subset else "")
+    )
+    click.echo(f"  dispersion {gene.dispersion}")
+    for sample in gene.samples:
+        click.echo(
+            f"    sample   {sample.sample_id} ({sample.sheet}:{sample.sheet_line}): count {sample.count} in column "
+            f"{sample.column} of {sample.matrix}, size factor {sample.size_factor}"
+        )
+    for note in gene.notes:
+        click.echo(f"    note     {note}")
+
+
+def _print_upstream(upstream: Sequence[UpstreamCells]) -> None:
+    for entry in upstream:
+        click.echo(f"  from       {entry.table}.{entry.column}: {entry.count} cell{'s' * (entry.count != 1)}")
+        for cell in entry.cells[:_CELLS]:
+            key = ", ".join(
+                f"{name}={'(all)' if value is None else value}" for name, value in cell["key"].items()
+            )
+            click.echo(f"    {key}: {_short(cell['value'])}")
+        if entry.count > _CELLS:
+            click.echo(f"    and {entry.count - _CELLS} more")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _WIDE else text[: _WIDE - 3] + "..."
+
+
+def _print_made(made: Mapping[str, Any]) -> None:
+    click.echo(f"  run        {made['run_id']} at {made['at']} by {made['actor']}")
+    if made.get("reason"):
+        click.echo(f"  reason     {made['reason']}")
+    click.echo(f"  code       {made['code_version'][:_HASH]}   study.yaml {made['study_digest'][:_HASH]}")
+    click.echo(f"  ledger     record {made['ledger_seq']}")
+
+
+def _print_inputs(inputs: Sequence[Mapping[str, str]]) -> None:
+    for kind in ("DIRECT", "INDIRECT"):
+        chosen = [f"{entry['table']}.{entry['column']}" for entry in inputs if entry["kind"] == kind]
+        if chosen:
+            click.echo(f"  {kind.lower():<10} {', '.join(dict.fromkeys(chosen))}")

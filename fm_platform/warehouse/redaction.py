@@ -1,0 +1,153 @@
+"""A DuckDB file of the platform without what it holds about one subject.
+
+Belongs here: deleting rows by their raw rows and samples, in a new file without stale bytes. Does not belong here:
+which subject, or recording that it was done.
+
+Rows that rest on the subject's delivered rows alone are deleted. Rows that rest on those of several subjects, such as
+statistics, stay as they were published; the subject's row ids are taken out of their lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from fm_platform.warehouse.names import identifier, literal
+
+_BLOCK_SIZE = 16384
+REDACTED = "redacted"
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What is taken out.
+
+    Attributes:
+        subject: The id.
+        row_ids: The subject's raw rows.
+        samples: The subject's samples.
+        count_ids: Their columns of the count matrices.
+    """
+
+    subject: str
+    row_ids: Sequence[str]
+    samples: Sequence[str] = ()
+    count_ids: Sequence[str] = ()
+
+
+def redacted_copy(original: Path, target: Path, erased: Erased) -> None:
+    """Write a copy of a database without a subject; the original stays as it is.
+
+    Raises:
+        duckdb.Error: A file cannot be read or written.
+    """
+    middle = target.with_suffix(".middle")
+    for path in (middle, target):
+        path.unlink(missing_ok=True)
+    _copy(original, middle)
+    with duckdb.connect(str(middle)) as connection:
+        for schema, table in connection.sql(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit' "
+            "OR table_name = 'source_rows' ORDER BY ALL"
+        ).fetchall():
+            _redact(connection, schema, table, erased)
+    _copy(middle, target)
+    middle.unlink()
+
+
+def rewritten(database: Path, target: Path) -> None:
+    """Write a database anew, without the bytes of rows that were deleted or replaced."""
+    target.unlink(missing_ok=True)
+    _copy(database, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"ATTACH {literal(str(source))} AS old (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(target))} AS new (BLOCK_SIZE {_BLOCK_SIZE})")
+        connection.execute("COPY FROM DATABASE old TO new")
+        connection.execute("CHECKPOINT new")
+
+
+def _redact(connection: duckdb.DuckDBPyConnection, schema: str, table: str, erased: Erased) -> None:
+    name = f"{identifier(schema)}.{identifier(table)}"
+    columns = [row[0] for row in connection.sql(f"DESCRIBE {name}").fetchall()]
+    ids, samples, count_ids = list(erased.row_ids), list(erased.samples), list(erased.count_ids)
+    if (schema, table) == ("raw", "withdrawals"):
+        return  # the list says who may not be delivered again
+    if (schema, table) == ("raw", "counts"):
+        _blank_raw_counts(connection, count_ids)
+        return
+    if (schema, table) == ("expression", "counts"):
+        return  # blanked with the samples, whose places it is read by
+    if (schema, table) == ("expression", "samples"):
+        _blank_counts(connection, samples)
+    if "_row_ids" in columns:
+        connection.execute(
+            f"DELETE FROM {name} WHERE len(_row_ids) > 0 AND list_has_all(?::VARCHAR[], _row_ids)", [ids]
+        )
+        connection.execute(
+            f"UPDATE {name} SET _row_ids = list_filter(_row_ids, lambda x: NOT list_contains(?::VARCHAR[], x)) "
+            "WHERE list_has_any(_row_ids, ?::VARCHAR[])",
+            [ids, ids],
+        )
+    if "_row_id" in columns:
+        connection.execute(f"DELETE FROM {name} WHERE list_contains(?::VARCHAR[], _row_id)", [ids])
+    for column in ("subject_id", "USUBJID", "subject"):
+        if column in columns:
+            connection.execute(f"DELETE FROM {name} WHERE {identifier(column)} = ?", [erased.subject])
+    for column in ("sample_id", "sample_a", "sample_b"):
+        if column in columns:
+            connection.execute(f"DELETE FROM {name} WHERE list_contains(?::VARCHAR[], {column})", [samples])
+    if table == "contrasts" and "samples" in columns:
+        connection.execute(
+            f"UPDATE {name} SET samples = list_transform(samples, lambda x: "
+            f"CASE WHEN list_contains(?::VARCHAR[], x) THEN {literal(REDACTED)} ELSE x END)",
+            [samples],
+        )
+
+
+def _blank_raw_counts(connection: duckdb.DuckDBPyConnection, count_ids: Sequence[str]) -> None:
+    """Null the counts of some columns, and their headings; the others keep their places."""
+    places: dict[str, list[int]] = {}
+    sql = "SELECT sheet, count_id FROM raw.count_columns WHERE kind = 'count' ORDER BY sheet, position"
+    seen: dict[str, int] = {}
+    for sheet, count_id in connection.sql(sql).fetchall():
+        seen[sheet] = seen.get(sheet, 0) + 1
+        if count_id in count_ids:
+            places.setdefault(sheet, []).append(seen[sheet])
+    for sheet, taken in places.items():
+        for column in ("counts", "lengths"):
+            connection.execute(
+                f"UPDATE raw.counts SET {column} = {_blanked(column)} WHERE sheet = ? AND {column} IS NOT NULL",
+                [taken, sheet],
+            )
+    connection.execute(
+        f'UPDATE raw.count_columns SET "column" = {literal(REDACTED)}, count_id = {literal(REDACTED)} '
+        "WHERE list_contains(?::VARCHAR[], count_id)",
+        [list(count_ids)],
+    )
+
+
+def _blank_counts(connection: duckdb.DuckDBPyConnection, samples: Sequence[str]) -> None:
+    taken = [
+        row[0]
+        for row in connection.execute(
+            "SELECT position FROM expression.samples WHERE list_contains(?::VARCHAR[], sample_id) "
+            "AND position IS NOT NULL",
+            [list(samples)],
+        ).fetchall()
+    ]
+    for column in ("counts", "lengths"):
+        connection.execute(
+            f"UPDATE expression.counts SET {column} = {_blanked(column)} WHERE {column} IS NOT NULL", [taken]
+        )
+
+
+def _blanked(column: str) -> str:
+    return (
+        f"list_transform({column}, lambda x, i: CASE WHEN list_contains(?::BIGINT[], i) THEN NULL ELSE x END)"
+    )
