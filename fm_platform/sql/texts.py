@@ -51,7 +51,8 @@ def checked_text(rendered: Rendered, file: str, cache: Cache, *, plain_names: bo
 def _parsed_as_kept(kept: CheckedText, file: str) -> exp.Query:
     """The tree of a text that the cache vouched for, if it is what the cache said."""
     tree = kept.parse()
-    if code_version(tree) != kept.code_version:
+    found = (code_version(tree), refs_of(tree), tuple(output_columns(tree)))
+    if found != (kept.code_version, kept.refs, kept.outputs):
         raise FmError(
             "the cache of models says something else about this text",
             file=file,
