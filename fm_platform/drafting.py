@@ -20,10 +20,10 @@ from fm_platform.scaffold import study_id_of
 from fm_platform.sources.delimited import TextTable, read_text_table
 
 ROLES = {
-    "site": r"site|cent(er|re)|hospital|redcap_data_access_group",
-    "arm": r"arm|treat(ment)?|allocation|randomi[sz]ation",
-    "sex": r"sex|gender",
-    "age": r"age(_years)?",
+    "site": r"(\w+_)?(site|cent(er|re)|hospital)|redcap_data_access_group",
+    "arm": r"(\w+_)?(arm|treat(ment)?|allocation|randomi[sz]ation)",
+    "sex": r"(\w+_)?(sex|gender)",
+    "age": r"(\w+_)?age(_years)?",
 }
 _SUBJECT = r"(subject|patient|participant|record|study|subj|pat|case)?_?(id|no|nr|number|code)|usubjid|subject|patient"
 _VISIT = r"visit(_?(name|no|nr|id))?|event(_name)?|timepoint|week|month|wave|redcap_event_name"
@@ -37,7 +37,7 @@ class Guess:
     """What a CSV file seems to be.
 
     Attributes:
-        subject: The columns that name the subject.
+        subject: The columns that name the subject; none where no column could.
         visit: The column that names the visit, if there is one.
         date: The column with the date, if there is one.
         roles: Further roles.
@@ -68,12 +68,20 @@ def draft_study(folder: Path, export: Path) -> list[Path]:
         The files written.
 
     Raises:
-        InputError: The folder has something in it, or the export is no table.
+        InputError: The folder has something in it, the export is no table, or no column could name the subject.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError("the folder is not empty", file=folder, mend="name a new folder")
     table = read_text_table("visits", export, name=export.name)
-    text = _study_yaml(study_id_of(folder), export.name, table, guess(table))
+    found = guess(table)
+    if not found.subject:
+        raise InputError(
+            "no column tells the subjects apart",
+            file=export,
+            line=table.header_line,
+            mend="add a column such as subject_id to the export: by it a corrected delivery is held against this one",
+        )
+    text = _study_yaml(study_id_of(folder), export.name, table, found)
     copy = folder / "clinical" / export.name
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(export, copy)
@@ -118,8 +126,10 @@ def _named(columns: Sequence[str], pattern: str) -> str | None:
 def _subject(
     cells: pl.DataFrame, columns: Sequence[str], roles: dict[str, str], visit: str | None
 ) -> tuple[str, ...]:
-    """The named id column, with the site where ids repeat between sites."""
-    name = _named(columns, _SUBJECT) or columns[0]
+    """The named id column, with the site where ids repeat between sites; else a column that could be one."""
+    name = _named(columns, _SUBJECT) or _told_apart(cells, columns, visit)
+    if name is None:
+        return ()
     key = [name, *([visit] if visit else [])]
     site = roles.get("site")
     if (
@@ -129,6 +139,16 @@ def _subject(
     ):
         return (site, name)
     return (name,)
+
+
+def _told_apart(cells: pl.DataFrame, columns: Sequence[str], visit: str | None) -> str | None:
+    """The first column of codes of which no row is empty and no two rows (of one visit) are alike."""
+    for name in columns:
+        key = cells.select(name, *([visit] if visit else []))
+        measured = cells[name].str.contains(r"^[+-]?[0-9]*[.,][0-9]+$").any()
+        if not measured and not (cells[name] == "").any() and not key.is_duplicated().any():
+            return name
+    return None
 
 
 def _is_code(cells: pl.DataFrame, code: str) -> bool:

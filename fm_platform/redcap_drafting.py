@@ -15,10 +15,13 @@ from fm_platform.drafting import ROLES
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument
 from fm_platform.scaffold import study_id_of
-from fm_platform.sources.redcap_dictionary import Dictionary, read_dictionary
-from fm_platform.sources.redcap_events import read_events
+from fm_platform.sources.redcap_dictionary import Dictionary, Field, read_dictionary
+from fm_platform.sources.redcap_events import Events, read_events
 from fm_platform.sources.redcap_export import FormTable, read_form
 from fm_platform.sources.redcap_header import EVENT, INSTANCE
+
+_ARM = re.compile(r"_arm_\d+$")
+_MOST_OUTCOMES = 12
 
 
 def draft_redcap_study(
@@ -49,7 +52,7 @@ def draft_redcap_study(
     names = {"path": f"redcap/{export.name}", "dictionary": f"redcap/{dictionary.name}"}
     if events is not None:
         names["events"] = f"redcap/{events.name}"
-    text = _study_yaml(study_id_of(folder), names, fields, forms)
+    text = _study_yaml(study_id_of(folder), names, fields, forms, known)
     copies = []
     (folder / "redcap").mkdir(parents=True)
     for file in [file for file in (export, dictionary, events) if file is not None]:
@@ -59,15 +62,25 @@ def draft_redcap_study(
     return [folder / "study.yaml", *copies]
 
 
-def _study_yaml(study_id: str, names: dict[str, str], fields: Dictionary, forms: dict[str, FormTable]) -> str:
+def _study_yaml(
+    study_id: str,
+    names: dict[str, str],
+    fields: Dictionary,
+    forms: dict[str, FormTable],
+    events: Events | None,
+) -> str:
     record = fields.record_id.name
     longitudinal = any(EVENT in read.table.columns for read in forms.values())
     repeating = [form for form, read in forms.items() if read.repeats is not None]
     once = [
         form
         for form, read in forms.items()
-        if longitudinal and form not in repeating and not read.table.frame[record].is_duplicated().any()
+        if longitudinal
+        and form not in repeating
+        and read.table.frame.height
+        and not read.table.frame[record].is_duplicated().any()
     ]
+    by_visit = [form for form in forms if longitudinal and form not in once]
     lines = [
         "# Drafted from a REDCap export. Lines marked `# guess` are guesses: check each, then remove the mark.",
         "study:",
@@ -98,8 +111,9 @@ def _study_yaml(study_id: str, names: dict[str, str], fields: Dictionary, forms:
         ]
     lines += [
         "",
-        *_visit_lines(forms),
-        *_instrument_lines(fields, [form for form in forms if form not in once]),
+        *_visit_lines(forms, events),
+        *_instrument_lines(fields, by_visit),
+        *_outcome_lines(fields, forms, by_visit),
     ]
     return "\n".join(lines) + "\n"
 
@@ -115,20 +129,74 @@ def _roles(fields: Dictionary) -> dict[str, str]:
     return found
 
 
-def _visit_lines(forms: dict[str, FormTable]) -> list[str]:
-    """Every event in the order of the export."""
-    frames = [read.table.frame.select(EVENT) for read in forms.values() if EVENT in read.table.columns]
-    if not frames:
+def _visit_lines(forms: dict[str, FormTable], events: Events | None) -> list[str]:
+    """The events that every arm has, in order, one visit for those that differ in the arm only; others unscheduled."""
+    found = _events_in_order(forms)
+    if not found:
         return []
-    events = pl.concat(frames)[EVENT].unique(maintain_order=True).to_list()
+    names = [name for name in events.names if name in found] if events is not None else []
+    names += [name for name in found if name not in names]
+    visits: dict[str, list[str]] = {}
+    for name in names:
+        visits.setdefault(_ARM.sub("", name), []).append(name)
+    arms = max(len(values) for values in visits.values())
     lines = ["visits:"]
-    for at, event in enumerate(event for event in events if event):
-        name = re.sub("[^a-z0-9_]+", "_", event.lower()).strip("_")
-        name = name if name[:1].isalpha() else f"event_{name}"
+    common = [(visit, values) for visit, values in visits.items() if len(values) == arms]
+    for at, (visit, values) in enumerate(common):
+        listed = ", ".join(f'"{value}"' for value in values)
         lines.append(
-            f'  - {{id: {name}, values: ["{event}"]{", baseline: true" if at == 0 else ""}}}       # guess'
+            f"  - {{id: {_visit_id(visit)}, values: [{listed}]{', baseline: true' if at == 0 else ''}}}       # guess"
         )
+    others = [f'"{value}"' for values in visits.values() if len(values) < arms for value in values]
+    if others:
+        lines.append(f"unscheduled: [{', '.join(others)}]       # guess: events that not every arm has")
     return [*lines, ""]
+
+
+def _events_in_order(forms: dict[str, FormTable]) -> list[str]:
+    """The events of an export in the order of its lines."""
+    seen: list[tuple[int, str]] = []
+    for read in forms.values():
+        if EVENT in read.table.columns:
+            seen += zip(read.table.lines, read.table.frame[EVENT].to_list(), strict=True)
+    return list(dict.fromkeys(event for _, event in sorted(seen) if event))
+
+
+def _visit_id(event: str) -> str:
+    name = re.sub("[^a-z0-9_]+", "_", event.lower()).strip("_")
+    return name if name[:1].isalpha() else f"event_{name}"
+
+
+def _outcome_lines(fields: Dictionary, forms: dict[str, FormTable], by_visit: list[str]) -> list[str]:
+    """Numbers of the forms with one row a visit, with the range of the dictionary, or else of the export."""
+    lines = []
+    for form in by_visit:
+        for column in fields.columns_of(form):
+            field = column.field
+            if field is None or field.identifier or column.code is not None or not _is_number(field):
+                continue
+            span = _range(field, forms[form].table.frame[column.name])
+            if span is None:
+                continue
+            lines.append(
+                f"  - {{id: {column.name}, column: {form}.{column.name}, range: [{span[0]:g}, {span[1]:g}], "
+                "better: lower}       # guess"
+            )
+    return ["outcomes:", *lines[:_MOST_OUTCOMES], ""] if lines else []
+
+
+def _range(field: Field, cells: pl.Series) -> tuple[float, float] | None:
+    """The range of the dictionary, or else that of the export; None where nothing varies."""
+    texts = cells.str.replace(",", ".").cast(pl.Float64, strict=False).drop_nulls()
+    numbers: list[float] = texts.to_list()
+    if len(set(numbers)) < 2:
+        return None
+    low = min(numbers) if field.low is None else float(field.low)
+    return low, max(numbers) if field.high is None else float(field.high)
+
+
+def _is_number(field: Field) -> bool:
+    return field.type in ("calc", "slider") or field.validation.startswith(("integer", "number"))
 
 
 def _instrument_lines(fields: Dictionary, forms: list[str]) -> list[str]:

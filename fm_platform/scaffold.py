@@ -67,6 +67,7 @@ responders:
 #   - {{id: fm_vs_healthy, design: "~ group", variable: group, level: fibromyalgia, reference: healthy, alpha: 0.05}}
 
 schedule: {{cron: "0 2 * * *", timezone: UTC}}
+# keep_snapshots: 20             # how many publications are kept beside the locked ones (`fm lock`)
 """
 
 

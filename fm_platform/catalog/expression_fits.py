@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
 from fm_platform.catalog.fit_columns import (
     CONTRAST_COLUMNS,
     COOKS,
@@ -39,6 +39,7 @@ STABILITY = "expression.stability"
 ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
+_WITHOUT_REFITS = "null: `expression: stability: false` in study.yaml"
 
 
 def fit_assets(study: Study) -> list[Asset]:
@@ -225,7 +226,9 @@ def _contrasts(stability: bool) -> Asset:
         code_version=code_version(build_contrasts),
         build=partial(build_contrasts, stability=stability),
         lineage={column.name: own.get(column.name, sampled) for column in CONTRAST_COLUMNS},
-        columns=CONTRAST_COLUMNS,
+        columns=CONTRAST_COLUMNS
+        if stability
+        else constants(CONTRAST_COLUMNS, **dict.fromkeys(("n_refits", "n_stable"), _WITHOUT_REFITS)),
     )
 
 

@@ -20,7 +20,8 @@ from fm_platform.catalog.models import model_cache
 from fm_platform.catalog.parameters import parameters_asset
 from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.catalog.queries import query_assets
-from fm_platform.catalog.reports import report_assets
+from fm_platform.catalog.reports import PUBLICATION, report_assets
+from fm_platform.catalog.site import site_asset
 from fm_platform.catalog.withdrawals import withdrawal_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
@@ -77,13 +78,28 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
     assets = with_lineage(assets, model_cache())
-    assets = [_with_checks_in_version(asset) for asset in assets]
+    assets = _with_site([_with_checks_in_version(asset) for asset in assets])
     return Catalog(
         study,
         instruments,
         {asset.table: asset for asset in assets},
         _study_digests(study, instruments, assets),
     )
+
+
+def _with_site(assets: list[Asset]) -> list[Asset]:
+    """The site shows every asset but the publication, which comes after it."""
+    shown = [asset for asset in assets if asset.table != PUBLICATION]
+    site = site_asset(shown)
+    return [
+        *shown,
+        site,
+        *(
+            replace(asset, inputs=(*asset.inputs, site.table))
+            for asset in assets
+            if asset.table == PUBLICATION
+        ),
+    ]
 
 
 def _with_checks_in_version(asset: Asset) -> Asset:

@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.privacy.k_anonymity import banded, equivalence_classes, refusal, suggested_banding, summary
@@ -30,6 +30,8 @@ ANONYMOUS = CheckDeclaration(
 _OF_PARTICIPANTS = ("sex", "age", "arm", "site")
 Found = dict[str, tuple[str, str]]
 """Quasi-identifier to its table and column."""
+
+_DECLARED = "stands under `privacy:` in study.yaml"
 
 CLASS_COLUMNS = columns(
     banding="How numbers are coarsened",
@@ -125,7 +127,9 @@ def _classes(found: Found) -> Asset:
         code_version=code_version(build_classes),
         build=partial(build_classes, found=found),
         lineage={column.name: () if column.name == "banding" else lineage for column in CLASS_COLUMNS},
-        columns=CLASS_COLUMNS,
+        columns=constants(
+            CLASS_COLUMNS, banding="the ways to coarsen numbers are listed in the platform's code"
+        ),
     )
 
 
@@ -155,7 +159,7 @@ def _summary(found: Found) -> Asset:
         code_version=code_version(build_summary),
         build=partial(build_summary, names=tuple(found)),
         lineage={column.name: {**own, **constant}.get(column.name, counted) for column in SUMMARY_COLUMNS},
-        columns=SUMMARY_COLUMNS,
+        columns=constants(SUMMARY_COLUMNS, quasi_identifiers=_DECLARED, k_required=_DECLARED),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.study import Study
@@ -22,6 +22,12 @@ from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import ColumnInput
 
 QUALITY = "report.redcap_quality"
+_CONSTANT = {
+    "rule": "the rules of this version of the platform",
+    "redcap_rule": "the rules of this version of the platform",
+    "form": "the REDCap dictionary",
+    "field": "the REDCap dictionary",
+}
 _DESCRIBED = columns(
     rule="The rule: FM030 outliers, FM031 hidden fields with a value, FM032 calculated fields",
     redcap_rule="Its letter in REDCap's Data Quality module: E, F, H",
@@ -68,8 +74,8 @@ def redcap_quality_assets(study: Study) -> list[Asset]:
             study_keys=("clinical",),
             code_version=code_version(build_redcap_quality),
             build=build_redcap_quality,
-            lineage={column.name: cells if column.name.startswith("n_") else () for column in _DESCRIBED},
-            columns=_DESCRIBED,
+            lineage={column.name: () if column.name in _CONSTANT else cells for column in _DESCRIBED},
+            columns=constants(_DESCRIBED, **_CONSTANT),
         )
     ]
 

@@ -19,7 +19,7 @@ from fm_platform.catalog.report_columns import (
     RESPONDER_COLUMNS,
     TOP_GENE_COLUMNS,
 )
-from fm_platform.catalog.results_data import ARD, CELLS_CHECK, cells_check
+from fm_platform.catalog.results_data import ARD, CELLS_CHECK, Layout, cells_check
 from fm_platform.lineage.code import code_version, library_version
 from fm_platform.lineage.history import History
 from fm_platform.reporting.characteristics import characteristics
@@ -39,6 +39,7 @@ from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
 
 LIBRARIES = ("dagster", "duckdb", "great-expectations", "polars", "pydeseq2", "scipy", "sqlglot")
+PUBLICATION = "publish.warehouse"
 CLINICAL_INPUTS = (
     "report.characteristics",
     "report.symptom_change",
@@ -96,14 +97,14 @@ def _characteristics() -> Asset:
 
 def build_characteristics(step: Step) -> Built:
     """``report.characteristics``."""
-    return _checked(
-        step, characteristics(step.read("marts.participants"), step.study), "stats.characteristics"
-    )
+    described = characteristics(step.read("marts.participants"), step.study)
+    return _checked(step, described, "stats.characteristics", lambda statistics: statistics)
 
 
-def _checked(step: Step, printed: pl.DataFrame, table: str) -> Built:
-    """A report table with the check that its cells are those of the analysis results data."""
-    return Built(rows=printed, checks=lambda: [cells_check(step, printed, table)])
+def _checked(step: Step, statistics: pl.DataFrame, table: str, lay_out: Layout) -> Built:
+    """A report table with the check that the analysis results data alone give the same."""
+    printed = lay_out(statistics)
+    return Built(rows=printed, checks=lambda: [cells_check(step, printed, table, statistics.schema, lay_out)])
 
 
 def _change() -> Asset:
@@ -141,8 +142,11 @@ def build_change(step: Step) -> Built:
     )
     strata = step.study.strata
     within_arms = strata is not None and subject_role(step.study, strata) == "arm"
-    printed = symptom_change_table(stats, outcomes, visits, within_arms=within_arms)
-    return _checked(step, printed, "stats.symptom_change")
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return symptom_change_table(statistics, outcomes, visits, within_arms=within_arms)
+
+    return _checked(step, stats, "stats.symptom_change", lay_out)
 
 
 def _responders() -> Asset:
@@ -180,7 +184,11 @@ def build_responders(step: Step) -> Built:
     stats, definitions, outcomes, visits = (
         step.read(t) for t in ("stats.responders", "study.responders", "study.outcomes", "study.visits")
     )
-    return _checked(step, responders_table(stats, definitions, outcomes, visits), "stats.responders")
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return responders_table(statistics, definitions, outcomes, visits)
+
+    return _checked(step, stats, "stats.responders", lay_out)
 
 
 def _arms() -> Asset:
@@ -215,7 +223,11 @@ def _arms() -> Asset:
 def build_arms(step: Step) -> Built:
     """``report.between_arms``."""
     stats, outcomes, visits = (step.read(t) for t in ("stats.between_arms", "study.outcomes", "study.visits"))
-    return _checked(step, between_arms_table(stats, outcomes, visits, step.study), "stats.between_arms")
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return between_arms_table(statistics, outcomes, visits, step.study)
+
+    return _checked(step, stats, "stats.between_arms", lay_out)
 
 
 def _top_genes() -> Asset:
@@ -300,7 +312,7 @@ def build_report(step: Step) -> Built:
         ),
         head_hash=step.history.head[1],
         halves=_halves(step),
-        gate=_gate_lines(step),
+        gate=gate_lines(step),
         sources=_source_lines(step.history),
     )
     step.progress("drawing the figures")
@@ -350,7 +362,8 @@ def _halves(step: Step) -> tuple[HalfState, ...]:
     return tuple(states)
 
 
-def _gate_lines(step: Step) -> tuple[GateLine, ...]:
+def gate_lines(step: Step) -> tuple[GateLine, ...]:
+    """What the gate did with each clinical source that it has judged."""
     lines = []
     for source in step.study.clinical:
         if not step.warehouse.exists(f"quarantine.{source}"):
@@ -377,7 +390,7 @@ def _source_lines(history: History) -> tuple[SourceLine, ...]:
 
 def _publication(everything: tuple[str, ...]) -> Asset:
     return Asset(
-        table="publish.warehouse",
+        table=PUBLICATION,
         description="The published warehouse: a plain DuckDB file that readers open while runs go on.",
         group="publish",
         kinds=("duckdb", "file"),

@@ -6,8 +6,9 @@ Does not belong here: the shape of a row (``statistics.ard``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -17,14 +18,21 @@ from fm_platform.catalog.asset import Asset, Built, Step, constants, direct
 from fm_platform.catalog.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
 from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
-from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, differing, results
+from fm_platform.reporting.tables import KEYS
+from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, recalled, results, unlike, unprinted
 from fm_platform.study import Study
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput
 
 ARD = "stats.ard"
+ENGINE = "engine_version"
+Layout = Callable[[pl.DataFrame], pl.DataFrame]
+"""Makes a report table from the result table that it prints."""
+
 CELLS_CHECK = CheckDeclaration(
-    "cells_are_in_ard", True, "every statistic of this table is the one of that name in stats.ard"
+    "cells_are_in_ard",
+    True,
+    "stats.ard alone gives every cell of this table, printed texts and holes included",
 )
 
 _TABLES: Mapping[str, tuple[Column, ...]] = {
@@ -97,21 +105,36 @@ def build_results_data(step: Step, tables: tuple[str, ...]) -> Built:
     return Built(rows=results({**made, "stats.characteristics": people}))
 
 
-def cells_check(step: Step, printed: pl.DataFrame, table: str) -> CheckOutcome:
-    """Whether every statistic that a report table prints is the one in ``stats.ard``.
+def cells_check(
+    step: Step, printed: pl.DataFrame, table: str, schema: Mapping[str, Any], lay_out: Layout
+) -> CheckOutcome:
+    """Whether a report table is the one that ``stats.ard`` alone gives: every number, text and hole of it.
+
+    The statistics of each printed row are looked up in the ARD, laid out by the function that made the report table,
+    and compared cell by cell. The version of the engine is no statistic and is left out.
 
     Args:
         step: Gives the warehouse.
         printed: The report table.
         table: The result table that it prints.
+        schema: The columns of that table, with their types.
+        lay_out: Makes the report table from that table.
     """
     own = step.warehouse.query(f"SELECT * FROM {relation(ARD)} WHERE source_table = ?", [table])
-    wrong = differing(own, printed, table)
+    again = lay_out(recalled(own, printed, table, schema))
+    key = KEYS[f"report.{table.split('.')[1]}"]
+    wrong = unlike(printed.drop(ENGINE, strict=False), again, key)
+    missing = unprinted(own, printed, table)
     return CheckOutcome(
         CELLS_CHECK.name,
-        passed=wrong.is_empty(),
+        passed=not wrong and not missing,
         blocking=CELLS_CHECK.blocking,
         severity="ERROR",
         description=CELLS_CHECK.description,
-        metadata={"differing_cells": wrong.height, "statistics_compared_with": own.height},
+        metadata={
+            "differing_cells": wrong,
+            "analyses_not_printed": missing,
+            "cells": printed.height * sum(not name.startswith("_") for name in printed.columns),
+            "statistics_compared_with": own.height,
+        },
     )

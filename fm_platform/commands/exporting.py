@@ -74,6 +74,37 @@ def tables(
         click.echo(f"k-anonymity of {', '.join(judged.quasi_identifiers)}: {judged.k_achieved}")
 
 
+@export.command("data-docs")
+@click.option("-o", "--out", type=FILE, required=True, help="The HTML file to write.")
+@place_options
+@json_option
+def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -> None:
+    """Write the expectations of every clinical source and what was found, as one HTML file."""
+    from fm_platform.catalog.data_docs import write_data_docs
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    sources = write_data_docs(catalog, home_of(catalog.study, home), out)
+    found = [
+        {
+            "source": docs.source,
+            "expectations": len(docs.asked),
+            "unexpected": sum(asked.unexpected for asked in docs.asked),
+            "failed_checks": [verdict.check for verdict in docs.newest if not verdict.passed],
+        }
+        for docs in sources
+    ]
+    if as_json:
+        click.echo(json.dumps({"path": str(out), "sources": found}, indent=1))
+        return
+    for entry in found:
+        click.echo(
+            f"{entry['source']}: {entry['expectations']} expectations, {entry['unexpected']} unexpected"
+        )
+    click.echo(f"wrote {out}")
+
+
 @export.command()
 @click.option("-o", "--out", type=FILE, help="The file to write: one JSON event a line.")
 @click.option(

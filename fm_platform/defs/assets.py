@@ -4,7 +4,7 @@ Belongs here: what the UI shows of an asset (schema, lineage, preview, versions)
 Does not belong here: what the step does (``catalog.session``).
 """
 
-from collections.abc import Mapping
+import base64
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,12 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.session import KEY_CHECK, PUBLISH, Session, StepResult
+from fm_platform.catalog.site import steward_page
 from fm_platform.errors import FmError
+from fm_platform.lineage.inventory import table_facts
+from fm_platform.reporting.site.drawing import svg
+from fm_platform.reporting.site.names import Links
+from fm_platform.reporting.site.trace import table_picture
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column
 
 SESSION = "session"
@@ -101,16 +106,16 @@ def _static_metadata(asset: Asset) -> dict[str, Any]:
 
 
 def _materialize_result(asset: Asset, session: Session, result: StepResult) -> dg.MaterializeResult[Any]:
-    body = result.materialized.body
     metadata: dict[str, Any] = {
         RECOMPUTED: result.status == "computed",
         "fm/fingerprint": result.materialized.fingerprint,
         "fm/full_digest": result.materialized.full_digest,
         "fm/ledger_seq": result.materialized.seq,
+        "fm/steward_page": dg.MetadataValue.path(str(session.home.path / steward_page(asset.table))),
         **result.metadata,
     }
     if asset.key:
-        metadata |= _table_metadata(asset, session, body)
+        metadata |= _table_metadata(asset, session, result)
     checks = result.checks if result.status == "computed" else _latest_checks(asset, session)
     return dg.MaterializeResult(
         metadata=metadata,
@@ -119,7 +124,8 @@ def _materialize_result(asset: Asset, session: Session, result: StepResult) -> d
     )
 
 
-def _table_metadata(asset: Asset, session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
+def _table_metadata(asset: Asset, session: Session, result: StepResult) -> dict[str, Any]:
+    body = result.materialized.body
     described = {column.name: column for column in asset.columns}
     lineage: dict[str, list[dg.TableColumnDep]] = {
         column: [
@@ -142,8 +148,18 @@ def _table_metadata(asset: Asset, session: Session, body: Mapping[str, Any]) -> 
             ]
         ),
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        "column lineage": dg.MetadataValue.md(_picture(result)),
         "preview": dg.MetadataValue.md(_preview(asset, session)),
     }
+
+
+def _picture(result: StepResult) -> str:
+    """The table between its inputs as an image: the open-source UI draws no column lineage."""
+    table = table_facts(result.materialized, ())
+    drawn = base64.b64encode(
+        svg(table_picture(table, Links("", frozenset())), standalone=True).encode()
+    ).decode()
+    return f"![{table.table} and the columns it is made from](data:image/svg+xml;base64,{drawn})"
 
 
 def _tags(column: Column | None) -> dict[str, str]:

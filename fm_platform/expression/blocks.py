@@ -37,6 +37,10 @@ class Workers:
     kind: Literal["threads", "processes"] = "threads"
     block: int | None = None
 
+    def used(self, n_genes: int, n_samples: int) -> int:
+        """Workers for a matrix of this size: small ones are done before a second worker has begun."""
+        return min(self.count or available_cpus(), max(1, n_genes * n_samples // _ENOUGH))
+
     def run(
         self,
         function: Callable[..., Columns],
@@ -54,7 +58,7 @@ class Workers:
             n_samples: Sets the block size.
             fixed: Passed to every call.
         """
-        count = min(self.count or available_cpus(), max(1, n_genes * n_samples // _ENOUGH))
+        count = self.used(n_genes, n_samples)
         width = self.block or min(max(64, _VALUES // n_samples), -(-n_genes // count))
         cuts = [slice(begin, begin + max(width, 1)) for begin in range(0, n_genes, max(width, 1))]
         calls = (

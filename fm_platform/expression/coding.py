@@ -1,7 +1,7 @@
 """Turns a parsed formula and columns of values into a numeric matrix.
 
-Belongs here: the one use of formulaic, fed with neutral names so that no text of a study is ever evaluated.
-Does not belong here: sample tables, gates, contrasts.
+Belongs here: readable names of columns, and the one use of formulaic, fed with neutral names so that no text of a study
+is ever evaluated. Does not belong here: additive designs (``additive``), sample tables, gates, contrasts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
+from fm_platform.expression.additive import Additive, additive
 from fm_platform.expression.formula import Formula
 
 _FACTOR = re.compile(r"v(\d+)\[(T\.)?L(\d+)\]")
@@ -43,7 +44,12 @@ class CodedMatrix:
 
     def rows(self, values: Values) -> NDArray[np.float64]:
         """The same columns for other values of the variables."""
-        frame = _neutral_frame(values, self._formula.variables, self._levels)
+        variables = self._formula.variables
+        if isinstance(self._spec, Additive):
+            return self._spec.rows(
+                [values[name] for name in variables], [self._levels.get(name) for name in variables]
+            )
+        frame = _neutral_frame(values, variables, self._levels)
         coded: NDArray[np.float64] = self._spec.get_model_matrix(frame).to_numpy(dtype=np.float64)
         return coded
 
@@ -59,6 +65,32 @@ def code(formula: Formula, values: Values, levels: Levels) -> CodedMatrix:
     Raises:
         InputError: The terms make no matrix, e.g. unbalanced parentheses.
     """
+    variables = formula.variables
+    n_levels = {place: len(levels[name]) for place, name in enumerate(variables) if name in levels}
+    plan: Any = additive(formula.neutral, n_levels)
+    if plan is not None:
+        names = plan.names
+        matrix = plan.rows([values[name] for name in variables], [levels.get(name) for name in variables])
+    else:
+        plan, names, matrix = _by_formulaic(formula, values, levels)
+    neutral = [name.split(":") for name in names]
+    return CodedMatrix(
+        matrix=matrix,
+        columns=tuple(":".join(_readable(part, variables, levels) for part in parts) for parts in neutral),
+        column_variables=tuple(
+            tuple(variables[int(found[1])] for part in parts if (found := _VARIABLE.match(part)))
+            for parts in neutral
+        ),
+        _formula=formula,
+        _levels=levels,
+        _spec=plan,
+    )
+
+
+def _by_formulaic(
+    formula: Formula, values: Values, levels: Levels
+) -> tuple[Any, list[str], NDArray[np.float64]]:
+    """Model specification, column names and matrix of any formula."""
     from formulaic import Formula as FormulaicFormula
     from formulaic.errors import FormulaicError
 
@@ -70,20 +102,8 @@ def code(formula: Formula, values: Values, levels: Levels) -> CodedMatrix:
             f"the terms of design {formula.text!r} cannot be combined",
             mend="write it like `~ batch + condition`, with balanced parentheses",
         ) from None
-    neutral = [str(name).split(":") for name in model.columns]
-    return CodedMatrix(
-        matrix=np.ascontiguousarray(model.to_numpy(dtype=np.float64)),
-        columns=tuple(
-            ":".join(_readable(part, formula.variables, levels) for part in parts) for parts in neutral
-        ),
-        column_variables=tuple(
-            tuple(formula.variables[int(found[1])] for part in parts if (found := _VARIABLE.match(part)))
-            for parts in neutral
-        ),
-        _formula=formula,
-        _levels=levels,
-        _spec=model.model_spec,
-    )
+    matrix = np.ascontiguousarray(model.to_numpy(dtype=np.float64))
+    return model.model_spec, [str(name) for name in model.columns], matrix
 
 
 def _neutral_frame(values: Values, variables: Sequence[str], levels: Levels) -> Any:

@@ -17,15 +17,16 @@ import duckdb
 
 from fm_platform.errors import InputError
 from fm_platform.lineage import diff_conclusions, diff_rows
-from fm_platform.lineage.diff_conclusions import ADJUSTED, RAW_P
+from fm_platform.lineage.diff_conclusions import CONTRASTS, RESULTS
+from fm_platform.lineage.diff_families import moved_families
 from fm_platform.lineage.diff_model import Cell, Conclusion, Diff, Row, Status, Table
+from fm_platform.lineage.diff_reach import Reach
 from fm_platform.lineage.diff_reasons import Reasons
 from fm_platform.lineage.diff_records import Records, read_records
 from fm_platform.lineage.diff_rows import Changed
 from fm_platform.lineage.diff_sources import ROW_ID, SourceChange, changed_sources
 from fm_platform.lineage.snapshots import Snapshot
 from fm_platform.warehouse.home import Home
-from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.snapshot import open_snapshots
 
 
@@ -51,7 +52,7 @@ def diff(home: Home, a: Snapshot, b: Snapshot, *, limit: int | None = None, only
             raise InputError(
                 f"no table {only!r} in these snapshots", mend=f"there are: {', '.join(records.tables)}"
             )
-        return _Comparison(connection, records, limit, only).result(a, b)
+        return _Comparison(connection, records, limit, only, Reach(records)).result(a, b)
 
 
 @dataclass
@@ -62,6 +63,7 @@ class _Comparison:
     records: Records
     limit: int | None
     only: str | None
+    reach: Reach
     reasons: Reasons = field(default_factory=Reasons)
     compared: dict[str, Changed] = field(default_factory=dict)
     sources: dict[str, list[tuple[int, SourceChange]]] = field(default_factory=dict)
@@ -72,7 +74,6 @@ class _Comparison:
         for index, table in enumerate(self.records.tables):
             if self.records.changed(table) and table not in self.sources:
                 self._compare(table, index)
-        self._reach = {number: self._reached(number) for number in self.reasons.roots}
         conclusions = self._conclusions()
         tables = [
             *self._source_tables(),
@@ -95,6 +96,10 @@ class _Comparison:
         self.connection.execute("CREATE TEMP TABLE fm_events (source VARCHAR, id VARCHAR, reason INTEGER)")
         for change in changed_sources(self.connection, self.records):
             number = self.reasons.source(change)
+            self.reach.begin(number, change.table, change.columns)
+            gate = f"quarantine.{change.table.split('.', 1)[1]}"
+            if change.text and self.records.changed(gate):
+                self.reach.begin(number, gate)
             entry = self.sources.setdefault(change.table, [])
             if not change.text:
                 entry.append((number, change))
@@ -144,84 +149,56 @@ class _Comparison:
             return
         changed = diff_rows.compare(self.connection, records, table, index)
         self.compared[table] = changed
-        diff_rows.give_all(self.connection, changed, self.reasons.local(records, table))
-        inputs = [name for name in records.of(table).inputs if name in self.compared or name in self.sources]
+        self.reach.extend(changed)
+        relevant = self.reach.relevant(changed)
+        local = self.reasons.local(records, table)
+        for number in local:
+            self.reach.begin(number, table, sorted(changed.columns))
+        diff_rows.give_all(self.connection, changed, local)
+        made = records.of(table)
+        named = {entry[0] for entries in made.lineage.values() for entry in entries} or set(made.inputs)
+        inputs = [n for n in made.inputs if n in named and (n in self.compared or n in self.sources)]
         for name in inputs:
-            diff_rows.inherit(self.connection, records.of(table), changed, self.compared.get(name), name)
-        self._families(changed)
+            diff_rows.inherit(self.connection, records, changed, self.compared.get(name), name, relevant)
+        families = self._families(changed)
         if diff_rows.without_reason(self.connection, changed):
-            rest = {number for name in inputs for number in self._reasons_of(name)}
-            diff_rows.give_rest(self.connection, changed, rest or {self.reasons.unexplained(table)})
+            diff_rows.give_rest(self.connection, changed, self._rest(table, inputs, relevant))
+        for number, rows in families:
+            diff_rows.give(self.connection, changed, rows, number)
+
+    def _rest(self, table: str, inputs: Sequence[str], relevant: Sequence[int]) -> set[int]:
+        """What is left to explain rows that nothing has reached."""
+        known = {number for name in inputs for number in self._reasons_of(name)}
+        found = known & set(relevant) or known
+        if not found:
+            number = self.reasons.unexplained(table)
+            self.reach.begin(number, table)
+            found = {number}
+        return found
 
     def _reasons_of(self, table: str) -> list[int]:
         if table in self.sources:
             return [number for number, _ in self.sources[table]]
         return diff_rows.reasons_of(self.connection, self.compared[table])
 
-    def _families(self, changed: Changed) -> None:
-        """Rows whose adjusted p-value has other members in its family whose own p-value moved."""
-        group = next((name for name in ("family", "contrast") if name in changed.shared), None)
-        raw = next((name for name in RAW_P if name in changed.shared), None)
-        adjusted = tuple(name for name in ADJUSTED if name in changed.columns)
-        if group is None or raw is None or not adjusted or changed.table.startswith("report."):
-            return
-        by, p = identifier(group), identifier(raw)
-        changed_adjusted = f"list_has_any(changed, {list(adjusted)})"
-        key = ", ".join(
-            f"coalesce(old.{identifier(k)}, new.{identifier(k)}) AS {identifier(k)}" for k in changed.key
-        )
-        members = self.connection.sql(
-            f"SELECT n, coalesce(new.{by}, old.{by}) AS fm_group, old.{p} AS fm_old, new.{p} AS fm_new, {key} "
-            f"FROM {changed.rows} WHERE old.{p} IS DISTINCT FROM new.{p} AND fm_group IS NOT NULL "
-            f"AND coalesce({' , '.join(f'new.{identifier(a)}, old.{identifier(a)}' for a in adjusted)}) IS NOT NULL "
-            "ORDER BY n"
-        ).pl()
-        for name in members["fm_group"].unique(maintain_order=True).to_list():
-            moved = members.filter(members["fm_group"] == name)
-            listed = [
-                {"key": {k: row[k] for k in changed.key}, "old": row["fm_old"], "new": row["fm_new"]}
-                for row in moved.to_dicts()
-            ]
-            number = self.reasons.family(changed.table, {group: name}, listed, adjusted)
-            alone = f"AND n <> {int(moved['n'][0])}" if moved.height == 1 else ""
-            self.connection.execute(
-                f"INSERT INTO {changed.why} SELECT n, {number} FROM {changed.rows} "
-                f"WHERE coalesce(new.{by}, old.{by}) = ? AND {changed_adjusted} {alone}",
-                [name],
-            )
+    def _families(self, changed: Changed) -> list[tuple[int, list[int]]]:
+        """Rows whose adjusted p-value has other members in its family whose own p-value moved.
 
-    # -- what a reason leads to -----------------------------------------------------------------------------------
-
-    def _reached(self, number: int) -> set[tuple[str, str]]:
-        """Every changed column that a reason leads to, by column lineage."""
-        reached: set[tuple[str, str]] = set()
-        for table, columns in self.reasons.roots[number]:
-            own = self.compared[table].columns if table in self.compared else self._columns(table)
-            reached |= {(table, column) for column in columns or own}
-            if table in self.sources:
-                reached.add((table, ROW_ID))
-                quarantine = f"quarantine.{table.split('.', 1)[1]}"
-                if quarantine in self.compared and any(
-                    r.id == number and r.kind == "gate" for r in self.reasons.known
-                ):
-                    reached |= {(quarantine, column) for column in self._columns(quarantine)}
-        for table, changed in self.compared.items():
-            for column, inputs in self.records.of(table).lineage.items():
-                if column in changed.columns and any((entry[0], entry[1]) in reached for entry in inputs):
-                    reached.add((table, column))
-        return reached
-
-    def _columns(self, table: str) -> list[str]:
-        return [name for name, _ in self.records.of(table).body["columns"]]
-
-    def _kept(self, table: str, column: str, reasons: Sequence[int]) -> tuple[int, ...]:
-        return tuple(number for number in reasons if (table, column) in self._reach[number]) or tuple(reasons)
+        Rows in which nothing else changed have their reason at once; the rest is for later.
+        """
+        later = []
+        for family in moved_families(self.connection, changed):
+            number = self.reasons.family(changed.table, family.group, family.members, family.adjusted)
+            self.reach.begin(number, changed.table, family.adjusted)
+            diff_rows.give(self.connection, changed, family.alone, number)
+            later.append((number, sorted(set(family.rows) - set(family.alone))))
+        return later
 
     # -- the result -------------------------------------------------------------------------------------------------
 
     def _conclusions(self) -> list[Conclusion]:
         found = []
-        both = all("expression.contrasts" in self.records.made[side] for side in ("a", "b"))
+        both = all({CONTRASTS, RESULTS} <= set(self.records.made[side]) for side in ("a", "b"))
         for table in diff_conclusions.in_order(list(self.compared)):
             changed = self.compared[table]
             moved = diff_conclusions.moved(self.connection, changed, both)
@@ -230,11 +207,16 @@ class _Comparison:
             )
             for entry in moved:
                 row = rows[entry.n]
-                reasons = self._kept(table, entry.column, row["reasons"])
+                reasons = self.reach.kept(table, entry.column, row["reasons"])
                 old, new = ((row[side] or {}).get(entry.column) for side in ("old", "new"))
                 found.append(
                     Conclusion(table, _key(changed, row), entry.column, old, new, entry.text, reasons)
                 )
+        if both and "alpha" in getattr(self.compared.get(CONTRASTS), "columns", ()):
+            why = tuple(self._reasons_of(CONTRASTS))
+            for contrast, gene, padj, text in diff_conclusions.genes_moved_by_alpha(self.connection):
+                key = {"contrast": contrast, "gene_id": gene}
+                found.append(Conclusion(RESULTS, key, "padj", padj, padj, text, why))
         return found
 
     def _listed(self, table: str, so_far: int) -> bool:
@@ -274,7 +256,7 @@ class _Comparison:
                 column,
                 row["old"][column] if row["status"] != "added" else None,
                 row["new"][column] if row["status"] != "removed" else None,
-                self._kept(changed.table, column, row["reasons"]),
+                self.reach.kept(changed.table, column, row["reasons"]),
             )
             for column in shown
             if column not in changed.key

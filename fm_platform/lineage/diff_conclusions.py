@@ -16,7 +16,8 @@ from fm_platform.warehouse.names import identifier, relation
 P_THRESHOLD = 0.05
 ADJUSTED = ("p_holm", "p_bh", "padj")
 RAW_P = ("p_value", "pvalue")
-_FIRST = ("stats.symptom_change", "stats.between_arms", "stats.responder_status", "expression.de_results")
+RESULTS, CONTRASTS = "expression.de_results", "expression.contrasts"
+_FIRST = ("stats.symptom_change", "stats.between_arms", "stats.responder_status", RESULTS)
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,31 @@ def moved(connection: duckdb.DuckDBPyConnection, changed: Changed, both_have_con
         return found + (_responders(connection, changed) if "responded" in changed.shared else [])
     if schema == "expression" and both_have_contrasts and {"padj", "contrast"} <= set(changed.shared):
         alphas = [
-            f"(SELECT c.alpha FROM {relation('expression.contrasts', side)} AS c "
+            f"(SELECT c.alpha FROM {relation(CONTRASTS, side)} AS c "
             "WHERE c.contrast = coalesce(r.old.contrast, r.new.contrast))"
             for side in ("a", "b")
         ]
         return _across(connection, changed, "padj", *alphas)
     return []
+
+
+def genes_moved_by_alpha(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, float, str]]:
+    """Genes whose adjusted p-value is as before, but whose contrast has another threshold.
+
+    Returns:
+        Contrast, gene, adjusted p-value, what to say.
+    """
+    rows = connection.sql(
+        f"SELECT contrast, gene_id, b.padj, b.padj < now.alpha, now.alpha FROM {relation(RESULTS, 'a')} AS a "
+        f"JOIN {relation(RESULTS, 'b')} AS b USING (contrast, gene_id) "
+        f"JOIN {relation(CONTRASTS, 'a')} AS was USING (contrast) "
+        f"JOIN {relation(CONTRASTS, 'b')} AS now USING (contrast) "
+        "WHERE a.padj = b.padj AND (a.padj < was.alpha) <> (b.padj < now.alpha) ORDER BY contrast, gene_id"
+    ).fetchall()
+    return [
+        (contrast, gene, padj, f"padj is {'now' if below else 'no longer'} below {alpha:g}")
+        for contrast, gene, padj, below, alpha in rows
+    ]
 
 
 def _across(

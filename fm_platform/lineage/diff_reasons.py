@@ -7,7 +7,7 @@ Belongs here: one reason a cause, shared by all it acts on. Does not belong here
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fm_platform.lineage.diff_model import Reason, ReasonKind
@@ -22,7 +22,6 @@ class Reasons:
 
     def __init__(self) -> None:
         self.known: list[Reason] = []
-        self.roots: dict[int, list[tuple[str, tuple[str, ...]]]] = {}
         self._ids: dict[str, int] = {}
 
     def add(
@@ -33,9 +32,7 @@ class Reasons:
         if identity not in self._ids:
             self._ids[identity] = len(self.known) + 1
             self.known.append(Reason(len(self.known) + 1, kind, text, facts, table, columns))
-        number = self._ids[identity]
-        self.roots.setdefault(number, []).append((table, columns))
-        return number
+        return self._ids[identity]
 
     def source(self, change: SourceChange) -> int:
         """A delivered row, or many of one source."""
@@ -71,7 +68,11 @@ class Reasons:
         return found
 
     def family(
-        self, table: str, group: Mapping[str, Any], members: list[dict[str, Any]], columns: tuple[str, ...]
+        self,
+        table: str,
+        group: Mapping[str, Any],
+        members: Sequence[Mapping[str, Any]],
+        columns: tuple[str, ...],
     ) -> int:
         """Other members of a multiplicity family whose p-values moved."""
         named = ", ".join(f"{name}={value}" for name, value in group.items())
@@ -82,7 +83,12 @@ class Reasons:
         )
         more = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
         text = f"{table}: p-values of the family {named} moved ({shown}{more})"
-        facts = {"table": table, "family": dict(group), "members": members[:20], "n_members": len(members)}
+        facts = {
+            "table": table,
+            "family": dict(group),
+            "members": list(members[:20]),
+            "n_members": len(members),
+        }
         return self.add("family", text, facts, table, columns)
 
     def unexplained(self, table: str) -> int:

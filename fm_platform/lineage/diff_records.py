@@ -75,6 +75,17 @@ class Records:
             sorter.add(name, *(upstream for upstream in self.of(name).inputs if upstream in names))
         return list(sorter.static_order())
 
+    def origin(self, table: str, column: str) -> tuple[str, str]:
+        """The column that a column is a copy of, as far back as single copies go."""
+        seen = {(table, column)}
+        while table in self.made["a"] or table in self.made["b"]:
+            taken = {(e[0], e[1]) for e in self.of(table).lineage.get(column, ()) if e[2] == "DIRECT"}
+            if len(taken) != 1 or taken & seen:
+                break
+            seen |= taken
+            table, column = taken.pop()
+        return table, column
+
     def changed(self, table: str) -> bool:
         """Whether the values of a table differ."""
         return self.digests["a"].get(table) != self.digests["b"].get(table)
@@ -143,9 +154,9 @@ def study_changes(records: Records, old: Made, new: Made) -> list[StudyChange]:
     if old.body["parts"]["study"] == new.body["parts"]["study"]:
         return []
     before, after = records.study(old), records.study(new)
-    tops = set(new.body.get("study_keys") or [*_mapping(before.data), *_mapping(after.data)])
+    keys = new.body.get("study_keys") or [*_mapping(before.data), *_mapping(after.data)]
     then, now = (
-        {path: leaf for path, leaf in _leaves(document.data).items() if path[0] in tops}
+        {path: leaf for path, leaf in _leaves(document.data).items() if _depends(path, keys)}
         for document in (before, after)
     )
     changes = [
@@ -160,26 +171,33 @@ def study_changes(records: Records, old: Made, new: Made) -> list[StudyChange]:
         for path in dict.fromkeys([*then, *now])
         if (then[path].value if path in then else None) != (now[path].value if path in now else None)
     ]
-    return changes or _definitions_changed(old, new, tops)
+    return changes or _definitions_changed(old, new, keys)
 
 
-def _definitions_changed(old: Made, new: Made, tops: set[str]) -> list[StudyChange]:
+def _depends(path: Sequence[str], keys: Sequence[str]) -> bool:
+    """Whether a key path lies in, or above, any of the dotted keys (``contrasts.fm``: the entry with id fm)."""
+    return any(
+        all(step in (part, f"[{part}]") for step, part in zip(path, key.split("."), strict=False))
+        for key in keys
+    )
+
+
+def _definitions_changed(old: Made, new: Made, keys: Sequence[str]) -> list[StudyChange]:
     """What study.yaml only names: definitions of instruments, and contrasts in a file of their own."""
     changes = []
-    if "instruments" in tops:
+    if "instruments" in keys:
         then, now = (_mapping(made.study.get("instruments")) for made in (old, new))
         changes += [
             StudyChange(f"instruments[{name}], its definition", then.get(name), now.get(name))
             for name in sorted({*then, *now})
             if then.get(name) != now.get(name)
         ]
-    if "contrasts" in tops:
-        contrasts = [{entry["id"]: entry for entry in made.study.get("contrasts", ())} for made in (old, new)]
-        changes += [
-            StudyChange(f"contrasts[{name}]", contrasts[0].get(name), contrasts[1].get(name))
-            for name in sorted({*contrasts[0], *contrasts[1]})
-            if contrasts[0].get(name) != contrasts[1].get(name)
-        ]
+    then, now = ({entry["id"]: entry for entry in made.study.get("contrasts", ())} for made in (old, new))
+    changes += [
+        StudyChange(f"contrasts[{name}]", then.get(name), now.get(name))
+        for name in sorted({*then, *now})
+        if _depends(("contrasts", name), keys) and then.get(name) != now.get(name)
+    ]
     return changes
 
 

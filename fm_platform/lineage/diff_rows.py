@@ -7,7 +7,8 @@ For a table ``t`` in graph order, ``rows(t)`` has one row for each key that diff
 (column names), ``old`` and ``new`` (structs), ``ids`` (raw row ids of either side); ``why(t)`` has (n, reason). A
 changed row of an input reaches a changed row of ``t``
 
-* by key, where the columns that make up the input's key go into the key of ``t`` (null only meets null);
+* by key, where the columns that make up the input's key go into the key of ``t`` (null only meets null), and also by
+  raw row ids where ``t`` draws on further rows of the input (a self-join);
 * else by raw row ids that both carry, where the input's ids flow into ``t`` at all;
 * and where not all of the input's key goes into that of ``t``, only where the values that do agree, before or after
   (null in ``t`` stands for all).
@@ -22,10 +23,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from fm_platform.lineage.diff_records import Made, Records
+from fm_platform.lineage.diff_links import ROW_IDS, draws_on_others, ids_flow, key_links
+from fm_platform.lineage.diff_records import Records
 from fm_platform.warehouse.names import identifier, literal, relation
 
-ROW_IDS, ROW_ID = "_row_ids", "_row_id"
+ROW_ID = "_row_id"
 
 
 @dataclass
@@ -114,25 +116,33 @@ def give_all(connection: duckdb.DuckDBPyConnection, changed: Changed, reasons: I
 
 
 def inherit(
-    connection: duckdb.DuckDBPyConnection, made: Made, changed: Changed, upstream: Changed | None, table: str
+    connection: duckdb.DuckDBPyConnection,
+    records: Records,
+    changed: Changed,
+    upstream: Changed | None,
+    table: str,
+    relevant: Sequence[int],
 ) -> None:
     """Give the reasons of an input's changed rows to the rows that they reach.
 
     Args:
         connection: Both snapshots attached.
-        made: The materialization of the table.
+        records: The records behind both snapshots.
         changed: The table.
         upstream: Its compared input; None for a raw table, whose rows are in ``fm_events`` (source, id, reason).
         table: The input's name.
+        relevant: The reasons that lead to a changed column of the table at all.
     """
+    among = f"IN (SELECT unnest({list(relevant)}::INTEGER[]))"
     if upstream is None:
-        if ROW_IDS in changed.shared or ROW_ID in changed.key:
-            connection.execute(
-                f"INSERT INTO {changed.why} SELECT DISTINCT r.n, e.reason FROM (SELECT n, unnest(ids) AS id "
-                f"FROM {changed.rows}) AS r JOIN fm_events AS e ON e.source = {literal(table)} AND e.id = r.id"
-            )
+        connection.execute(
+            f"INSERT INTO {changed.why} SELECT DISTINCT r.n, e.reason FROM (SELECT n, unnest(ids) AS id "
+            f"FROM {changed.rows}) AS r JOIN fm_events AS e ON e.source = {literal(table)} AND e.id = r.id "
+            f"WHERE e.reason {among}"
+        )
         return
-    links = _links(made, changed, table)
+    links = key_links(records, changed.table, changed.key, table)
+    reasons = f"{upstream.rows} AS u JOIN {upstream.why} AS w ON w.n = u.n AND w.reason {among}"
     if links and set(upstream.key) <= {column for _, column in links}:
         condition = " AND ".join(
             f"{_either('t', name)} IS NOT DISTINCT FROM {_either('u', column)}"
@@ -140,26 +150,23 @@ def inherit(
             if column in upstream.key
         )
         connection.execute(
-            f"INSERT INTO {changed.why} SELECT DISTINCT t.n, w.reason FROM {changed.rows} AS t "
-            f"JOIN {upstream.rows} AS u ON {condition} JOIN {upstream.why} AS w ON w.n = u.n"
+            f"INSERT INTO {changed.why} SELECT DISTINCT t.n, u.reason FROM {changed.rows} AS t "
+            f"JOIN (SELECT u.old, u.new, w.reason FROM {reasons}) AS u ON {condition}"
         )
+        carry_ids = all(ROW_IDS in side.shared for side in (changed, upstream))
+        if not carry_ids or not draws_on_others(connection, changed.table, table, links):
+            return
+        links = []
+    carried = ids_flow(connection, table, changed.table)
+    if not links and not carried:
         return
-    carried = _ids_flow(connection, table, changed.table)
-    values = [
-        f"unnest([{_side('u', 'old', c)}, {_side('u', 'new', c)}]) AS c{i}" for i, (_, c) in enumerate(links)
-    ]
-    ids = ["unnest(u.ids) AS id"] if carried else []
-    grouped = ", ".join([*(f"c{i}" for i in range(len(links))), *(["id"] if carried else []), "reason"])
-    source = (
-        f"SELECT DISTINCT {grouped} FROM (SELECT w.reason, {', '.join([*values, *ids])} FROM {upstream.rows} AS u "
-        f"JOIN {upstream.why} AS w ON w.n = u.n)"
-        if values or ids
-        else ""
-    )
-    if not source:
-        return
+    names = [f"c{position}" for position in range(len(links))]
+    sides = ", ".join(_values(side, names, links) for side in ("old", "new"))
+    before_and_after = f"SELECT w.reason, u.ids, unnest([{sides}]) AS c FROM {reasons}"
+    chosen = ["reason", *(f"c.{c} AS {c}" for c in names), *(["unnest(ids) AS id"] if carried else [])]
+    source = f"SELECT DISTINCT {', '.join(chosen)} FROM ({before_and_after})"
     keys = [_either("t", name) for name, _ in links]
-    conditions = [f"({key} IS NULL OR {key} = s.c{i})" for i, key in enumerate(keys)]
+    conditions = [f"({key} IS NULL OR {key} = s.{c})" for key, c in zip(keys, names, strict=True)]
     target = f"(SELECT *, unnest(ids) AS id FROM {changed.rows})" if carried else changed.rows
     if carried:
         conditions.append("t.id = s.id")
@@ -167,6 +174,11 @@ def inherit(
         f"INSERT INTO {changed.why} SELECT DISTINCT t.n, s.reason FROM {target} AS t JOIN ({source}) AS s "
         f"ON {' AND '.join(conditions)}"
     )
+
+
+def give(connection: duckdb.DuckDBPyConnection, changed: Changed, rows: Sequence[int], reason: int) -> None:
+    """Give one reason to some changed rows."""
+    connection.execute(f"INSERT INTO {changed.why} SELECT unnest({list(rows)}::BIGINT[]), {int(reason)}")
 
 
 def without_reason(connection: duckdb.DuckDBPyConnection, changed: Changed) -> int:
@@ -212,34 +224,15 @@ def _ids(side: str, kind: Mapping[str, str]) -> str:
     return "[]::VARCHAR[]"
 
 
-def _links(made: Made, changed: Changed, table: str) -> list[tuple[str, str]]:
-    """Key columns that are taken from one column of the input, with that column."""
-    found = []
-    for name in changed.key:
-        taken = {e[1] for e in made.lineage.get(name, ()) if e[0] == table and e[2] == "DIRECT"}
-        if len(taken) == 1 and not (column := taken.pop()).startswith("_"):
-            found.append((name, column))
-    return found
-
-
 def _side(row: str, side: str, column: str) -> str:
     return f"CAST({row}.{side}.{identifier(column)} AS VARCHAR)"
 
 
+def _values(side: str, names: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
+    """One side's values of the linked columns, as a struct."""
+    fields = [f"'{name}': {_side('u', side, column)}" for name, (_, column) in zip(names, links, strict=True)]
+    return "{" + ", ".join(["'fm': 0", *fields]) + "}"
+
+
 def _either(row: str, column: str) -> str:
     return f"coalesce({_side(row, 'old', column)}, {_side(row, 'new', column)})"
-
-
-def _ids_flow(connection: duckdb.DuckDBPyConnection, upstream: str, table: str) -> bool:
-    """Whether any raw row id of an input is carried by a table."""
-    for side in ("b", "a"):
-        try:
-            found = connection.sql(
-                f"SELECT 1 FROM (SELECT DISTINCT unnest({ROW_IDS}) AS id FROM {relation(upstream, side)}) "
-                f"SEMI JOIN (SELECT DISTINCT unnest({ROW_IDS}) AS id FROM {relation(table, side)}) USING (id) LIMIT 1"
-            ).fetchone()
-        except duckdb.Error:
-            continue
-        if found:
-            return True
-    return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fm_platform.lineage.history import History, Materialized, Verdict
@@ -117,7 +118,11 @@ class TableFacts:
 
     def column(self, name: str) -> ColumnFacts | None:
         """A column by name."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnFacts]:
+        return {column.name: column for column in self.columns}
 
 
 @dataclass(frozen=True)

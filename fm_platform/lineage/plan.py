@@ -28,7 +28,8 @@ class Parts:
         study: Digest of the study.yaml keys that the node declares.
         code: Code version.
         sources: SHA-256 of delivered files, in declared order; None for one that is missing.
-        extra: Blocked halves, for assets that tolerate them; origins of rows, for assets that show them.
+        extra: Blocked halves, for assets that tolerate them; origins of rows and records of tables, for assets that
+            show them.
     """
 
     inputs: Mapping[str, str | None]
@@ -122,6 +123,9 @@ def parts_of(
         extra |= {
             f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized
         }
+    if node.shows_records:
+        seqs = {table: materialized[table].seq for table in node.inputs if table in materialized}
+        extra["records"] = sha256_text(canonical(seqs))
     decisions = [dict(decision) for source in node.decided for decision in history.decisions_on(source)]
     if decisions:
         extra["decisions"] = sha256_text(canonical(decisions))
@@ -253,5 +257,7 @@ def _why_stale(
         if moved and moved[0].startswith("origin")
         else "a decision was taken"
         if "decisions" in moved
+        else "a table that it tells of was made again"
+        if "records" in moved
         else "a half became blocked or open again"
     )

@@ -248,8 +248,11 @@ def _verify_published(
 
 
 def _verify_files(home: Home, history: History, found: Verification) -> None:
-    report = history.materialized.get("files.report")
-    recorded: Mapping[str, str] = report.body["files"] if report is not None else {}
+    recorded = {
+        name: sha256
+        for made in history.materialized.values()
+        for name, sha256 in made.body.get("files", {}).items()
+    }
     for name, sha256 in sorted(recorded.items()):
         path = home.path / name
         if not path.is_file():

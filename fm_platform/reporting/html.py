@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from fm_platform.reporting.page import (
     TableView,
 )
 from fm_platform.reporting.sections import report_figures, report_sections
+from fm_platform.study import Study
 
-__all__ = ["GateLine", "HalfState", "ReportInput", "RunInfo", "SourceLine", "render_report"]
+__all__ = ["GateLine", "HalfState", "ReportInput", "RunInfo", "SourceLine", "render_page", "render_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -51,8 +52,19 @@ def render_report(report: ReportInput, figures: tuple[FigureView, ...] | None = 
         HTML that depends on the arguments alone: no clock, no machine, no random id.
     """
     drawn = report_figures(report) if figures is None else figures
+    return render_page(report.study, tuple(_facts(report)), report_sections(report, drawn))
+
+
+def render_page(study: Study, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+    """Sections as one HTML document in the report's form.
+
+    Args:
+        study: Its title, and whether its data are synthetic.
+        facts: Names and values below the title.
+        sections: In their order.
+    """
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    if report.study.study.synthetic:
+    if study.study.synthetic:
         style += _PRINTED_MARK
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -63,11 +75,11 @@ def render_report(report: ReportInput, figures: tuple[FigureView, ...] | None = 
         keep_trailing_newline=True,
     )
     return environment.get_template("report.html.j2").render(
-        study=report.study.study,
+        study=study.study,
         style=Markup(style),
         policy=_policy(style),
-        facts=list(_facts(report)),
-        sections=_numbered(report_sections(report, drawn)),
+        facts=list(facts),
+        sections=_numbered(sections),
     )
 
 
@@ -87,7 +99,7 @@ def _facts(report: ReportInput) -> Iterator[tuple[str, str]]:
     yield "Ledger head", report.head_hash
 
 
-def _numbered(sections: tuple[Section, ...]) -> list[dict[str, Any]]:
+def _numbered(sections: Sequence[Section]) -> list[dict[str, Any]]:
     """Sections for the template; tables and figures counted through the whole report."""
     counts = {"table": 0, "figure": 0}
     pages = []

@@ -126,8 +126,12 @@ def check_header(header: Sequence[str], name: str, line: int, *, matrix: bool = 
     first_seen: dict[str, int] = {}
     for position, column in enumerate(header, start=1):
         if not column.strip() and not (matrix and position == 1):
+            of_r = " (R writes row names so; write.csv(..., row.names = FALSE) leaves them out)"
             raise InputError(
-                f"column {position} has no name", file=name, line=line, mend="name it in the header"
+                f"column {position} has no name",
+                file=name,
+                line=line,
+                mend=f"name it in the header{of_r if position == 1 else ''}",
             )
         if column.startswith("_") and not matrix:
             raise InputError(

@@ -78,6 +78,8 @@ class Cache:
             except OSError:
                 os.unlink(temporary)
                 raise
+        if name.startswith("00"):  # one name in 256: often enough, and hardly ever
+            self.prune()
 
     def prune(self) -> None:
         """Drop the older half of the entries when there are too many."""

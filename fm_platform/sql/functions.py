@@ -91,6 +91,20 @@ def is_windowed(node: exp.Expr) -> bool:
     return isinstance(above, exp.Window) and above.this is node
 
 
+def is_grouped(select: exp.Select) -> bool:
+    """Whether a SELECT turns many rows into one: GROUP BY, or an aggregate outside a window."""
+    if select.args.get("group") is not None or select.args.get("having") is not None:
+        return True
+    parts = [*select.expressions, select.args.get("qualify")]
+    return any(
+        is_aggregate(node) and not is_windowed(node)
+        for part in parts
+        if part is not None
+        for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
+        if not isinstance(node, exp.Query)
+    )
+
+
 _SPELLINGS: dict[type[exp.Expr], str] = {
     exp.ArrayAgg: "list",
     exp.GroupConcat: "string_agg",

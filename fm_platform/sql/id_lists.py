@@ -18,6 +18,52 @@ def united(ids: list[exp.Expr]) -> exp.Expr:
     return ids[0] if ids else _none()
 
 
+def united_columns(columns: list[exp.Expr]) -> exp.Expr:
+    """The sorted, distinct ids of several tidy lists.
+
+    Most rows unite a row with itself, with nothing, or with one other row; only the rest is sorted.
+    """
+    if len(columns) == 2:
+        return _pair(columns[0], columns[1])
+    if len(columns) == 3:
+        one, other, third = columns
+        both = _pair(one, other)
+        return (
+            exp.case()
+            .when(_is_empty(third), both)
+            .when(exp.EQ(this=both.copy(), expression=third.copy()), third.copy())
+            .else_(tidy(united(columns)))
+        )
+    return tidy(united(columns))
+
+
+def _pair(one: exp.Expr, other: exp.Expr) -> exp.Expr:
+    in_order = (
+        exp.case()
+        .when(exp.LT(this=one.copy(), expression=other.copy()), united([one.copy(), other.copy()]))
+        .else_(united([other.copy(), one.copy()]))
+    )
+    return (
+        exp.case()
+        .when(_is_empty(other), call("coalesce", one.copy(), _none()))
+        .when(_is_empty(one), other.copy())
+        .when(exp.EQ(this=one.copy(), expression=other.copy()), one.copy())
+        .when(exp.and_(_has(one, 1), _has(other, 1)), in_order)
+        .else_(tidy(united([one.copy(), other.copy()])))
+    )
+
+
+def _is_empty(ids: exp.Expr) -> exp.Expr:
+    return exp.EQ(
+        this=call("coalesce", call("len", ids.copy()), exp.Literal.number(0)),
+        expression=exp.Literal.number(0),
+    )
+
+
+def _has(ids: exp.Expr, count: int) -> exp.Expr:
+    return exp.EQ(this=call("len", ids.copy()), expression=exp.Literal.number(count))
+
+
 def collected(ids: exp.Expr) -> exp.Expr:
     """The ids of all rows of a group, as one list."""
     return call("flatten", call("list", ids))

@@ -18,6 +18,7 @@ from sqlglot import exp
 from fm_platform.sql.functions import is_aggregate, is_windowed
 from fm_platform.sql.model import Schemas, SqlModel, output_columns, table_name
 from fm_platform.sql.resolve import resolved_tree
+from fm_platform.sql.subqueries import is_value
 from fm_platform.warehouse.records import ColumnInput
 
 Inputs = frozenset[ColumnInput]
@@ -98,6 +99,8 @@ def _query(query: exp.Expr, scope: _Scope) -> _Table:
         return _query(query.this, scope)
     if isinstance(query, exp.Union):
         return _union(query, scope)
+    if isinstance(query, exp.SetOperation):
+        return _difference(query, scope)
     return _select(query, scope)
 
 
@@ -110,6 +113,13 @@ def _union(query: exp.Union, scope: _Scope) -> _Table:
     if query.args.get("distinct"):
         influences |= _indirect(columns.values(), "GROUP_BY")
     return _Table(columns, influences)
+
+
+def _difference(query: exp.SetOperation, scope: _Scope) -> _Table:
+    """EXCEPT and INTERSECT: the values are the left arm's; the right arm decides which of them stay."""
+    left, right = _query(query.left, scope), _query(query.right, scope)
+    kept = _indirect(right.columns.values(), "FILTER") | _indirect(left.columns.values(), "GROUP_BY")
+    return _Table(left.columns, left.influences | right.influences | kept)
 
 
 def _select(select: exp.Expr, outside: _Scope) -> _Table:
@@ -177,7 +187,15 @@ def _inputs(node: exp.Expr, how: str, scope: _Scope) -> Iterator[ColumnInput]:
         yield from _choice(node, how, scope)
     elif isinstance(node, (exp.Query, exp.Subquery)):
         result = _query(node, scope)
-        yield from _indirect(result.columns.values(), "FILTER")
+        if is_value(node):
+            for found in next(iter(result.columns.values())):
+                yield (
+                    replace(found, transformation=_stronger(how, found.transformation))
+                    if found.kind == "DIRECT"
+                    else found
+                )
+        else:
+            yield from _indirect(result.columns.values(), "FILTER")
         yield from result.influences
     else:
         step = "AGGREGATION" if is_aggregate(node) and not is_windowed(node) else "TRANSFORMATION"

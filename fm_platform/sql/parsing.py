@@ -15,6 +15,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from fm_platform.errors import InputError
 from fm_platform.sql.model import DIALECT, table_name
+from fm_platform.sql.plainer import written_out
 from fm_platform.sql.refusals import refusal
 from fm_platform.sql.rules import check_query
 from fm_platform.sql.template import Rendered
@@ -53,7 +54,7 @@ def parse_model_sql(rendered: Rendered, file: str, *, plain_names: bool) -> exp.
     refuse = refusal(file)
     if len(statements) > 1:
         raise refuse(statements[1], "more than one statement", "a model is one SELECT")
-    tree = statements[0]
+    tree = written_out(statements[0])
     check_query(tree, refuse)
     query = cast(exp.Query, tree)
     _check_tables(query, rendered, file, plain_names=plain_names)

@@ -10,15 +10,18 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from fm_platform.sql.functions import is_aggregate, is_windowed
-from fm_platform.sql.id_lists import collected, tidy, united
+from fm_platform.sql.functions import is_grouped
+from fm_platform.sql.id_lists import call, collected, tidy, united, united_columns
 from fm_platform.sql.model import DIALECT, Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
 from fm_platform.sql.resolve import resolved_tree
-from fm_platform.sql.rules import ROW_ID, ROW_IDS
+from fm_platform.sql.rules import DECLARED, ROW_ID, ROW_IDS
+from fm_platform.sql.subqueries import is_value
 from fm_platform.sql.windows import frames_of, over
 
-IdsOfTable = Callable[[str, str], exp.Expr]
-"""The row ids that a row of a warehouse table brings, from the table's name and its alias in the query."""
+_LEFT = "_left"
+
+IdsOfTable = Callable[[str, str], exp.Expr | None]
+"""The row ids that a row of a warehouse table brings, if any, from the table's name and its alias in the query."""
 
 
 def with_row_ids(model: SqlModel, schemas: Schemas, relation: Relation) -> str:
@@ -27,13 +30,15 @@ def with_row_ids(model: SqlModel, schemas: Schemas, relation: Relation) -> str:
     It holds the sorted, distinct ids of the raw rows that contributed. The rows and the other columns are
     those of ``model.compiled(relation)``. What contributes to an output row:
 
-    - a table's row brings its ``_row_ids`` (of a raw table: its ``_row_id``); constants and VALUES bring
-      none;
+    - a table's row brings its ``_row_ids`` (of a raw table: its ``_row_id``); constants, VALUES and what
+      study.yaml declares (``study.*``) bring none;
     - a join unites both sides; the missing side of an outer join, and an ANTI JOIN's right side, bring none;
     - GROUP BY, aggregates, DISTINCT and UNION collect from every row of the group, also from rows that a
       FILTER clause or a minimum passes over; UNION ALL keeps;
     - a window function (in SELECT or QUALIFY) collects from the rows that its frame shows it (``windows.py``);
-    - EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none.
+    - EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none;
+    - a subquery that stands for a value brings the ids of its row;
+    - EXCEPT collects from the left arm, INTERSECT from both.
 
     What brings none can still matter by being absent: without the row that a NOT EXISTS or a LEFT JOIN
     misses, an output row may appear, vanish or change.
@@ -47,8 +52,10 @@ def with_row_ids(model: SqlModel, schemas: Schemas, relation: Relation) -> str:
         InputError: A name that cannot be resolved.
     """
 
-    def ids_of_table(table: str, alias: str) -> exp.Expr:
+    def ids_of_table(table: str, alias: str) -> exp.Expr | None:
         columns = schemas[table]
+        if table.startswith(DECLARED):
+            return None
         if ROW_IDS in columns:
             return exp.column(ROW_IDS, alias, quoted=True)
         if ROW_ID in columns or table.startswith("raw."):
@@ -76,6 +83,8 @@ def _query(query: exp.Expr, ids_of_table: IdsOfTable) -> exp.Query:
         result = _query(query.this, ids_of_table)
     elif isinstance(query, exp.Union):
         result = _union(query, ids_of_table)
+    elif isinstance(query, exp.SetOperation):
+        result = _difference(query, ids_of_table)
     elif isinstance(query, exp.Select):
         result = _select(query, ids_of_table)
     else:
@@ -98,6 +107,29 @@ def _union(query: exp.Union, ids_of_table: IdsOfTable) -> exp.Query:
     return _distinct(query, columns)
 
 
+def _difference(query: exp.SetOperation, ids_of_table: IdsOfTable) -> exp.Query:
+    """EXCEPT and INTERSECT: both arms in one, each row told by its side, then grouped."""
+    columns = output_columns(query)
+    kept = isinstance(query, exp.Intersect)
+    both = exp.union(
+        *(
+            exp.select(exp.Star(), exp.alias_(exp.Boolean(this=left), _LEFT, quoted=True)).from_(
+                _query(arm, ids_of_table).subquery(exp.to_identifier("_arm", quoted=True), copy=False)
+            )
+            for arm, left in ((query.left, True), (query.right, False))
+        ),
+        distinct=False,
+        copy=False,
+    )
+    rows = _distinct(both, columns)
+    side = exp.column(_LEFT, "_all", quoted=True)
+    given = call("bool_and", side)
+    if kept:
+        given = exp.and_(call("bool_or", side), exp.not_(given))
+    rows.set("having", exp.Having(this=given))
+    return rows
+
+
 def _arm(query: exp.Query) -> exp.Expr:
     """An arm of a union, in parentheses where it has CTEs of its own."""
     return query.subquery(copy=False) if query.args.get("with_") is not None else query
@@ -105,20 +137,28 @@ def _arm(query: exp.Query) -> exp.Expr:
 
 def _select(select: exp.Select, ids_of_table: IdsOfTable) -> exp.Query:
     columns = output_columns(select)
-    grouped = _is_grouped(select)
-    ids = united(_ids_of_sources(select, ids_of_table) + _ids_of_subqueries(select, ids_of_table))
-    if grouped:
-        ids = collected(ids)
+    parts = _ids_of_sources(select, ids_of_table) + _ids_of_subqueries(select, ids_of_table)
     frames = frames_of(select)
-    if frames:
-        ids = united([ids, *(over(ids, frame) for frame in frames)])
-    if not (isinstance(ids, exp.Array) and not select.args.get("joins")):
-        ids = tidy(ids)
+    if is_grouped(select):
+        ids = tidy(_seen_through(frames, collected(united(parts))))
+    elif frames:
+        ids = tidy(_seen_through(frames, united(parts)))
+    elif isinstance(united(parts), exp.Array) and not select.args.get("joins"):
+        ids = united(parts)
+    elif all(isinstance(part, exp.Column) for part in parts):
+        ids = united_columns(parts)
+    else:
+        ids = tidy(united(parts))
     select.append("expressions", exp.alias_(ids, ROW_IDS, quoted=True))
     if select.args.get("distinct") is None:
         return select
     select.set("distinct", None)
     return _distinct(select, columns)
+
+
+def _seen_through(frames: list[exp.Window], ids: exp.Expr) -> exp.Expr:
+    """A row's ids and those of the rows that its windows look at."""
+    return united([ids, *(over(ids, frame) for frame in frames)])
 
 
 def _ids_of_sources(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Expr]:
@@ -133,7 +173,8 @@ def _ids_of_sources(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Ex
     for source in sources:
         alias = source.alias_or_name
         if isinstance(source, exp.Table) and source.db:
-            ids.append(ids_of_table(table_name(source), alias))
+            own = ids_of_table(table_name(source), alias)
+            ids += [own] if own is not None else []
         elif isinstance(source, exp.Table):
             ids.append(exp.column(ROW_IDS, alias, quoted=True))
         elif isinstance(source, exp.Subquery):
@@ -145,9 +186,12 @@ def _ids_of_sources(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Ex
 
 
 def _ids_of_subqueries(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp.Expr]:
-    """The ids of the rows that EXISTS and IN (SELECT ...) of a WHERE clause match."""
+    """The ids of the rows that EXISTS and IN (SELECT ...) of a WHERE clause match, and of those that give a value."""
     where = select.args.get("where")
-    ids: list[exp.Expr] = []
+    ids = [
+        _matching(_query(node.this.copy(), ids_of_table), f"_value_{number}", None)
+        for number, node in enumerate(_values(select))
+    ]
     for number, conjunct in enumerate(_conjuncts(where.this) if where is not None else []):
         alias = f"_matched_{number}"
         if isinstance(conjunct, exp.Exists) and isinstance(conjunct.this, exp.Query):
@@ -158,6 +202,17 @@ def _ids_of_subqueries(select: exp.Select, ids_of_table: IdsOfTable) -> list[exp
             same = exp.EQ(this=exp.column(name, alias, quoted=True), expression=conjunct.this.copy())
             ids.append(_matching(_query(query, ids_of_table), alias, same))
     return ids
+
+
+def _values(select: exp.Select) -> list[exp.Subquery]:
+    """The subqueries that stand for a value in the outputs and the WHERE clause of a SELECT."""
+    return [
+        node
+        for part in [*select.expressions, select.args.get("where")]
+        if part is not None
+        for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
+        if is_value(node)
+    ]
 
 
 def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
@@ -173,19 +228,6 @@ def _matching(query: exp.Query, alias: str, condition: exp.Expr | None) -> exp.E
     gathered = collected(exp.column(ROW_IDS, alias, quoted=True))
     rows = exp.select(gathered).from_(query.subquery(exp.to_identifier(alias, quoted=True), copy=False))
     return (rows.where(condition) if condition is not None else rows).subquery(copy=False)
-
-
-def _is_grouped(select: exp.Select) -> bool:
-    """Whether a SELECT turns many rows into one: GROUP BY, or an aggregate outside a window."""
-    if select.args.get("group") is not None or select.args.get("having") is not None:
-        return True
-    parts = [*select.expressions, select.args.get("qualify")]
-    return any(
-        is_aggregate(node) and not is_windowed(node)
-        for part in parts
-        if part is not None
-        for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
-    )
 
 
 def _distinct(query: exp.Query, columns: list[str]) -> exp.Query:

@@ -16,9 +16,12 @@ from sqlglot import exp
 from fm_platform.sql.function_rules import check_cast, check_function, check_window
 from fm_platform.sql.model import leftmost_select
 from fm_platform.sql.refusals import Refuse
+from fm_platform.sql.subqueries import check_exists, check_in, check_value
 
 ROW_IDS = "_row_ids"
 ROW_ID = "_row_id"
+DECLARED = "study."
+"""The schema of what study.yaml declares: its rows come from no delivered row."""
 
 _SELECT_PARTS = {
     "with_", "kind", "hint", "distinct", "expressions", "from_", "joins", "where", "group", "having",
@@ -33,9 +36,10 @@ _PART_MENDS = {
     "limit": "keep the wanted rows with QUALIFY row_number() OVER (PARTITION BY ... ORDER BY ...) = 1",
     "offset": "keep the wanted rows with QUALIFY row_number() OVER (PARTITION BY ... ORDER BY ...) = 1",
     "sample": "models are deterministic; take the sample outside",
-    "pivots": "write one CASE expression a column (PIVOT), or UNION ALL (UNPIVOT)",
+    "pivots": "behind FROM: PIVOT (one aggregate FOR column IN (values) GROUP BY keys), and UNPIVOT of a query in "
+    "parentheses; else write one CASE expression a column (PIVOT), or UNION ALL (UNPIVOT)",
     "laterals": "write a join",
-    "by_name": "list the columns of both arms in the same order and write UNION",
+    "by_name": "name every output of both arms",
     "all": "name the grouping columns",
     "method": "write a plain join with ON or USING",
 }
@@ -83,6 +87,8 @@ def _only(node: exp.Expr, allowed: set[str], what: str, refuse: Refuse) -> None:
         if part not in allowed and value not in (None, False, [], ""):
             where = value[0] if isinstance(value, list) else value
             name = part.strip("_").upper().replace("_", " ")
+            if isinstance(where, exp.Pivot):
+                name = "UNPIVOT" if where.args.get("unpivot") else "PIVOT"
             raise refuse(
                 where if isinstance(where, exp.Expr) else node,
                 f"{name} in a {what} is not supported",
@@ -98,8 +104,8 @@ def _check_select(node: exp.Select, refuse: Refuse) -> None:
     if distinct is not None and distinct.args.get("on"):
         raise refuse(
             distinct,
-            "DISTINCT ON keeps an arbitrary row",
-            "use QUALIFY row_number() OVER (PARTITION BY ... ORDER BY ...) = 1",
+            "DISTINCT ON without ORDER BY, or over a grouping, keeps an arbitrary row",
+            "add ORDER BY, or use QUALIFY row_number() OVER (PARTITION BY ... ORDER BY ...) = 1",
         )
     for projection in node.expressions:
         if projection.alias_or_name == ROW_IDS:
@@ -107,15 +113,15 @@ def _check_select(node: exp.Select, refuse: Refuse) -> None:
 
 
 def _check_set(node: exp.SetOperation, refuse: Refuse) -> None:
-    if not isinstance(node, exp.Union):
+    if not isinstance(node, exp.Union) and not node.args.get("distinct"):
         mend = "write NOT EXISTS" if isinstance(node, exp.Except) else "write EXISTS or a join"
-        raise refuse(node.expression, f"{node.key.upper()} is not supported", mend)
-    _only(node, _SET_PARTS, "UNION", refuse)
+        raise refuse(node.expression, f"{node.key.upper()} ALL is not supported", mend)
+    _only(node, _SET_PARTS, node.key.upper(), refuse)
     widths = [len(leftmost_select(arm).expressions) for arm in (node.left, node.right)]
     if widths[0] != widths[1]:
         raise refuse(
             node.expression,
-            f"the arms of the UNION have {widths[0]} and {widths[1]} columns",
+            f"the arms of the {node.key.upper()} have {widths[0]} and {widths[1]} columns",
             "list the same columns in the same order",
         )
 
@@ -187,43 +193,7 @@ def _check_any(node: exp.Expr, refuse: Refuse) -> None:
 
 def _check_subquery(node: exp.Subquery, refuse: Refuse) -> None:
     _only(node, _SUBQUERY_PARTS, "parenthesized query", refuse)
-    parent = node.parent
-    if parent is None or isinstance(parent, (exp.From, exp.Join, exp.SetOperation, exp.CTE)):
-        return
-    if isinstance(parent, (exp.Subquery, exp.Exists)) or (
-        isinstance(parent, exp.In) and node.arg_key == "query"
-    ):
-        return
-    raise refuse(node, "a subquery used as a value is not supported", "join it instead")
-
-
-def _check_exists(node: exp.Exists, refuse: Refuse) -> None:
-    if isinstance(node.this, exp.Query):
-        _must_be_conjunct(node, "EXISTS", refuse)
-
-
-def _check_in(node: exp.In, refuse: Refuse) -> None:
-    query = node.args.get("query")
-    if query is None:
-        if node.args.get("field") is not None or node.args.get("unnest") is not None:
-            raise refuse(node, "IN over a list column is not supported", "write list_contains(list, value)")
-        return
-    if isinstance(node.this, (exp.Tuple, exp.Struct)):
-        raise refuse(node, "IN over several columns is not supported", "write EXISTS")
-    _must_be_conjunct(node, "IN (SELECT ...)", refuse)
-
-
-def _must_be_conjunct(node: exp.Expr, word: str, refuse: Refuse) -> None:
-    """EXISTS and IN (SELECT) stand in WHERE, joined to the rest by AND: so their rows can be traced."""
-    inner = node.parent
-    while isinstance(inner, (exp.Paren, exp.Not)):
-        inner = inner.parent
-    while isinstance(inner, (exp.Paren, exp.And)):
-        inner = inner.parent
-    if not isinstance(inner, exp.Where) or not isinstance(inner.parent, exp.Select):
-        raise refuse(
-            node, f"{word} is supported only in WHERE, joined by AND", "write a join, or split the query"
-        )
+    check_value(node, refuse)
 
 
 def _check_outputs(tree: exp.Query, refuse: Refuse) -> None:
@@ -267,7 +237,7 @@ _SHAPES: dict[type[exp.Expr], Callable[..., None]] = {
     exp.Cast: check_cast,
     exp.TryCast: check_cast,
     exp.Subquery: _check_subquery,
-    exp.Exists: _check_exists,
-    exp.In: _check_in,
+    exp.Exists: check_exists,
+    exp.In: check_in,
     exp.Window: check_window,
 }

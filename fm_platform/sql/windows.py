@@ -34,9 +34,10 @@ def frames_of(select: exp.Select) -> list[exp.Window]:
     named = {window.name: window for window in select.args.get("windows") or []}
     found: dict[str, exp.Window] = {}
     for part in [*select.expressions, select.args.get("qualify")]:
-        for window in part.find_all(exp.Window) if part is not None else []:
-            frame = _frame(window, named)
-            found[frame.sql(dialect=DIALECT)] = frame
+        for node in part.walk(prune=lambda found: isinstance(found, exp.Query)) if part is not None else ():
+            if isinstance(node, exp.Window):
+                frame = _frame(node, named)
+                found[frame.sql(dialect=DIALECT)] = frame
     return list(found.values())
 
 

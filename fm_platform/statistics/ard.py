@@ -6,8 +6,9 @@ computing anything, printing anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -110,32 +111,57 @@ def _long(table: str, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return pl.concat([arm.select(columns) for arm in arms]) if arms else pl.DataFrame(schema=ARD_SCHEMA)
 
 
-def differing(ard: pl.DataFrame, printed: pl.DataFrame, table: str) -> pl.DataFrame:
-    """The filled cells of a printed table that are not the statistic of that name in the ARD.
+def recalled(ard: pl.DataFrame, keys: pl.DataFrame, table: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """A result table put together again from its statistics: the look-up, cell by cell.
 
     Args:
         ard: Rows of ``stats.ard``.
-        printed: A table with the key columns of the result table that it prints.
-        table: That result table.
+        keys: A frame with the key columns of the result table; its rows are looked up, in their order.
+        table: The result table.
+        schema: The columns that are wanted, with their types.
 
     Returns:
-        analysis_id, group, stat_name of each cell that differs or that the ARD lacks.
+        These columns, null where the ARD has nothing, ``_row_ids`` empty.
     """
     layout = LAYOUTS[table]
+    names = [*layout.analysis, *([layout.group] if layout.group else [])]
+    group = pl.col(layout.group).cast(pl.String) if layout.group else pl.lit(None, dtype=pl.String)
+    found = keys.select(*names, analysis_id(table, layout), group.alias("_group"))
     own = ard.filter(pl.col("source_table") == table)
-    named = set(own["stat_name"].unique().to_list())
-    cells = _long(
-        table, printed.select([c for c in printed.columns if c in named or c in _keys(layout)]), layout
-    )
-    cells = cells.filter(pl.col("stat_text").is_not_null())
-    joined = cells.join(own, on=ARD_KEY, how="left", nulls_equal=True, suffix="_ard")
-    wrong = joined.filter(
-        pl.col("source_table_ard").is_null()
-        | pl.col("stat_value").ne_missing(pl.col("stat_value_ard"))
-        | (pl.col("stat_value").is_null() & pl.col("stat_text").ne_missing(pl.col("stat_text_ard")))
-    )
-    return wrong.select(ARD_KEY)
+    for name, dtype in schema.items():
+        if name in found.columns or name.startswith("_"):
+            continue
+        value = pl.col("stat_value" if pl.Series(dtype=dtype).dtype.is_numeric() else "stat_text")
+        cells = own.filter(pl.col("stat_name") == name).select(
+            "analysis_id", value.cast(dtype).alias(name), _group="group"
+        )
+        found = found.join(
+            cells, on=["analysis_id", "_group"], how="left", nulls_equal=True, maintain_order="left"
+        )
+    none = pl.lit([], dtype=pl.List(pl.String)).alias("_row_ids")
+    return found.with_columns(none).select(list(schema))
 
 
-def _keys(layout: Layout) -> set[str]:
-    return {*layout.analysis, *([layout.group] if layout.group else []), "_row_ids"}
+def unlike(printed: pl.DataFrame, again: pl.DataFrame, key: Sequence[str]) -> dict[str, int]:
+    """How many cells of each column of a printed table are not those of the table put together again.
+
+    Args:
+        printed: The table.
+        again: The same, made from :func:`recalled`; it may lack rows.
+        key: The key columns of both.
+    """
+    ours = [name for name in printed.columns if name not in key and not name.startswith("_")]
+    both = printed.join(again, on=list(key), how="left", nulls_equal=True, suffix="_again")
+    counts = {
+        name: int(both.select(pl.col(name).ne_missing(pl.col(f"{name}_again")).sum()).item()) for name in ours
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def unprinted(ard: pl.DataFrame, printed: pl.DataFrame, table: str) -> int:
+    """How many analyses of a result table are in the ARD, but not in the table that prints it."""
+    layout = LAYOUTS[table]
+    group = pl.col(layout.group).cast(pl.String) if layout.group else pl.lit(None, dtype=pl.String)
+    shown = printed.select(analysis_id(table, layout), group.alias("group")).unique()
+    own = ard.filter(pl.col("source_table") == table).select("analysis_id", "group").unique()
+    return own.join(shown, on=["analysis_id", "group"], how="anti", nulls_equal=True).height

@@ -60,8 +60,18 @@ def check_declarations(
     ]
 
 
-def row_checks(tally: Tally, limit: float, facts: Mapping[str, Any]) -> list[CheckOutcome]:
-    """The blocking checks on numbers of rows."""
+def row_checks(
+    tally: Tally, limit: float, facts: Mapping[str, Any], *, may_be_empty: bool = False
+) -> list[CheckOutcome]:
+    """The blocking checks on numbers of rows.
+
+    Args:
+        tally: The numbers.
+        limit: The largest share of rows that may be set aside.
+        facts: What every check says of the suite.
+        may_be_empty: Whether no row at all is fine: a form of an export that nobody has begun.
+    """
+    empty = may_be_empty and tally.read == 0
     judged = tally.read - tally.withdrawn
     share = (tally.set_aside - tally.withdrawn) / judged if judged else 0.0
     counts = {"read": tally.read, "accepted": tally.accepted, "set_aside": tally.set_aside}
@@ -69,7 +79,7 @@ def row_checks(tally: Tally, limit: float, facts: Mapping[str, Any]) -> list[Che
         counts["withdrawn"] = tally.withdrawn
     return [
         _decide(RECONCILED, tally.accepted + tally.set_aside == tally.read, {**counts, **facts}),
-        _decide(ACCEPTED, tally.accepted > 0, {**counts, **facts}),
+        _decide(ACCEPTED, tally.accepted > 0 or empty, {**counts, **facts}),
         _decide(WITHIN_LIMIT, share <= limit, {**counts, "share": share, "limit": limit, **facts}),
     ]
 

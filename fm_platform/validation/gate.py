@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fm_platform.instruments.model import Instrument
+from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.study import Study
 from fm_platform.validation import withdrawals
 from fm_platform.validation.candidate import candidate
@@ -102,7 +103,8 @@ def gate(
         "suite_version": suite_version(study, instruments, source),
         "great_expectations": gx_version(),
     }
-    checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts)
+    form = isinstance(delivered.declaration, FormSource)
+    checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts, may_be_empty=form)
     checks.append(agreement_check(findings, counted, facts))
     for rule in rules_of(study, columns, source):
         queries = count_queries(con, delivered, instruments, rule)

@@ -46,7 +46,7 @@ def test_a_night_after_a_delivery_requests_exactly_what_is_stale(site, instance)
 
 def test_a_night_sees_what_study_yaml_says_now(site, instance):
     site.edit("study.yaml", "title: Three genes", "title: Three genes in four samples")
-    assert requested(nightly(site, instance)) == {"files.report", "publish.warehouse"}
+    assert requested(nightly(site, instance)) == {"files.report", "files.site", "publish.warehouse"}
 
 
 def test_a_night_with_a_broken_study_is_skipped_with_the_mend(site, instance):
@@ -69,6 +69,7 @@ def test_a_tick_of_the_schedule_launches_the_refresh_job(site, instance):
         "expression.samples",
         *QUALITY,
         "files.report",
+        "files.site",
         "publish.warehouse",
     }
 
@@ -120,4 +121,4 @@ def test_after_a_failed_refresh_what_can_be_published_is(site, instance):
     ).for_run_failure()
     answer = site.repository.get_sensor_def("publish_after_failure")(context)
     assert answer.job_name == "publish"
-    assert requested(answer) == {"files.report", "publish.warehouse"}
+    assert requested(answer) == {"files.report", "files.site", "publish.warehouse"}

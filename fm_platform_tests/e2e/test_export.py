@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -100,3 +101,19 @@ def test_delivered_rows_stay_in_the_home(export, table):
 def test_an_unknown_table_is_refused_with_those_there_are(export):
     outcome = export("report.nothing")
     assert (outcome.code, "report.symptom_change" in outcome.err) == (2, True)
+
+
+def test_data_docs_are_one_page_without_any_request(refreshed: Workspace, tmp_path: Path):
+    path = tmp_path / "docs" / "data.html"
+    outcome = refreshed.fm("export", "data-docs", "-o", str(path), "--json")
+    assert outcome.code == 0, outcome.err
+    found = {entry["source"]: entry for entry in json.loads(outcome.out)["sources"]}
+    assert set(found) == {"participants", "visits"}
+    assert found["visits"]["failed_checks"] == []
+    page = path.read_text(encoding="utf-8")
+    assert "SYNTHETIC DATA" in page
+    assert "gx_agrees" in page
+    assert page.count("ExpectColumnValuesToBeInSet") > 20
+    assert "<script" not in page
+    assert "SYN01" not in page
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page.replace("https://doi.org/10.3390", "#"))

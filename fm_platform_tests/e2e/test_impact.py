@@ -86,7 +86,7 @@ def test_a_line_leads_to_tables_keys_numbers_and_publications(refreshed: Workspa
     primary = {"outcome": "pain", "visit": "week_4", "stratum": "primary"}
     assert primary in tables["report.symptom_change"]["keys"] or tables["report.symptom_change"]["rows"] > 20
     assert "expression.de_results" not in tables
-    assert found["recomputed"][-2:] == ["files.report", "publish.warehouse"]
+    assert found["recomputed"][-3:] == ["files.report", "files.site", "publish.warehouse"]
     assert "expression.counts" not in found["recomputed"]
     assert [entry["number"] for entry in found["publications"]] == [1]
     text = refreshed.fm("impact", "--source", "clinical/visits.csv", "--line", "5").out

@@ -37,3 +37,19 @@ def test_every_published_column_reaches_a_source_or_says_where_it_comes_from(ref
     assert len(known) > 300
     assert [cell for cell in sorted(known) if not reaches(cell)] == []
     assert not constants & inputs.keys()
+
+
+def test_what_study_yaml_declares_names_no_delivered_row(refreshed: Workspace) -> None:
+    with duckdb.connect(str(refreshed.home / "warehouse.duckdb"), read_only=True) as published:
+        tables = [
+            name
+            for (name,) in published.execute(
+                "select table_name from information_schema.tables where table_schema = 'study'"
+            ).fetchall()
+        ]
+        assert {"outcomes", "parameters", "responders", "visits"} <= set(tables)
+        for table in tables:
+            found = published.execute(
+                f"select count(*) from study.{table} where len(_row_ids) > 0"
+            ).fetchone()
+            assert found == (0,), table

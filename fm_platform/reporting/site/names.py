@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 FOLDER = "site"
 
 
+@cache
 def slug(name: str) -> str:
     """A name as part of a file name or fragment; different names stay different."""
     return re.sub(r"[^A-Za-z0-9_.]", lambda found: f"-{ord(found[0]):x}-", name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from fm_platform.lineage.inventory import ColumnFacts, Inventory, TableFacts
 from fm_platform.reporting.site.layout import Box, Edge, Line, Picture, arrange, reduced
@@ -65,14 +66,10 @@ def column_picture(
         name: _box(name, names, links, marked=(column,) if name == table else ())
         for name, names in columns.items()
     }
-    edges = [
-        _edge(columns, entry, (table_name, column_name))
-        for (table_name, column_name), inputs in path.items()
-        for entry in inputs
-    ]
-    edges += [_edge(columns, entry, (table, column)) for entry in deciding]
+    reading = ((entry, target) for target, inputs in path.items() for entry in inputs)
+    edges = _edges(columns, chain(reading, ((entry, (table, column)) for entry in deciding)))
     files, from_files = _file_boxes(inventory, columns, links)
-    return arrange([*boxes.values(), *files], [*_distinct(edges), *from_files])
+    return arrange([*boxes.values(), *files], [*edges, *from_files])
 
 
 def table_picture(
@@ -95,15 +92,8 @@ def table_picture(
     columns[table.table] = own
     boxes = [_box(name, names, links, most=lines) for name, names in columns.items() if name != table.table]
     boxes.append(_box(table.table, own, links, most=lines, whole=True))
-    edges = []
-    for column in table.own_columns:
-        for entry in column.inputs:
-            edge = _edge(columns, entry, (table.table, column.name), most=lines)
-            if entry.kind == "INDIRECT":
-                edge = Edge(
-                    edge.source, edge.target, edge.source_line, None, False, f"{entry.column}: {_how(entry)}"
-                )
-            edges.append(edge)
+    reading = ((entry, (table.table, column.name)) for column in table.own_columns for entry in column.inputs)
+    edges = _edges(columns, reading, most=lines, deciding_to_title=True)
     linked = {edge.source for edge in edges}
     edges += [Edge(name, table.table) for name in table.inputs if name not in linked]
     for entry_file in table.delivered:
@@ -112,7 +102,7 @@ def table_picture(
     for name in sorted(readers):
         boxes.append(Box(name, name, _kind(name), links.table(name)))
         edges.append(Edge(table.table, name))
-    return arrange(boxes, _distinct(edges))
+    return arrange(boxes, edges)
 
 
 def overview_picture(inventory: Inventory, links: Links) -> Picture:
@@ -162,34 +152,41 @@ def _box(
     return Box(table, table, _kind(table), links.table(table), tuple(lines), marked=bool(marked) or whole)
 
 
-def _edge(
-    columns: Mapping[str, list[str]], entry: ColumnInput, target: Column, most: int = MOST_LINES
-) -> Edge:
-    return Edge(
-        entry.table,
-        target[0],
-        _line(columns[entry.table], entry.column, most),
-        _line(columns[target[0]], target[1], most),
-        entry.kind == "DIRECT",
-        f"{entry.table}.{entry.column} to {target[1]}: {_how(entry)}",
-    )
+def _edges(
+    columns: Mapping[str, list[str]],
+    reading: Iterable[tuple[ColumnInput, Column]],
+    most: int = MOST_LINES,
+    *,
+    deciding_to_title: bool = False,
+) -> list[Edge]:
+    """One edge between two lines, whatever the number of columns behind them.
 
-
-def _line(columns: list[str], name: str, most: int) -> int:
-    place = columns.index(name)
-    return place if len(columns) <= most else min(place, most - 1)
+    Args:
+        columns: The columns of each box, in the order of its lines.
+        reading: Inputs, each with the (table, column) that reads it.
+        most: How many lines a box has at most.
+        deciding_to_title: Lead INDIRECT inputs to the title of the reading box.
+    """
+    places = {
+        table: {
+            name: place if len(names) <= most else min(place, most - 1) for place, name in enumerate(names)
+        }
+        for table, names in columns.items()
+    }
+    found: dict[tuple[str, int, str, int | None, bool], Edge] = {}
+    for entry, (table, column) in reading:
+        is_direct = entry.kind == "DIRECT"
+        source = places[entry.table][entry.column]
+        target = None if deciding_to_title and not is_direct else places[table][column]
+        key = (entry.table, source, table, target, is_direct)
+        if key not in found:
+            title = f"{entry.table}.{entry.column} to {table if target is None else column}: {_how(entry)}"
+            found[key] = Edge(entry.table, table, source, target, is_direct, title)
+    return list(found.values())
 
 
 def _how(entry: ColumnInput) -> str:
     return f"{entry.kind} {entry.transformation.lower().replace('_', ' ')}"
-
-
-def _distinct(edges: Iterable[Edge]) -> list[Edge]:
-    """One edge between two lines, whatever the number of columns behind them."""
-    found: dict[tuple[str, str, int | None, int | None, bool], Edge] = {}
-    for edge in edges:
-        found.setdefault((edge.source, edge.target, edge.source_line, edge.target_line, edge.direct), edge)
-    return list(found.values())
 
 
 def _file_boxes(

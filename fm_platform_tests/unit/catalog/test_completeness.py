@@ -15,6 +15,7 @@ from fm_platform.catalog.models import CHECKOUT, model_asset
 from fm_platform.errors import InputError
 from fm_platform.sql.loader import load_models
 from fm_platform.study import load_study
+from fm_platform_tests.e2e.conftest import run_fm
 from fm_platform_tests.unit.catalog.tiny_study import write_tiny_study
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -159,4 +160,6 @@ def test_a_broken_path_in_a_shipped_model_breaks_the_whole_catalog(
         InputError, match=r"adsl\.sql:5: column SEX of marts\.adsl has no path to a source"
     ) as found:
         build_catalog(DATA / "demo")
-    assert found.value.exit_code == 2
+    refreshed = run_fm("refresh", "--study", str(DATA / "demo"), "--home", str(tmp_path / "home"))
+    assert refreshed.code == 2
+    assert str(found.value) in refreshed.err

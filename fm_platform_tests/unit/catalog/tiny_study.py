@@ -34,6 +34,7 @@ IN_ORDER = [
     "expression.sample_distances",
     "expression.size_factors",
     "files.report",
+    "files.site",
     "publish.warehouse",
 ]
 

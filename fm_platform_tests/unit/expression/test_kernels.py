@@ -12,6 +12,7 @@ from fm_platform.expression.dispersion import Objective, Prior
 from fm_platform.expression.dispersion_search import ascend, maximise, search_grid
 from fm_platform.expression.filtering import benjamini_hochberg, independent_filtering
 from fm_platform.expression.gamma import log_gamma_ratio, log_gamma_ratio_and_slope
+from fm_platform.expression.gene_arrays import sum_rows
 from fm_platform.expression.irls import fit_glm, means
 from fm_platform.expression.lowess import lowess
 from fm_platform.expression.normal import Normal
@@ -37,6 +38,21 @@ def test_gamma_ratios_are_the_sums_that_define_them(counts: list[int], log_alpha
     np.testing.assert_allclose(value[:, 0], [np.log(s).sum() for s in steps], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(slope[:, 0], [(1 / s).sum() for s in steps], rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(log_gamma_ratio(y, r), value, rtol=1e-13, atol=1e-12)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10_000), samples=st.integers(1, 300), genes=st.integers(1, 40), turned=st.booleans()
+)
+def test_sums_over_samples_add_row_to_row(seed: int, samples: int, genes: int, turned: bool) -> None:
+    values = np.random.default_rng(seed).normal(size=(samples, genes)) ** 9
+    if turned:
+        values = np.asfortranarray(values)
+    one_by_one = values[0].copy()
+    for row in values[1:]:
+        one_by_one += row
+    np.testing.assert_array_equal(sum_rows(values), one_by_one)
+    np.testing.assert_array_equal(sum_rows(values[:, :1]), one_by_one[:1])
 
 
 @settings(max_examples=30)

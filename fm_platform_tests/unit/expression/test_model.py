@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.blocks import Workers
 from fm_platform.expression.compare import Compared, Hypothesis, compare
+from fm_platform.expression.dispersion import Objective, Prior
+from fm_platform.expression.dispersion_search import maximise
+from fm_platform.expression.irls import RIDGE, log_likelihood, means
 from fm_platform.expression.model import Model, Options, fit_model
 from fm_platform.expression.posterior import Posterior
 from fm_platform.expression.shrinkage import posterior_modes
+from fm_platform.expression.stages import coefficients, gene_wise
 from fm_platform.expression.vst import vst
 
 GROUPS = ["a", "b"] * 8
@@ -77,6 +81,35 @@ def test_thresholds_and_likelihood_ratios_are_those_of_r(pasilla: Any) -> None:
     ratio = _test(model, counts, reduced=model.setting.normal.design[:, :2])
     r = _frozen(folder / "results_LRT.csv.gz")
     assert np.nanquantile(np.abs(ratio.p - _column(r, "pvalue")), 0.99) < 1e-8
+
+
+def test_exact_is_nowhere_worse_than_r_on_r_s_own_objectives(pasilla: Any) -> None:
+    """Given R's fitted means, trend, prior and dispersions; every fifth gene."""
+    counts, folder, model = pasilla
+    stages = _frozen(folder / "mcols.csv.gz")
+    genes = np.flatnonzero(np.isfinite(model.dispersion))[::5]
+    used, normal = np.ascontiguousarray(counts[genes].T).astype(float), model.setting.normal
+    factors = model.size_factors[:, None]
+    level = gene_wise(used, None, model.setting)["level"]
+    mu = np.maximum(normal.spread(level) * factors, 0.5)
+    exact = replace(model.setting, exact=True)
+    objectives = [Objective(normal, used, mu)]
+    objectives.append(
+        replace(objectives[0], prior=Prior(np.log(model.trend_values[genes]), model.prior.variance))
+    )
+    for objective, name in zip(objectives, ("dispGeneEst", "dispMAP"), strict=True):
+        ours = objective.value(maximise(objective, 10.0))
+        theirs = objective.value(np.log(_column(stages, name)[genes]))
+        assert ((theirs - ours) / np.abs(ours)).max() <= 1e-9
+        assert ((ours - theirs) / np.abs(ours)).max() > 1e-8
+    dispersion = _column(stages, "dispersion")[genes]
+    first = stages.columns.index("dispMAP") + 1
+    of_r = np.stack([_column(stages, name)[genes] for name in stages.columns[first : first + 3]]) * np.log(2)
+    values = []
+    for beta in (coefficients(used, None, dispersion, exact)["beta"], of_r):
+        fit = log_likelihood(used, means(normal, factors, beta, floor=0.0), dispersion)
+        values.append(fit - 0.5 * RIDGE * (beta**2).sum(axis=0))
+    assert ((values[1] - values[0]) / np.abs(values[0])).max() <= 1e-9
 
 
 def test_the_blind_transformation_is_that_of_r(pasilla: Any) -> None:
@@ -216,13 +249,16 @@ def test_outliers_stay_when_they_are_not_to_be_replaced(simulate: Any) -> None:
     assert kept.base_mean[7] > 10 * replaced.base_mean[7]
 
 
-def test_two_processes_give_what_one_gives(simulate: Any) -> None:
+def test_two_threads_or_processes_give_what_one_gives(simulate: Any) -> None:
+    """On a matrix large enough that two are really used."""
     counts = simulate(["a", "b"] * 100, up_in="b", genes=2600)
     design = np.column_stack([np.ones(200), np.arange(200) % 2]).astype(float)
-    one = fit_model(counts, design, Options(workers=Workers(1)))
-    two = fit_model(counts, design, Options(workers=Workers(2, "processes")))
-    np.testing.assert_array_equal(one.dispersion, two.dispersion)
-    np.testing.assert_array_equal(one.beta, two.beta)
+    digests = set()
+    for workers in (Workers(1), Workers(2), Workers(2, "processes")):
+        assert workers.used(*counts.shape) == workers.count
+        model = fit_model(counts, design, Options(workers=workers))
+        digests.add(_digest(model, _test(model, counts, shrink=True)))
+    assert len(digests) == 1
 
 
 def test_normalization_factors_that_repeat_size_factors_change_nothing(simulate: Any) -> None:

@@ -184,10 +184,10 @@ def test_declared_libraries_count_by_their_installed_version():
 
 
 def test_the_engine_of_differential_expression_does_not_depend_on_how_reports_look():
-    from fm_platform.catalog.expression import build_results
+    from fm_platform.catalog.expression_fits import build_fit
     from fm_platform.lineage.code import reached_modules
 
-    reached = reached_modules(build_results)
+    reached = reached_modules(build_fit)
     assert "fm_platform.expression.engine" in reached
     assert not [name for name in reached if name.startswith(("fm_platform.reporting", "fm_platform.defs"))]
     assert all(importlib.util.find_spec(name) for name in reached)

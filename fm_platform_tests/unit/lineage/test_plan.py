@@ -126,6 +126,21 @@ def test_a_recomputed_input_of_the_same_content_stops_the_wave(world):
     assert {table for table, (state, _) in states.items() if state == "stale"} == set()
 
 
+def test_what_tells_of_records_is_made_again_with_every_table_it_tells_of(tmp_path):
+    (tmp_path / "a.csv").write_text("one")
+    nodes = {
+        "raw.a": Node(table="raw.a", source_files=(tmp_path / "a.csv",)),
+        "files.site": Node(table="files.site", inputs=("raw.a",), shows_records=True),
+    }
+    world = World(nodes, tmp_path / "a.csv")
+    world.materialize("raw.a", "v1")
+    world.materialize("files.site", "pages")
+    assert world.plan().stale == []
+    again = replace(world.history.materialized["raw.a"], seq=7)
+    world.history = replace(world.history, materialized={**world.history.materialized, "raw.a": again})
+    assert world.states()["files.site"] == ("stale", "a table that it tells of was made again")
+
+
 def test_a_recomputed_input_of_other_content_is_named(world):
     world.delivery.write_text("two")
     world.materialize("raw.a", "v2 of raw.a")

@@ -117,6 +117,26 @@ def joined(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStrat
 
 
 @st.composite
+def joined_three(
+    draw: st.DrawFn,
+    one: st.SearchStrategy[Query],
+    other: st.SearchStrategy[Query],
+    third: st.SearchStrategy[Query],
+) -> Query:
+    """Inner join of three queries."""
+    parts = [draw(one), draw(other), draw(third)]
+    on = draw(st.sampled_from(["m.k = r.k", "m.x = l.x"]))
+    p, q, w = (part.sql for part in parts)
+    sql = f"select l.k, m.x from ({p}) as l join ({q}) as r on l.k = r.k join ({w}) as m on {on}"
+    return Query(
+        sql,
+        NONE.union(*(part.tables for part in parts)),
+        NONE.union(*(part.gains for part in parts)),
+        NONE.union(*(part.blind for part in parts)),
+    )
+
+
+@st.composite
 def united(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
     """UNION ALL, which keeps, and UNION, which collects."""
     left, right = draw(inner), draw(inner)
@@ -145,20 +165,48 @@ def matched(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStra
 
 
 @st.composite
+def intersected(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStrategy[Query]) -> Query:
+    """INTERSECT, which collects from both arms."""
+    left, right = draw(one), draw(other)
+    gains = left.gains | right.gains
+    sql = f"({left.sql}) intersect ({right.sql})"
+    return Query(sql, left.tables | right.tables, gains, left.blind | right.blind | gains)
+
+
+@st.composite
+def with_value(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
+    """A correlated subquery that stands for a value, in SELECT or WHERE."""
+    left, right = draw(inner), draw(inner)
+    sql = draw(
+        st.sampled_from(
+            [
+                "select l.k, (select cast(sum(r.x) as integer) from ({q}) as r where r.k = l.k) as x from ({p}) as l",
+                "select l.k, l.x from ({p}) as l where l.x >= (select max(r.x) from ({q}) as r where r.x < 2)",
+                "select l.k, coalesce(l.x, (select min(r.x) from ({q}) as r where l.k = r.k)) as x from ({p}) as l",
+            ]
+        )
+    ).format(p=left.sql, q=right.sql)
+    gains = left.gains | right.gains | right.tables
+    return Query(sql, left.tables | right.tables, gains, left.blind | right.blind | right.gains)
+
+
+@st.composite
 def negated(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
-    """NOT EXISTS, NOT IN and ANTI JOIN: removing what stands in the way lets rows appear."""
+    """NOT EXISTS, NOT IN, ANTI JOIN and EXCEPT: removing what stands in the way lets rows appear."""
     left, right = draw(inner), draw(inner)
     sql = draw(
         st.sampled_from(
             [
                 "select l.k, l.x from ({p}) as l where not exists (select 1 from ({q}) as r where r.k = l.k)",
                 "select l.k, l.x from ({p}) as l where l.x not in (select r.x from ({q}) as r)",
+                "({p}) except ({q})",
                 "select l.k, l.x from ({p}) as l anti join ({q}) as r on r.k = l.k and r.x >= l.x",
             ]
         )
     ).format(p=left.sql, q=right.sql)
     gains = left.gains | right.gains | right.tables
-    return Query(sql, left.tables | right.tables, gains, left.blind | right.blind | right.gains)
+    blind = left.blind | right.blind | right.gains | (left.gains if " except " in sql else NONE)
+    return Query(sql, left.tables | right.tables, gains, blind)
 
 
 @st.composite
@@ -214,14 +262,16 @@ def windowed_in_order(draw: st.DrawFn) -> Query:
 
 
 def positive(depth: int, tables: Sequence[str] = TABLES) -> st.SearchStrategy[Query]:
-    """SELECT, join, EXISTS, IN and UNION; no table is joined or matched with itself."""
+    """SELECT, join, EXISTS, IN, UNION and INTERSECT; no table is joined or matched with itself."""
     if depth == 0:
         return plain(tables)
     inner = positive(depth - 1, tables)
     choices = [plain(tables), filtered(inner), united(inner)]
+    if len(tables) == len(TABLES):
+        choices.append(joined_three(*(plain((table,)) for table in tables)))
     if len(tables) > 1:
         one, other = positive(depth - 1, tables[:1]), positive(depth - 1, tables[1:])
-        choices += [joined(one, other), joined(other, one), matched(one, other)]
+        choices += [joined(one, other), joined(other, one), matched(one, other), intersected(one, other)]
     return st.one_of(choices)
 
 
@@ -231,6 +281,7 @@ def queries(depth: int) -> st.SearchStrategy[Query]:
         return plain() | windowed_in_order()
     inner = queries(depth - 1)
     return st.one_of(
-        plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner), united(inner),
-        matched(inner, inner), negated(inner), outer_joined(inner), grouped(inner), windowed(inner),
+        plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner),
+        joined_three(inner, inner, plain()), united(inner), matched(inner, inner), intersected(inner, inner),
+        with_value(inner), negated(inner), outer_joined(inner), grouped(inner), windowed(inner),
     )  # fmt: skip

@@ -1,0 +1,228 @@
+"""What row provenance, column lineage and explaining cost, against the same work without them.
+
+    python benchmarks/lineage_cost.py [--patients 10000] [--models 500] [--repeats 5]
+
+1. Every SQL model of the demo is run as its author wrote it and as the platform rewrites it (with `_row_ids`), both
+   into a table, in turns; then again for as many simulated patients (copies of the demo's). Printed: the totals by the
+   clock and in processor time, their ratios, and what the row ids take on disk, as stored and in two other ways.
+2. Generated models (12 columns, two CTEs) are loaded with their whole column lineage, first and from the cache.
+3. One cell of the refreshed demo is explained, beside the interpreter's own start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from fm_platform.catalog.graph import build_catalog
+from fm_platform.catalog.session import Session, open_session
+from fm_platform.lineage.graph import upstream_of
+from fm_platform.sql.cache import Cache
+from fm_platform.sql.loader import load_models
+from fm_platform.sql.provenance import with_row_ids
+from fm_platform.sql.tracing import trace_models
+from fm_platform.warehouse.home import Home
+from fm_platform.warehouse.names import relation
+
+DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
+CLINICAL = ("clinical/participants.csv", "clinical/visits.csv")
+
+
+def simulate(folder: Path, patients: int) -> Path:
+    """The clinical half of the demo, its patients repeated under new names."""
+    text = (DEMO / "study.yaml").read_text(encoding="utf-8")
+    (folder / "clinical").mkdir(parents=True)
+    (folder / "study.yaml").write_text(text[: text.index("expression:")], encoding="utf-8")
+    for name in CLINICAL:
+        with (DEMO / name).open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        subject = next(at for at, column in enumerate(header) if column.startswith("subject"))
+        subjects = list(dict.fromkeys(row[subject] for row in rows))
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for copy in range(-(-patients // len(subjects))):
+                for row in rows:
+                    if copy * len(subjects) + subjects.index(row[subject]) < patients:
+                        writer.writerow([*row[:subject], f"{row[subject]}-{copy:05d}", *row[subject + 1 :]])
+    return folder
+
+
+@contextlib.contextmanager
+def built(study: Path, home: Path) -> Iterator[Session]:
+    """A session in which everything that SQL models read, and the models, have been made."""
+    catalog = build_catalog(study)
+    wanted = {asset.table for asset in catalog.assets.values() if asset.model is not None}
+    wanted |= {table for model in wanted for table in upstream_of(model, catalog.assets)}
+    with open_session(catalog, Home(home), "benchmark") as session:
+        for asset in catalog.in_order():
+            if asset.table in wanted:
+                session.materialize(asset.table)
+        yield session
+
+
+def compare(session: Session, repeats: int) -> None:
+    """Every model, plain and rewritten, in turns: seconds by the clock and of the processor."""
+    connection = session.warehouse.connection
+    spent = np.zeros((2, 2, repeats))
+    for asset in session.catalog.in_order():
+        if asset.model is None:
+            continue
+        schemas = {table: session.warehouse.schema(table) for table in asset.model.refs}
+        texts = asset.model.compiled(relation), with_row_ids(asset.model, schemas, relation)
+        for turn in range(repeats):
+            for form, sql in enumerate(texts):
+                begun = time.perf_counter(), time.process_time()
+                connection.execute(f"create or replace temp table measured as {sql}")
+                spent[0, form, turn] += time.perf_counter() - begun[0]
+                spent[1, form, turn] += time.process_time() - begun[1]
+    for name, times in zip(("clock", "processor"), spent, strict=True):
+        plain, rewritten = np.median(times, axis=1)
+        print(
+            f"  {name:<10} plain {plain:7.3f} s   rewritten {rewritten:7.3f} s   ratio {rewritten / plain:.2f}"
+        )
+
+
+STORED = {
+    "no ids": ["create table t{n} as select * exclude (_row_ids) from frame"],
+    "a list of ids in each row": ["create table t{n} as select * from frame"],
+    "a list of numbers, ids in one table": [
+        "create table if not exists ids (_row_id varchar, number bigint)",
+        "insert into ids select i, row_number() over () + (select count(*) from ids) from"
+        " (select distinct unnest(_row_ids) as i from frame) anti join ids on _row_id = i",
+        "create table t{n} as with f as (select *, row_number() over () as r from frame)"
+        " select f.* exclude (_row_ids, r), s.numbers from f left join (select r, list(number order by number)"
+        " as numbers from (select r, unnest(_row_ids) as i from f) join ids on _row_id = i group by r) as s using (r)",
+    ],
+    "a number, sets in one table": [
+        "create table if not exists sets (ids varchar[], number bigint)",
+        "insert into sets select i, row_number() over () + (select count(*) from sets) from"
+        " (select distinct _row_ids as i from frame) anti join sets on ids = i",
+        "create table t{n} as select f.* exclude (_row_ids), s.number"
+        " from frame as f join sets as s on s.ids = f._row_ids",
+    ],
+}
+"""Ways to store the ids of a row."""
+
+
+def sizes(session: Session) -> None:
+    """What the row ids of SQL models take on disk: MiB of all their tables, and seconds to write them."""
+    models = [asset.table for asset in session.catalog.in_order() if asset.model is not None]
+    frames = [session.warehouse.read(table) for table in models]
+    ids = sum(int(frame["_row_ids"].list.len().sum() or 0) for frame in frames)
+    print(f"  {sum(frame.height for frame in frames):,} rows name {ids:,} ids")
+    for name, statements in STORED.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stored.duckdb"
+            begun = time.perf_counter()
+            with duckdb.connect(str(path)) as other:
+                for number, frame in enumerate(frames):
+                    other.register("frame", frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+                    for statement in statements:
+                        other.execute(statement.format(n=number))
+            taken = time.perf_counter() - begun
+            print(f"  {name:<38} {path.stat().st_size / 2**20:7.1f} MiB, written in {taken:.1f} s")
+
+
+def generate(folder: Path, count: int) -> Path:
+    """A folder of models that read each other: twelve columns, a join and a grouping in two CTEs."""
+    documents: dict[int, list[str]] = {}
+    (folder / "marts").mkdir(parents=True)
+    names = [f"c{at}" for at in range(10)]
+    for number in range(count):
+        source = f"{{{{ ref('m{number - 10:04d}') }}}}" if number >= 10 else "{{ source('raw', 'visits') }}"
+        own = ",\n        ".join(f"coalesce(v.{name}, v.c0) as {name}" for name in names)
+        cases = ",\n    ".join(
+            f"case when a.{name} > {at} then a.{name} else g.n end as {name}" for at, name in enumerate(names)
+        )
+        (folder / "marts" / f"m{number:04d}.sql").write_text(
+            f"with a as (\n    select\n        v.subject,\n        {own}\n    from {source} as v\n"
+            "    where v.c1 is not null\n),\n"
+            "g as (\n    select a.subject, count(distinct a.c1) as n, max(a.c2) as top from a group by a.subject\n)\n"
+            f"select\n    a.subject,\n    g.top,\n    {cases}\nfrom a\njoin g on g.subject = a.subject\n"
+        )
+        described = "".join(
+            f"\n      - {{name: {name}, description: Column {name}.}}" for name in ("subject", "top", *names)
+        )
+        documents.setdefault(number // 50, []).append(
+            f"\n  - name: m{number:04d}\n    description: Model {number}.\n"
+            f"    meta: {{key: [subject]}}\n    columns:{described}"
+        )
+    for part, models in documents.items():
+        (folder / "marts" / f"part{part}.yml").write_text(f"version: 2\nmodels:{''.join(models)}\n")
+    return folder
+
+
+def load(folder: Path, cache: Cache) -> str:
+    """How long it takes to load every model of a folder with its column lineage."""
+    begun = time.perf_counter(), time.process_time()
+    models = load_models(folder, (), cache)
+    traced = trace_models(models, {}, cache)
+    assert all(len(columns) == 12 for columns in traced.values())
+    clock, processor = time.perf_counter() - begun[0], time.process_time() - begun[1]
+    return f"{clock:.1f} s by the clock, {processor:.1f} s of the processor"
+
+
+def explain(study: Path, home: Path) -> None:
+    """One cell, as a command in a refreshed home, and the interpreter alone."""
+    fm = [sys.executable, "-c", "from fm_platform.cli import main; main()"]
+    subprocess.run(
+        [*fm, "refresh", "--study", str(study), "--home", str(home)], check=True, stdout=subprocess.DEVNULL
+    )
+    command = [*fm, "explain", "report.symptom_change", "--column", "p_value", "--home", str(home)]
+    for condition in ("outcome=fiqr_total", "visit=week_12", "stratum="):
+        command += ["--where", condition]
+    times = {}
+    for name, call in (("interpreter", [sys.executable, "-c", "pass"]), ("fm explain", command)):
+        taken = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+            taken.append(time.perf_counter() - begun)
+        times[name] = median(taken)
+    print(
+        f"fm explain: {times['fm explain']:.2f} s, of which the interpreter's start {times['interpreter']:.2f} s"
+    )
+
+
+def main() -> None:
+    """Run the measurements."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--patients", type=int, default=10_000)
+    parser.add_argument("--models", type=int, default=500)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for label, patients in (("demo", 6), (f"{options.patients:,} patients", options.patients)):
+            print(f"models of the {label}:")
+            study = simulate(folder / f"study{patients}", patients)
+            with built(study, folder / f"home{patients}") as session:
+                compare(session, options.repeats)
+                sizes(session)
+        models, cache = generate(folder / "models", options.models), Cache(folder / "cache", "benchmark")
+        print(
+            f"{options.models} models with column lineage: {load(models, cache):.1f} s first,",
+            end=" ",
+            flush=True,
+        )
+        print(f"{load(models, cache):.1f} s from the cache")
+        explain(folder / "study6", folder / "explained")
+
+
+if __name__ == "__main__":
+    main()

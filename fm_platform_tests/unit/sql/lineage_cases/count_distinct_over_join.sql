@@ -1,0 +1,1 @@
+select s.visit, count(distinct v.subject) as n, sum(s.exact) as total from staging.scores as s left join raw.visits as v on v.subject = s.subject and v.visit = s.visit group by s.visit having count(*) > 1

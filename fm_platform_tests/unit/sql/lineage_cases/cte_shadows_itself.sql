@@ -1,0 +1,1 @@
+with q as (select v.subject, v.pain from raw.visits as v), r as (with q as (select p.subject, p.age as pain from raw.participants as p) select q.subject, q.pain from q) select q.subject, q.pain as own, r.pain as other from q join r on r.subject = q.subject

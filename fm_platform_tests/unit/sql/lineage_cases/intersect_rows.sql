@@ -1,0 +1,1 @@
+select v.subject, v.visit from raw.visits as v intersect select s.subject, s.visit from staging.scores as s

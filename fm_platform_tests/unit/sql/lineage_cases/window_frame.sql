@@ -1,0 +1,1 @@
+select v.subject, sum(v."Fatigue") over (partition by v.subject order by v.date rows between 2 preceding and current row) as recent, count(*) filter (where v.pain <> '') over (order by v.visit range between unbounded preceding and current row) as n from raw.visits as v
