@@ -123,7 +123,8 @@ def _blank_names(
         )
     for sample in samples if "na_detail" in columns else ():
         connection.execute(
-            f"UPDATE {name} SET na_detail = replace(na_detail, ?, ?)", [f"sample {sample},", f"sample {REDACTED},"]
+            f"UPDATE {name} SET na_detail = replace(na_detail, ?, ?)",
+            [f"sample {sample},", f"sample {REDACTED},"],
         )
 
 
