@@ -239,4 +239,8 @@ def test_a_contrast_s_tables_depend_on_its_own_declaration_only(tmp_path):
         assert digests(before, kept) == digests(after, kept)
     without = made("  samples: {path: rnaseq", "  stability: false\n  samples: {path: rnaseq")
     assert not [table for table in without.assets if "stability" in table]
-    assert without.assets["expression.contrasts"].inputs == ("expression.samples", "expression.de_results")
+    assert without.assets["expression.contrasts"].inputs == (
+        "expression.samples",
+        "expression.de_results",
+        "expression.counts",
+    )
