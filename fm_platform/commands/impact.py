@@ -74,7 +74,7 @@ def _print(found: Impact) -> None:
         click.echo(f"  samples {', '.join(found.samples)}, with their columns of the count matrix")
     click.echo(f"reaches {len(found.tables)} tables, {found.report_numbers} report numbers")
     for table in found.tables:
-        ways = ", ".join(f"{count} by {way}" for way, count in table.ways.items()) or "asks where it is"
+        ways = ", ".join(f"{count} by {way}" for way, count in table.ways.items())
         click.echo(f"  {table.table}  {table.rows} of {table.of} rows ({ways})")
         for key in table.keys:
             shown = ", ".join(f"{name}={'(all)' if value is None else value}" for name, value in key.items())

@@ -10,7 +10,6 @@ A row of a table is reached
 - ``fit``: it comes from a count matrix, a model fit or a normalization in which a vanishing sample or gene took part;
 - ``family``: it is adjusted for multiplicity together with a row that is reached.
 
-Besides, the absence of a clinical row raises a question of its own, so that ``report.data_queries`` gets new rows.
 The prediction is of published rows: one that is reached goes or changes, one that is not stays as it is. New rows can
 come where a key repeats what was observed (a planning row for "2/5 observed").
 """
@@ -31,7 +30,6 @@ from fm_platform.warehouse.reader import Published
 KEYS_LISTED = 20
 NUMERIC = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT")
 REPORT = "report."
-QUESTIONS = "report.data_queries"
 _BY = "_by_"
 
 
@@ -114,12 +112,11 @@ def impact(
         limit: How many keys to list of each table.
     """
     inputs, keys = table_graph(published)
-    asks = any(row.source not in ("counts", "samples") for row in origin.rows)
     tables = []
     for table in inputs:
         if has_table(published, table):
             found = _reached(published, origin, table, keys[table], limit)
-            if found.rows or (table == QUESTIONS and asks):
+            if found.rows:
                 tables.append(found)
     changing = {reached.table for reached in tables}
     recomputed = [

@@ -102,11 +102,29 @@ def _redact(connection: duckdb.DuckDBPyConnection, schema: str, table: str, eras
     for column in ("sample_id", "sample_a", "sample_b"):
         if column in columns:
             connection.execute(f"DELETE FROM {name} WHERE list_contains(?::VARCHAR[], {column})", [samples])
-    if table == "contrasts" and "samples" in columns:
+    if schema == "expression":
+        _blank_names(connection, name, columns, samples)
+
+
+def _blank_names(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], samples: Sequence[str]
+) -> None:
+    """Samples that rows about genes and contrasts name: in lists, as the one that decides, in the reason of a gap."""
+    if "samples" in columns:
         connection.execute(
             f"UPDATE {name} SET samples = list_transform(samples, lambda x: "
             f"CASE WHEN list_contains(?::VARCHAR[], x) THEN {literal(REDACTED)} ELSE x END)",
             [samples],
+        )
+    if "cooks_sample" in columns:
+        connection.execute(
+            f"UPDATE {name} SET cooks_sample = {literal(REDACTED)} WHERE list_contains(?::VARCHAR[], cooks_sample)",
+            [samples],
+        )
+    for sample in samples if "na_detail" in columns else ():
+        connection.execute(
+            f"UPDATE {name} SET na_detail = replace(na_detail, ?, ?)",
+            [f"sample {sample},", f"sample {REDACTED},"],
         )
 
 
