@@ -116,7 +116,7 @@ def _convert(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: st
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_convert(child, (*path, index), lines, name) for index, child in enumerate(node.value)]
-    if getattr(node, "style", None) is None and node.value in ("null", "~", ""):
+    if not getattr(node, "style", None) and node.value in ("null", "~", ""):
         return None
     return str(node.value)
 
