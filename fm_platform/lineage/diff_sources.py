@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from fm_platform.lineage.diff_records import Made, Records
+from fm_platform.validation.withdrawals import RULE as WITHDRAWN_RULE
 from fm_platform.warehouse.names import identifier, relation
 
 ROW_ID = "_row_id"
@@ -214,7 +215,7 @@ def _of_gate(connection: duckdb.DuckDBPyConnection, records: Records, table: str
             continue
         for row_id, _, column, rule, reason, path, line, sha256 in rows:
             place = (path, line, sha256) if path is not None else None
-            withdrawn = change == "set aside" and "withdr" in f"{rule} {reason}".lower()
+            withdrawn = change == "set aside" and rule == WITHDRAWN_RULE
             yield SourceChange(
                 raw,
                 "withdrawn" if withdrawn else change,

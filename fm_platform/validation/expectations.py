@@ -121,7 +121,7 @@ def _of_rows(rule: Rule, study: Study, source: str) -> Expectation:
         return Expectation(
             "ExpectColumnValuesToBeInSet", (("column", VISIT_TEXT), ("value_set", known)), (rule.id,)
         )
-    if rule.id == "FM030":
+    if rule.id == "FM033":
         return Expectation(
             "ExpectColumnValuesToBeInSet", (("column", WITHDRAWN), ("value_set", [NO])), (rule.id,)
         )

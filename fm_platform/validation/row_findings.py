@@ -15,7 +15,7 @@ def row_findings(rule: str, source: RawSource) -> str:
     """A SELECT of the rows of a source that break one rule.
 
     Args:
-        rule: FM007, FM011, FM022, FM023 or FM030.
+        rule: FM007, FM011, FM022, FM023 or FM033.
         source: The source.
 
     Returns:
@@ -26,7 +26,7 @@ def row_findings(rule: str, source: RawSource) -> str:
         "FM011": _unknown_subjects,
         "FM022": _undeclared_visits,
         "FM023": _unnamed_subjects,
-        "FM030": withdrawn_rows,
+        "FM033": withdrawn_rows,
     }
     return f"""select _row_id, 'row' as scope, cast(null as varchar) as "column",
     {literal(rule)} as rule, reason, value

@@ -39,7 +39,7 @@ RULES: dict[str, tuple[Scope, str]] = {
     "FM027": ("cell", "A REDCap field holds what its dictionary allows: type (rule C), choice (rule G)"),
     "FM028": ("query", "A REDCap number is in the range of its dictionary (rule D)"),
     "FM029": ("query", "A REDCap field that is required and always shown has a value (rule B)"),
-    "FM030": ("row", "The subject had not withdrawn"),
+    "FM033": ("row", "The subject had not withdrawn"),
 }
 """Rule id to scope and to what must hold."""
 
@@ -87,7 +87,7 @@ def rules_of(study: Study, columns: Sequence[DeclaredColumn], source: str) -> tu
     if by_visit and subject_sources(study):
         rules.append(Rule("FM011", "fm011_subject_known"))
     if study.withdrawals is not None:
-        rules.append(Rule("FM030", "fm030_withdrawn"))
+        rules.append(Rule("FM033", "fm033_withdrawn"))
     rules += _item_rules(decisive)
     numbers = tuple(entry for entry in decisive if entry.is_number and entry.kind not in ("item", "field"))
     if numbers:

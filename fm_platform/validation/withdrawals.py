@@ -1,6 +1,6 @@
 """Subjects who withdrew: the delivered list, and which rows it takes out of the analysis.
 
-Belongs here: the list's shape, the rule FM030, and what follows for questions and losses. Does not belong here: purging
+Belongs here: the list's shape, the rule FM033, and what follows for questions and losses. Does not belong here: purging
 what is kept (``catalog.erasure``), samples (``expression.withdrawn``).
 
 Scopes: ``stop`` takes out what was collected after the date, ``exclude`` everything, ``erase`` everything, which
@@ -21,7 +21,7 @@ from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.roles import visit_sources
 
 TABLE = "raw.withdrawals"
-RULE = "FM030"
+RULE = "FM033"
 COLUMNS = ("subject", "date", "scope")
 SCOPES = ("stop", "exclude", "erase")
 LEAVES = ("exclude", "erase")
@@ -83,7 +83,7 @@ from {source.relation(TABLE)}"""
 
 
 def withdrawn_rows(source: RawSource) -> str:
-    """A SELECT of the rows that FM030 sets aside: _row_id, reason, value.
+    """A SELECT of the rows that FM033 sets aside: _row_id, reason, value.
 
     A visit's day is the row's own date, else the latest date that another source gives for the subject at that visit.
     A row whose day is not known cannot be shown to be from before a stop, and is set aside, too.

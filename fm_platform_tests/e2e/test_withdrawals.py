@@ -76,7 +76,7 @@ def test_withdrawn_subjects_are_set_aside_and_an_erased_one_is_purged(workspace:
 
 def assert_set_aside(workspace: Workspace) -> None:
     """The gate, the marts, the statistics, the samples and the questions, before anything is erased."""
-    aside = rows(workspace, "SELECT value, reason FROM quarantine.visits WHERE rule = 'FM030' ORDER BY ALL")
+    aside = rows(workspace, "SELECT value, reason FROM quarantine.visits WHERE rule = 'FM033' ORDER BY ALL")
     assert [row["value"] for row in aside] == [STOPPED, *[ERASED] * 3]
     assert "had withdrawn before the visit (stop, 2021-04-20)" in aside[0]["reason"]
     assert rows(workspace, "SELECT count(*) AS n FROM raw.visits") == [{"n": 18}]
