@@ -16,9 +16,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Let generated examples take the time they take: a slow machine is not a failure."""
-    hypothesis.settings.register_profile("fm_platform", deadline=None)
-    hypothesis.settings.load_profile("fm_platform")
+    """Generated examples: the same in every run, so that a red run means changed code, and in the time they take.
+
+    ``HYPOTHESIS_PROFILE=explore`` looks at new examples in every run.
+    """
+    hypothesis.settings.register_profile("fm_platform", deadline=None, derandomize=True)
+    hypothesis.settings.register_profile("explore", deadline=None)
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fm_platform"))
 
 
 @pytest.fixture(scope="session", autouse=True)
