@@ -1,7 +1,7 @@
 """The table ``stats.sensitivity``: every comparison again, under every other way to treat zeros and holes.
 
 Belongs here: which analyses there are and what their rows say. Does not belong here: how holes are filled
-(``imputation``), the tests themselves, the fit of the mixed model (``mixed_model``).
+(``imputation``), the tests themselves, the mixed model (``mixed_panel``).
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from fm_platform.statistics import imputation as fill
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
 from fm_platform.statistics.imputation import Fill, Filled, Range
 from fm_platform.statistics.integers import Ints, median, shown
-from fm_platform.statistics.mixed_model import Contrast, NoFit, fit_mixed_model
-from fm_platform.statistics.panel import Bools, Panel, Panels
+from fm_platform.statistics.mixed_panel import mixed_model
+from fm_platform.statistics.panel import Panel, Panels
 from fm_platform.statistics.sign_tests import sign_test, smallest_p
 from fm_platform.statistics.signed_rank import Zero, signed_rank
 
 MOST_LEFT_OUT = 300
 """Leaving out one patient is for small series; above this many the row says that it was not done."""
-
-LEAST_MODELLED = 12
-"""Below this many subjects with a baseline and a later value there is no mixed model, and no row for one."""
 
 SENSITIVITY_SCHEMA: dict[str, pl.DataType] = {
     "outcome": pl.String(),
@@ -86,10 +83,6 @@ LEAVE_ONE_OUT = Analysis("leave_one_out", "one patient at a time is left out of 
 MIXED_MODEL = Analysis(
     "mixed_model", "values are missing at random, given the subject's values at other visits"
 )
-MIXED_METHOD = (
-    "mixed model of subjects with a baseline and a later value: fixed visits, random intercept, REML; "
-    "95 % interval and p of Student's t with Satterthwaite's df"
-)
 
 
 def sensitivity(
@@ -107,8 +100,8 @@ def sensitivity(
         The columns of ``SENSITIVITY_SCHEMA``. ``estimate_min`` to ``p_max`` are the range over the patients
         left out, in the leave_one_out rows. The two estimates of best_case and worst_case enclose that of any
         values the missing ones may have had; their p-values are those of the filled data, not bounds. Strata with
-        at least ``LEAST_MODELLED`` subjects that have a baseline and a later value also have mixed_model rows,
-        in which n counts these subjects.
+        at least 12 subjects that have a baseline and a later value also have mixed_model rows, in which n
+        counts these subjects.
     """
     panels = Panels(scores, participants, visits)
     rows: list[dict[str, Any]] = []
@@ -124,7 +117,7 @@ def sensitivity(
 
 def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
     """The rows of each later visit."""
-    modelled = _mixed_model(panel)
+    modelled = mixed_model(panel)
     for visit in panel.later:
         complete = fill.complete_pairs(panel, visit, scale)
         rows = []
@@ -136,51 +129,6 @@ def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
         if modelled is not None:
             rows.append(_row(panel, visit, MIXED_MODEL, modelled.data, modelled.says(visit)))
         yield rows
-
-
-@dataclass(frozen=True)
-class _Modelled:
-    """The mixed model of a panel.
-
-    Attributes:
-        data: Its subjects' baselines (there is no one later value), and the cells it read.
-        contrasts: One a visit; None where nobody has a value. Empty where there is no fit, ``note`` says why.
-    """
-
-    data: Filled
-    contrasts: tuple[Contrast | None, ...]
-    note: str | None
-
-    def says(self, visit: int) -> dict[str, Any]:
-        """What the row of a visit says."""
-        found = self.contrasts[visit] if self.contrasts else None
-        if found is None:
-            return {"method": MIXED_METHOD, "note": self.note or "no values at this visit"}
-        return {
-            "mean_change": found.estimate,
-            "mean_low": found.low,
-            "mean_high": found.high,
-            "mean_df": found.df,
-            "p_value": found.p_value,
-            "method": MIXED_METHOD,
-            "note": self.note,
-        }
-
-
-def _mixed_model(panel: Panel) -> _Modelled | None:
-    """None where there are too few subjects for one."""
-    has = panel.known[:, panel.baseline] & panel.known[:, panel.later].any(axis=1)
-    if has.sum() < LEAST_MODELLED:
-        return None
-    used: Bools = panel.known & has[:, None]
-    base = panel.values[has, panel.baseline]
-    data = Filled(base, base, panel.scale, 0, used)
-    try:
-        fit = fit_mixed_model(panel.values[has], panel.known[has], panel.baseline, panel.scale)
-    except NoFit as reason:
-        return _Modelled(data, (), str(reason))
-    edge = None if fit.intercept_variance else "the variance between subjects is estimated as 0"
-    return _Modelled(data, fit.contrasts, edge)
 
 
 def _row(
