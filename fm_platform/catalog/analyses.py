@@ -95,6 +95,7 @@ def _sensitivity() -> Asset:
         INPUTS,
         ("outcome", "visit", "stratum", "analysis"),
         (*_VALUES, *_SCALE, *_MEMBERS),
+        libraries=("scipy",),
         outcome=_OUTCOME,
         visit=_VISIT,
         stratum=_STRATUM,

@@ -1,8 +1,7 @@
 """The table ``stats.sensitivity``: every comparison again, under every other way to treat zeros and holes.
 
 Belongs here: which analyses there are and what their rows say. Does not belong here: how holes are filled
-(``imputation``), the tests themselves. A mixed model is not among them: the libraries at hand give it Wald z
-tests without a small-sample correction, so that its p would be too small at the sizes this table is read for.
+(``imputation``), the tests themselves, the mixed model (``mixed_panel``).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from fm_platform.statistics import imputation as fill
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
 from fm_platform.statistics.imputation import Fill, Filled, Range
 from fm_platform.statistics.integers import Ints, median, shown
+from fm_platform.statistics.mixed_panel import mixed_model
 from fm_platform.statistics.panel import Panel, Panels
 from fm_platform.statistics.sign_tests import sign_test, smallest_p
 from fm_platform.statistics.signed_rank import Zero, signed_rank
@@ -42,6 +42,10 @@ SENSITIVITY_SCHEMA: dict[str, pl.DataType] = {
     "hl_low": pl.Float64(),
     "hl_high": pl.Float64(),
     "hl_level": pl.Float64(),
+    "mean_change": pl.Float64(),
+    "mean_low": pl.Float64(),
+    "mean_high": pl.Float64(),
+    "mean_df": pl.Float64(),
     "p_value": pl.Float64(),
     "p_floor": pl.Float64(),
     "estimate_min": pl.Float64(),
@@ -76,6 +80,9 @@ SIGNED_RANK = (
 )
 SIGN_TEST = Analysis("sign_test", "only directions count")
 LEAVE_ONE_OUT = Analysis("leave_one_out", "one patient at a time is left out of the complete pairs")
+MIXED_MODEL = Analysis(
+    "mixed_model", "values are missing at random, given the subject's values at other visits"
+)
 
 
 def sensitivity(
@@ -92,7 +99,9 @@ def sensitivity(
     Returns:
         The columns of ``SENSITIVITY_SCHEMA``. ``estimate_min`` to ``p_max`` are the range over the patients
         left out, in the leave_one_out rows. The two estimates of best_case and worst_case enclose that of any
-        values the missing ones may have had; their p-values are those of the filled data, not bounds.
+        values the missing ones may have had; their p-values are those of the filled data, not bounds. Strata with
+        at least 12 subjects that have a baseline and a later value also have mixed_model rows, in which n
+        counts these subjects.
     """
     panels = Panels(scores, participants, visits)
     rows: list[dict[str, Any]] = []
@@ -108,6 +117,7 @@ def sensitivity(
 
 def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
     """The rows of each later visit."""
+    modelled = mixed_model(panel)
     for visit in panel.later:
         complete = fill.complete_pairs(panel, visit, scale)
         rows = []
@@ -116,6 +126,8 @@ def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
             rows.append(_row(panel, visit, analysis, filled, _signed_rank(filled, analysis.zero)))
         rows.append(_row(panel, visit, SIGN_TEST, complete, _sign_test(complete)))
         rows.append(_row(panel, visit, LEAVE_ONE_OUT, complete, _leave_one_out(complete)))
+        if modelled is not None:
+            rows.append(_row(panel, visit, MIXED_MODEL, modelled.data, modelled.says(visit)))
         yield rows
 
 
