@@ -216,11 +216,11 @@ def main() -> None:
                 sizes(session)
         models, cache = generate(folder / "models", options.models), Cache(folder / "cache", "benchmark")
         print(
-            f"{options.models} models with column lineage: {load(models, cache):.1f} s first,",
+            f"{options.models} models with column lineage: {load(models, cache)} first,",
             end=" ",
             flush=True,
         )
-        print(f"{load(models, cache):.1f} s from the cache")
+        print(f"{load(models, cache)} from the cache")
         explain(folder / "study6", folder / "explained")
 
 

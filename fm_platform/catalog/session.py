@@ -111,6 +111,7 @@ class Session:
         self.errors: list[tuple[str, Exception]] = []
         self.results: list[StepResult] = []
         self._memory = Memory()
+        self._unaltered: dict[str, str] = {}
         self._seen = 0
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -232,15 +233,19 @@ class Session:
             )
 
     def _require_unaltered_inputs(self, asset: Asset) -> None:
+        """Compare inputs with the ledger; what this session wrote or compared, it holds under the lock."""
         for table in asset.inputs:
             recorded = self.history.materialized.get(table)
             if recorded is None or "key" not in recorded.body or not recorded.body["key"]:
+                continue
+            if self._unaltered.get(table) == recorded.full_digest:
                 continue
             if self.warehouse.digests(table, recorded.body["key"]).full != recorded.full_digest:
                 raise CheckFailed(
                     f"{table} does not have the content that the ledger records",
                     mend="run `fm verify`; restore the home, or recompute it with `fm refresh --force --reason ...`",
                 )
+            self._unaltered[table] = recorded.full_digest
 
     def _store(
         self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
@@ -265,7 +270,7 @@ class Session:
             _require_declared_columns(asset, lineage, written)
             return [key_check, *built.checks()]
 
-        _, outcomes = self.warehouse.write(
+        record, outcomes = self.warehouse.write(
             TableWrite(
                 table=asset.table,
                 key=asset.key,
@@ -277,6 +282,7 @@ class Session:
                 remembered=asset.remembered,
             )
         )
+        self._unaltered[asset.table] = str(record.content["full_digest"])
         return outcomes
 
     def _store_files(self, asset: Asset, built: Built, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
