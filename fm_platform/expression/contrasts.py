@@ -150,6 +150,8 @@ def _plan_weights(kept: pl.DataFrame, contrast: Contrast) -> ContrastPlan:
         kept, contrast.design, reference=contrast.reference_levels, covariates=contrast.covariates
     )
     vector = contrast_weights(design, contrast)
+    if contrast.label:
+        design = replace(design, notes=(*design.notes, f"compared: {contrast.compares}"))
     single = [kept["sample_id"][place] for place in resting_on(design.matrix, vector)]
     reasons = _doubts(kept, design)
     if single:

@@ -106,8 +106,9 @@ def test_a_test_of_an_interaction_is_that_of_r(fit: Any, name: str, keys: dict[s
 
 def test_a_likelihood_ratio_is_that_of_r(fit: Any) -> None:
     """All but g5: R's fit of the smaller design ends 2.9 (log likelihood) below its optimum there, ours does not."""
-    result = fit(contrast(coefficient=INTERACTION, reduced="~ group"))
+    result = fit(contrast(coefficient=INTERACTION, reduced="~ group", label="Any change"))
     _agrees(result, "lrt", apart=("g5",))
+    assert f"compared: {INTERACTION}" in result.notes
     assert any(
         "likelihood-ratio test against ~ group (2 degrees of freedom)" in note for note in result.notes
     )
