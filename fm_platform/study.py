@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
@@ -23,6 +23,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     PrivateAttr,
     SerializeAsAny,
     field_validator,
@@ -293,6 +294,29 @@ class SamplesSource(_Section):
     visit: str | None = None
 
 
+class SizeFactorsSource(_Section):
+    """How size factors come about: estimated (``kind``, from ``control_genes`` only if given), or a sheet's ``column``.
+
+    ``control_genes`` are gene ids or patterns such as ``ERCC-*``.
+    """
+
+    kind: Literal["ratio", "poscounts"] = "ratio"
+    control_genes: Texts = ()
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _given_or_estimated(self) -> SizeFactorsSource:
+        if self.column is not None and (self.control_genes or "kind" in self.model_fields_set):
+            raise ValueError(
+                "`column:` gives the factors, so there is nothing to estimate: drop kind and control_genes"
+            )
+        return self
+
+
+def _as_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class ExpressionSource(_Section):
     """The expression half: counts and their sample sheet.
 
@@ -303,36 +327,119 @@ class ExpressionSource(_Section):
     counts: CountsSource
     samples: SamplesSource
     genes: GenesSource | None = None
+    size_factors: Annotated[SizeFactorsSource, BeforeValidator(_as_kind)] = SizeFactorsSource()
     stability: bool | None = None
 
 
-class Contrast(_Section):
-    """One comparison. Variables of the design are factors unless listed under ``covariates``.
+class LevelPair(NamedTuple):
+    """Which level of which variable is compared with which other one."""
 
-    ``complete_pairs`` keeps only subjects with samples at both levels. ``shrink: apeglm`` adds shrunken fold changes.
+    variable: str
+    level: str
+    reference: str
+
+
+_KINDS = "`variable:`, `level:` and `reference:`, or `coefficient:`, or `vector:`"
+
+
+class Contrast(_Section):
+    """One comparison: of two levels, of a ``coefficient`` with 0, or of a ``vector`` of weights of design columns.
+
+    Variables of the design are factors unless listed under ``covariates``; ``reference_levels`` says which level of a
+    factor the others are coded against. ``complete_pairs`` keeps only subjects with samples at both levels.
+    ``lfc_threshold`` and ``alternative`` are of Wald's test; ``reduced`` is the smaller design of a likelihood-ratio
+    test. ``shrink: apeglm`` adds shrunken fold changes.
     """
 
     id: Slug
     design: str
-    variable: str
-    level: str
-    reference: str
+    variable: str | None = None
+    level: str | None = None
+    reference: str | None = None
+    coefficient: str | None = None
+    vector: dict[str, FiniteFloat] | None = None
+    reference_levels: dict[str, str] = Field(default_factory=dict)
     subset: dict[str, Texts] = Field(default_factory=dict)
     covariates: tuple[str, ...] = ()
     complete_pairs: bool = False
     alpha: float = Field(default=0.1, gt=0, lt=1)
+    lfc_threshold: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    alternative: Literal["greaterAbs", "lessAbs", "greater", "less"] = "greaterAbs"
+    reduced: str | None = None
     shrink: Literal["apeglm"] | None = None
     label: str = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Contrast:
+        named = [name for name in ("variable", "level", "reference") if getattr(self, name) is not None]
+        given = [bool(named), self.coefficient is not None, self.vector is not None]
+        if sum(given) != 1:
+            raise ValueError(f"give one of: {_KINDS}")
+        if named and len(named) < 3:
+            raise ValueError(
+                f"a comparison of two levels needs variable, level and reference, but has {named} only"
+            )
+        if self.vector is not None and not any(self.vector.values()):
+            raise ValueError("every weight of the vector is 0, so nothing is compared")
+        if self.complete_pairs and not named:
+            raise ValueError("complete_pairs goes with a comparison of two levels")
+        return self
 
     @model_validator(mode="after")
     def _in_design(self) -> Contrast:
         if not self.design.lstrip().startswith("~"):
             raise ValueError("design is a formula that begins with ~")
-        if not re.search(rf"\b{re.escape(self.variable)}\b", self.design):
-            raise ValueError(f"variable {self.variable!r} is not in the design {self.design!r}")
-        if self.level == self.reference:
+        named = ([self.pair.variable] if self.pair else []) + list(self.reference_levels)
+        for variable in named:
+            if not re.search(rf"\b{re.escape(variable)}\b", self.design):
+                raise ValueError(f"variable {variable!r} is not in the design {self.design!r}")
+        if self.pair and self.level == self.reference:
             raise ValueError("level and reference are the same")
         return self
+
+    @model_validator(mode="after")
+    def _testable(self) -> Contrast:
+        if self.reduced is not None and (self.lfc_threshold or self.alternative != "greaterAbs"):
+            raise ValueError(
+                "a likelihood-ratio test has no fold change to bound: drop `reduced`, or lfc_threshold and alternative"
+            )
+        if self.alternative == "lessAbs" and not self.lfc_threshold:
+            raise ValueError("lessAbs needs a positive lfc_threshold")
+        return self
+
+    @property
+    def pair(self) -> LevelPair | None:
+        """The compared levels; None for a coefficient or a vector."""
+        if self.variable is None or self.level is None or self.reference is None:
+            return None
+        return LevelPair(self.variable, self.level, self.reference)
+
+    @property
+    def compares(self) -> str:
+        """What is compared, in words."""
+        if self.pair is not None:
+            return f"{self.variable}: {self.level} vs {self.reference}"
+        if self.vector is None:
+            return str(self.coefficient)
+        terms = [
+            f"{'-' if weight < 0 else '+'} {abs(weight):g} {name}" for name, weight in self.vector.items()
+        ]
+        return " ".join(terms).removeprefix("+ ")
+
+    @property
+    def test(self) -> str:
+        """Which test is made, in words."""
+        if self.reduced is not None:
+            return f"likelihood-ratio test against {self.reduced}"
+        size = f"{self.lfc_threshold:g}"
+        claims = {
+            "greaterAbs": f"|log2 fold change| > {size}",
+            "lessAbs": f"|log2 fold change| < {size}",
+            "greater": f"log2 fold change > {size}",
+            "less": f"log2 fold change < {'-' if self.lfc_threshold else ''}{size}",
+        }
+        plain = self.alternative == "greaterAbs" and not self.lfc_threshold
+        return "Wald test" if plain else f"Wald test of {claims[self.alternative]}"
 
 
 class Privacy(_Section):

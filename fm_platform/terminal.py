@@ -186,10 +186,9 @@ def print_de(summary: DeSummary) -> None:
         for sheet_id, count_id in summary.id_mapping:
             click.echo(f"    {sheet_id} = {count_id}")
     click.echo(f"contrast     {summary.contrast}, design {summary.design}")
-    click.echo(
-        f"samples      {summary.n_samples} ({summary.n_level} against {summary.n_reference}), "
-        f"residual df {summary.residual_df}"
-    )
+    click.echo(f"test         {summary.test}")
+    sides = f" ({summary.n_level} against {summary.n_reference})" if summary.n_level is not None else ""
+    click.echo(f"samples      {summary.n_samples}{sides}, residual df {summary.residual_df}")
     if summary.status != "run":
         click.echo(f"{summary.status:<12} {summary.reason}")
     click.echo(

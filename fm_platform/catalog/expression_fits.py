@@ -24,6 +24,7 @@ from fm_platform.expression.engine import DeEngine
 from fm_platform.expression.lengths import lengths_array
 from fm_platform.expression.offsets import contrast_size_factors
 from fm_platform.expression.run import run_plan
+from fm_platform.expression.sizing import study_sizing
 from fm_platform.expression.stored import COOKS_COLUMNS, DISPERSION_COLUMNS, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table
 from fm_platform.lineage.code import code_version
@@ -89,7 +90,7 @@ def _fit(contrast: str) -> Asset:
         half="expression",
         inputs=(SAMPLES, COUNTS),
         key=KEY,
-        study_keys=(f"contrasts.{contrast}",),
+        study_keys=(f"contrasts.{contrast}", "expression.size_factors"),
         code_version=code_version(build_fit, ENGINE_LIBRARIES),
         build=partial(build_fit, contrast=contrast),
         lineage=from_samples_and_counts(FIT_COLUMNS),
@@ -107,7 +108,13 @@ def build_fit(step: Step, contrast: str) -> Built:
         engine = step.memory.recall(_ENGINE, None, DeEngine)
         engine.on_stage = step.progress
         result = run_plan(
-            matrix, lengths_array(counts), gene_ids, plan, engine=engine, shrink=plan.contrast.shrink
+            matrix,
+            lengths_array(counts),
+            gene_ids,
+            plan,
+            engine=engine,
+            shrink=plan.contrast.shrink,
+            options=study_sizing(step.study, step.read(SAMPLES), gene_ids, plan, matrix.shape[1]),
         )
     return Built(rows=fit_table(plan, result, counts), metadata={"status": plan.status})
 
@@ -225,7 +232,7 @@ def _contrasts(stability: bool) -> Asset:
         half="expression",
         inputs=(SAMPLES, RESULTS, COUNTS, *([STABILITY] if stability else [])),
         key=("contrast",),
-        study_keys=("contrasts",),
+        study_keys=("contrasts", "expression.size_factors"),
         code_version=code_version(build_contrasts),
         build=partial(build_contrasts, stability=stability),
         lineage={column.name: own.get(column.name, sampled) for column in CONTRAST_COLUMNS},
@@ -240,10 +247,13 @@ def build_contrasts(step: Step, stability: bool) -> Built:
     plans = plans_of(step)
     refits = step.read(STABILITY) if stability else None
     counts = step.read(COUNTS)
-    _, matrix = counts_array(counts)
+    gene_ids, matrix = counts_array(counts)
+    samples = step.read(SAMPLES)
     lengths = lengths_array(counts)
     factors = {
-        plan.contrast.id: contrast_size_factors(matrix, lengths, plan)
+        plan.contrast.id: contrast_size_factors(
+            matrix, lengths, plan, study_sizing(step.study, samples, gene_ids, plan, matrix.shape[1])
+        )
         for plan in plans
         if plan.design is not None
     }

@@ -65,7 +65,7 @@ def _stability(contrast: str) -> Asset:
         half="expression",
         inputs=(SAMPLES, COUNTS, fitted),
         key=KEY,
-        study_keys=(f"contrasts.{contrast}", "expression.stability"),
+        study_keys=(f"contrasts.{contrast}", "expression.size_factors", "expression.stability"),
         code_version=code_version(build_stability, ENGINE_LIBRARIES),
         build=partial(build_stability, contrast=contrast),
         lineage={**from_samples_and_counts(STABILITY_COLUMNS), **whole},
@@ -87,6 +87,7 @@ def build_stability(step: Step, contrast: str) -> Built:
         plan,
         called_genes(step.read(fit_table_name(contrast)), plan.contrast.alpha),
         wanted=step.study.expression.stability,
+        size_factors=step.study.expression.size_factors,
         progress=step.progress,
     )
     stable = rows.filter(pl.col("n_called") == pl.col("n_refits")).height

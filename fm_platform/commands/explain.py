@@ -102,7 +102,7 @@ def _print(explanation: Explanation) -> None:
 
 def _print_gene(gene: GeneFit) -> None:
     click.echo(
-        f"  contrast   {gene.contrast}: {gene.variable} {gene.level} against {gene.reference}, design {gene.design}, "
+        f"  contrast   {gene.contrast}: {gene.compares}, design {gene.design}, "
         f"alpha {gene.alpha}" + (f", {gene.subset}" if gene.subset else "")
     )
     click.echo(f"  dispersion {gene.dispersion}")

@@ -34,7 +34,20 @@ if TYPE_CHECKING:
 @click.option("--row-id", "row_ids", multiple=True, help="Samples in rows: a column that names them.")
 @click.option("--layer", help="h5ad: the layer of counts (default: counts, else X).")
 @click.option("--design", required=True, help='A formula, e.g. "~ batch + condition".')
-@click.option("--contrast", required=True, metavar="VAR,LEVEL,REF", help="Which level against which.")
+@click.option("--contrast", metavar="VAR,LEVEL,REF", help="Compare: which level against which.")
+@click.option(
+    "--coefficient", metavar="NAME", help='Or: a column of the design, e.g. "group[T.fm]:week[T.12]".'
+)
+@click.option(
+    "--vector", metavar="NAME=WEIGHT,...", help='Or: weights of columns, e.g. "group[T.b]=1,group[T.c]=-1".'
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="VAR=LEVEL",
+    help="The level that a factor's others are coded against (default: that of --contrast, else the first).",
+)
 @click.option("--alpha", default=0.1, show_default=True, help="Target FDR of independent filtering.")
 @click.option(
     "--covariate", "covariates", multiple=True, help="A design variable that is a number, not a factor."
@@ -71,6 +84,16 @@ if TYPE_CHECKING:
     "--lrt", metavar="REDUCED", help='Likelihood-ratio test against a smaller design, e.g. "~ batch".'
 )
 @click.option(
+    "--size-factors",
+    default="ratio",
+    show_default=True,
+    metavar="ratio|poscounts|COLUMN",
+    help="Estimate them, or take a column of the sample sheet.",
+)
+@click.option(
+    "--control-genes", type=FILE, help="Estimate size factors from these: a gene id or pattern a line."
+)
+@click.option(
     "--details",
     type=FILE,
     help="A second CSV: why a gene lacks a value, its dispersions and its largest Cook's distance.",
@@ -88,7 +111,10 @@ def de(
     row_ids: tuple[str, ...],
     layer: str | None,
     design: str,
-    contrast: str,
+    contrast: str | None,
+    coefficient: str | None,
+    vector: str | None,
+    references: tuple[str, ...],
     alpha: float,
     covariates: tuple[str, ...],
     sample_id: str | None,
@@ -99,12 +125,15 @@ def de(
     lfc_threshold: float,
     alternative: Alternative,
     lrt: str | None,
+    size_factors: str,
+    control_genes: Path | None,
     details: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
     """Differential expression of any count matrix, no study needed."""
     from fm_platform.expression.de import run_de
+    from fm_platform.expression.de_request import Compared
     from fm_platform.sources.count_matrix import CountOptions
     from fm_platform.terminal import de_as_json, print_de
 
@@ -112,7 +141,7 @@ def de(
         counts,
         samples,
         design,
-        contrast,
+        Compared(contrast, coefficient, vector),
         alpha=alpha,
         out=out,
         format=count_format,
@@ -127,6 +156,9 @@ def de(
         lfc_threshold=lfc_threshold,
         alternative=alternative,
         lrt=lrt,
+        reference_levels=dict(pair(text, "--reference") for text in references),
+        size_factors=size_factors,
+        control_genes=control_genes,
         details=details,
         covariates=covariates,
         progress=lambda text: click.echo(text, err=True),

@@ -72,6 +72,11 @@ def check_request(
         )
     if hypothesis.alternative == "lessAbs" and hypothesis.threshold == 0:
         raise InputError("lessAbs needs a fold-change threshold", mend="give a positive log2 fold change")
+    if hypothesis.reduced is not None and (hypothesis.threshold or hypothesis.alternative != "greaterAbs"):
+        raise InputError(
+            "a likelihood-ratio test has no fold change to bound",
+            mend="drop the reduced design, or the threshold and the alternative",
+        )
     if shrink not in (None, "apeglm"):
         raise InputError(f"unknown shrinkage {shrink!r}", mend="use apeglm, or leave it out")
     if not stock:

@@ -156,6 +156,6 @@ def _notes(model: Model, silent: NDArray[np.bool_], live: NDArray[np.int64]) -> 
         notes.append(f"{int(model.replaced.sum())} genes were refitted with outlier counts replaced")
     if silent.any():
         notes.append(
-            f"{int(silent.sum())} genes have no reads in both levels: fold change 0, p 1 (DESeq2's rule)"
+            f"{int(silent.sum())} genes have no reads in the compared samples: fold change 0, p 1 (DESeq2's rule)"
         )
     return notes

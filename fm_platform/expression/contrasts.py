@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.expression.design import Design, build_design, column_of
+from fm_platform.expression.gene_arrays import Floats
 from fm_platform.expression.pairing import advice, complete_pairs, find_pairs
+from fm_platform.expression.reduced import reduced_design
+from fm_platform.expression.weights import contrast_weights, resting_on
 from fm_platform.expression.withdrawn import withdrawn_samples
-from fm_platform.study import Contrast, Study
+from fm_platform.study import Contrast, LevelPair, Study
 
 Status = Literal["run", "exploratory", "descriptive", "skipped"]
 MIN_RESIDUAL_DF = 3
@@ -39,8 +42,10 @@ class ContrastPlan:
         positions: Their 1-based positions in ``expression.counts.counts``.
         design: None when skipped.
         vector: Weight of each design column in the tested difference; None when skipped.
-        level_samples: Which samples (0-based within ``samples``) are at the tested level.
+        level_samples: Which samples (0-based within ``samples``) are at the tested level; none without a level pair.
         reference_samples: Which are at the reference level.
+        compared: Samples without whose reads a gene says nothing; none where there is no such rule.
+        reduced: The smaller design of a likelihood-ratio test, or None.
         row_ids: Raw row ids of the samples used.
     """
 
@@ -53,6 +58,8 @@ class ContrastPlan:
     vector: NDArray[np.float64] | None = None
     level_samples: tuple[int, ...] = ()
     reference_samples: tuple[int, ...] = ()
+    compared: tuple[int, ...] = ()
+    reduced: Floats | None = None
     row_ids: tuple[str, ...] = ()
 
     @property
@@ -93,49 +100,99 @@ def plan_contrast(
     """
     counted = samples.filter(pl.col("position").is_not_null()).sort("position")
     kept = _subset(counted, contrast)
-    column = column_of(counted, contrast.variable)
-    if contrast.variable in contrast.covariates:
+    pair = contrast.pair
+    if pair is None:
+        return _plan_weights(kept, contrast)
+    column = column_of(counted, pair.variable)
+    if pair.variable in contrast.covariates:
         raise InputError(
-            f"{contrast.variable!r} is listed under covariates, so it has no levels to compare",
+            f"{pair.variable!r} is listed under covariates, so it has no levels to compare",
             mend="take it out of `covariates:`",
         )
     found = kept[column].to_list()
-    missing = [level for level in (contrast.level, contrast.reference) if level not in found]
+    missing = [level for level in (pair.level, pair.reference) if level not in found]
     if missing:
-        if all((contrast.variable, level) in seen_levels for level in missing):
-            gone = " and ".join(f"{contrast.variable} = {level}" for level in missing)
+        if all((pair.variable, level) in seen_levels for level in missing):
+            gone = " and ".join(f"{pair.variable} = {level}" for level in missing)
             return ContrastPlan(contrast, "skipped", reason=f"no sample with {gone} is left in this delivery")
-        raise _unseen_level(counted, kept, column, contrast, missing)
+        raise _unseen_level(counted, kept, column, contrast, pair.variable, missing)
     if contrast.complete_pairs:
-        kept = complete_pairs(kept, column, contrast.level, contrast.reference)
+        kept = complete_pairs(kept, column, pair.level, pair.reference)
         found = kept[column].to_list()
-    at_level = tuple(index for index, value in enumerate(found) if value == contrast.level)
-    at_reference = tuple(index for index, value in enumerate(found) if value == contrast.reference)
+    at_level = tuple(index for index, value in enumerate(found) if value == pair.level)
+    at_reference = tuple(index for index, value in enumerate(found) if value == pair.reference)
     unreplicated = len(at_level) == len(at_reference) == 1
     try:
         design = build_design(
             kept,
             contrast.design,
-            reference={contrast.variable: contrast.reference},
+            reference={pair.variable: pair.reference, **contrast.reference_levels},
             covariates=contrast.covariates,
             replicated=not unreplicated,
         )
     except InputError as error:
-        raise _with_orphans(error, kept, contrast, column) from None
-    design = _with_pairing_advice(design, kept, contrast, column)
-    reasons = [UNREPLICATED] if unreplicated else _doubts(kept, design, len(at_level), len(at_reference))
+        raise _with_orphans(error, kept, pair, column) from None
+    design = _with_pairing_advice(design, kept, pair, column)
+    reasons = [UNREPLICATED] if unreplicated else _doubts(kept, design)
+    if not unreplicated and 1 in (len(at_level), len(at_reference)):
+        reasons.append("a level has a single sample")
+    made = _plan(
+        kept, contrast, design, design.vector(*pair), "descriptive" if unreplicated else None, reasons
+    )
+    return replace(
+        made, level_samples=at_level, reference_samples=at_reference, compared=(*at_level, *at_reference)
+    )
+
+
+def _plan_weights(kept: pl.DataFrame, contrast: Contrast) -> ContrastPlan:
+    """The plan of a contrast by coefficient or by vector."""
+    design = build_design(
+        kept, contrast.design, reference=contrast.reference_levels, covariates=contrast.covariates
+    )
+    vector = contrast_weights(design, contrast)
+    if contrast.label:
+        design = replace(design, notes=(*design.notes, f"compared: {contrast.compares}"))
+    single = [kept["sample_id"][place] for place in resting_on(design.matrix, vector)]
+    reasons = _doubts(kept, design)
+    if single:
+        reasons.append(f"what is compared rests on a single sample ({', '.join(single[:3])})")
+    made = _plan(kept, contrast, design, vector, None, reasons)
+    return replace(made, compared=_weighed(design.matrix, vector))
+
+
+def _plan(
+    kept: pl.DataFrame,
+    contrast: Contrast,
+    design: Design,
+    vector: Floats,
+    status: Status | None,
+    reasons: Sequence[str],
+) -> ContrastPlan:
+    reduced = None
+    if contrast.reduced is not None:
+        reduced = reduced_design(kept, design, contrast.reduced)
+        df = design.matrix.shape[1] - reduced.shape[1]
+        freedom = f"{df} degree{'s' * (df > 1)} of freedom"
+        said = f"p-values are of a {contrast.test} ({freedom}); fold changes are of the contrast"
+        design = replace(design, notes=(*design.notes, said))
     return ContrastPlan(
         contrast=contrast,
-        status="descriptive" if unreplicated else "exploratory" if reasons else "run",
+        status=status or ("exploratory" if reasons else "run"),
         reason="; ".join(reasons) or None,
         samples=tuple(kept["sample_id"]),
         positions=tuple(kept["position"]),
         design=design,
-        vector=design.vector(contrast.variable, contrast.level, contrast.reference),
-        level_samples=at_level,
-        reference_samples=at_reference,
+        vector=vector,
+        reduced=reduced,
         row_ids=tuple(sorted({row_id for row_ids in kept["_row_ids"] for row_id in row_ids})),
     )
+
+
+def _weighed(matrix: Floats, vector: Floats) -> tuple[int, ...]:
+    """Samples that the weighed columns touch, for weights of both signs; none otherwise (DESeq2's rule)."""
+    if (vector >= 0).all() or (vector <= 0).all():
+        return ()
+    return tuple(int(place) for place in np.flatnonzero(matrix @ (vector != 0)))
 
 
 def plan_contrasts(
@@ -196,15 +253,16 @@ def _possible_without_withdrawals(samples: pl.DataFrame, contrast: Contrast) -> 
 def levels_seen(contrasts_table: pl.DataFrame) -> set[tuple[str, str]]:
     """The (variable, level) pairs of an earlier ``expression.contrasts``: only seen levels get into it."""
     pairs: set[tuple[str, str]] = set()
-    for row in contrasts_table.iter_rows(named=True):
+    for row in contrasts_table.filter(pl.col("variable").is_not_null()).iter_rows(named=True):
         pairs |= {(row["variable"], row["level"]), (row["variable"], row["reference"])}
     return pairs
 
 
-def silent_in_both(chosen: NDArray[np.int64], plan: ContrastPlan) -> NDArray[np.bool_]:
-    """Genes with reads, but none in either compared level: the data say nothing about their fold change."""
-    compared = [*plan.level_samples, *plan.reference_samples]
-    silent: NDArray[np.bool_] = (chosen[:, compared] == 0).all(axis=1) & (chosen > 0).any(axis=1)
+def silent_where_compared(chosen: NDArray[np.int64], plan: ContrastPlan) -> NDArray[np.bool_]:
+    """Genes with reads, but none in the compared samples: the data say nothing about their fold change."""
+    if not plan.compared:
+        return np.zeros(len(chosen), dtype=bool)
+    silent: NDArray[np.bool_] = (chosen[:, plan.compared] == 0).all(axis=1) & (chosen > 0).any(axis=1)
     return silent
 
 
@@ -216,9 +274,14 @@ def _subset(samples: pl.DataFrame, contrast: Contrast) -> pl.DataFrame:
 
 
 def _unseen_level(
-    counted: pl.DataFrame, kept: pl.DataFrame, column: str, contrast: Contrast, missing: Sequence[str]
+    counted: pl.DataFrame,
+    kept: pl.DataFrame,
+    column: str,
+    contrast: Contrast,
+    variable: str,
+    missing: Sequence[str],
 ) -> InputError:
-    wanted = " and ".join(f"{contrast.variable} = {level!r}" for level in missing)
+    wanted = " and ".join(f"{variable} = {level!r}" for level in missing)
     here = sorted({text for text in kept[column].to_list() if text})
     anywhere = sorted({text for text in counted[column].to_list() if text})
     if set(missing) <= set(anywhere):
@@ -226,21 +289,19 @@ def _unseen_level(
         return InputError(
             f"no sample with {wanted} is left by the subset {rule} "
             f"({kept.height} of {counted.height} samples left)",
-            mend=f"correct `subset:`; levels of {contrast.variable} left: {', '.join(here) or 'none'}",
+            mend=f"correct `subset:`; levels of {variable} left: {', '.join(here) or 'none'}",
         )
     return InputError(
         f"no sample has {wanted}",
-        mend=f"use one of the levels of {contrast.variable}: {', '.join(anywhere) or 'none'}",
+        mend=f"use one of the levels of {variable}: {', '.join(anywhere) or 'none'}",
     )
 
 
-def _doubts(kept: pl.DataFrame, design: Design, n_level: int, n_reference: int) -> list[str]:
+def _doubts(kept: pl.DataFrame, design: Design) -> list[str]:
     """Why the result of a contrast should not be called a finding."""
     reasons = []
     if design.residual_df < MIN_RESIDUAL_DF:
         reasons.append(f"{design.residual_df} residual degree{'s' * (design.residual_df > 1)} of freedom")
-    if min(n_level, n_reference) < 2:
-        reasons.append("a level has a single sample")
     repeated = _repeated_subjects(kept, design)
     if repeated:
         reasons.append(
@@ -250,16 +311,16 @@ def _doubts(kept: pl.DataFrame, design: Design, n_level: int, n_reference: int) 
     return reasons
 
 
-def _with_pairing_advice(design: Design, kept: pl.DataFrame, contrast: Contrast, column: str) -> Design:
+def _with_pairing_advice(design: Design, kept: pl.DataFrame, pair: LevelPair, column: str) -> Design:
     """The design with a note on subjects that have only one of the two levels."""
-    pairing = find_pairs(kept, column, contrast.level, contrast.reference)
+    pairing = find_pairs(kept, column, pair.level, pair.reference)
     said = advice(pairing, subject_in_design=not _repeated_subjects(kept, design))
     return design if said is None else replace(design, notes=(*design.notes, said))
 
 
-def _with_orphans(error: InputError, kept: pl.DataFrame, contrast: Contrast, column: str) -> InputError:
+def _with_orphans(error: InputError, kept: pl.DataFrame, pair: LevelPair, column: str) -> InputError:
     """The refusal of a design, with who lacks a pair where the samples are pairs in part."""
-    said = advice(find_pairs(kept, column, contrast.level, contrast.reference), subject_in_design=True)
+    said = advice(find_pairs(kept, column, pair.level, pair.reference), subject_in_design=True)
     if said is None:
         return error
     return InputError(error.message, file=error.file, line=error.line, mend=f"{error.mend}. {said}")

@@ -6,28 +6,26 @@ printing (``cli``).
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from fm_platform.errors import InputError
-from fm_platform.expression.compare import Hypothesis
 from fm_platform.expression.contrasts import plan_contrast
 from fm_platform.expression.de_files import check_place, write_details, write_results
+from fm_platform.expression.de_request import Compared, declared_contrast, declared_size_factors
 from fm_platform.expression.engine import DeEngine
-from fm_platform.expression.model import Mode, Options
-from fm_platform.expression.reduced import reduced_design
+from fm_platform.expression.model import Mode
 from fm_platform.expression.run import run_plan
 from fm_platform.expression.samples import resolve_samples
+from fm_platform.expression.sizing import sizing
+from fm_platform.expression.tables import UNTESTED
 from fm_platform.expression.wald import Alternative
 from fm_platform.sources.count_matrix import CountOptions
 from fm_platform.sources.counts import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
-from fm_platform.study import Contrast, SamplesSource
+from fm_platform.study import SamplesSource
 
 DEFAULT_ALPHA = 0.1
 """DESeq2's default."""
@@ -44,13 +42,14 @@ class DeSummary:
         details: The second CSV, if one was asked for.
         design: The formula.
         columns: The design matrix's columns.
-        contrast: E.g. ``condition: treated vs untreated``.
+        contrast: E.g. ``condition: treated vs untreated``, or a coefficient, or a vector.
+        test: Which test was made.
         status: ``run``, ``exploratory`` or ``descriptive`` (one sample against one: no test).
         reason: Why it is not simply run.
         residual_df: Samples minus design columns.
         n_genes: Rows written.
         n_samples: Samples used.
-        n_level: Samples at the tested level.
+        n_level: Samples at the tested level; None for a coefficient or a vector.
         n_reference: Samples at the reference level.
         n_tested: Genes with a p-value.
         n_up: Genes with padj < alpha that go up.
@@ -70,13 +69,14 @@ class DeSummary:
     design: str
     columns: tuple[str, ...]
     contrast: str
+    test: str
     status: str
     reason: str | None
     residual_df: int
     n_genes: int
     n_samples: int
-    n_level: int
-    n_reference: int
+    n_level: int | None
+    n_reference: int | None
     n_tested: int
     n_up: int
     n_down: int
@@ -98,7 +98,7 @@ def run_de(
     counts: Path,
     samples: Path,
     design: str,
-    contrast: str,
+    contrast: str | Compared,
     *,
     out: Path,
     alpha: float = DEFAULT_ALPHA,
@@ -113,6 +113,9 @@ def run_de(
     lfc_threshold: float = 0.0,
     alternative: Alternative = "greaterAbs",
     lrt: str | None = None,
+    reference_levels: Mapping[str, str] | None = None,
+    size_factors: str = "ratio",
+    control_genes: Path | None = None,
     details: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DeSummary:
@@ -122,7 +125,7 @@ def run_de(
         counts: The delivery of counts: a file or folder in one of the formats of docs/expression-inputs.md.
         samples: The sample sheet.
         design: E.g. ``~ type + condition``.
-        contrast: ``VARIABLE,LEVEL,REFERENCE``.
+        contrast: ``VARIABLE,LEVEL,REFERENCE``, or exactly one of the three kinds.
         out: The CSV; replaced as a whole, or not at all.
         alpha: Level that independent filtering is tuned for.
         sample_id: The sheet's column with the matrix's sample names. Default: the one whose values are
@@ -137,6 +140,9 @@ def run_de(
         lfc_threshold: Log2 fold change that bounds the null hypothesis.
         alternative: ``greaterAbs``, ``lessAbs``, ``greater`` or ``less``.
         lrt: A smaller design, e.g. ``~ type``: test by likelihood ratio what the rest explains.
+        reference_levels: Variable to the level that its others are coded against.
+        size_factors: ``ratio``, ``poscounts``, or the sheet's column that gives them.
+        control_genes: A file with one gene id or pattern a line: size factors are estimated from these only.
         details: A second CSV, with the reason of every gap, dispersions and Cook's distances of every gene.
         progress: Told what is being done.
 
@@ -150,7 +156,18 @@ def run_de(
             check_place(path)
     if details is not None and details.resolve() == out.resolve():
         raise InputError("--details and --output name the same file", mend="name two files")
-    declared = _contrast(design, contrast, alpha, subset or {}, covariates)
+    declared = declared_contrast(
+        Compared(pair=contrast) if isinstance(contrast, str) else contrast,
+        design=design,
+        alpha=alpha,
+        subset={name: tuple(values) for name, values in (subset or {}).items()},
+        covariates=tuple(covariates),
+        reference_levels=dict(reference_levels or {}),
+        lfc_threshold=lfc_threshold,
+        alternative=alternative,
+        reduced=lrt,
+    )
+    sized = declared_size_factors(size_factors, control_genes)
     tell(f"reading {counts.name} and {samples.name}")
     matrix = read_counts(counts, name=counts.name, format=format, **vars(options))
     sheet = read_text_table("samples", samples, name=samples.name)
@@ -158,15 +175,16 @@ def run_de(
     source = SamplesSource(path=samples.name, id=id_column)
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
     plan = plan_contrast(resolved.frame, declared)
-    reduced = reduced_design(resolved.frame, plan, lrt) if lrt is not None else None
     result = run_plan(
         matrix.counts,
         matrix.lengths,
         matrix.gene_ids,
         plan,
-        engine=DeEngine(on_stage=tell, options=Options(mode=mode)),
+        engine=DeEngine(on_stage=tell),
         shrink=shrink,
-        hypothesis=Hypothesis(threshold=lfc_threshold, alternative=alternative, reduced=reduced),
+        options=replace(
+            sizing(sized, resolved.frame, matrix.gene_ids, plan, matrix.counts.shape[1]), mode=mode
+        ),
     )
     tell(f"writing {out}")
     write_results(result.frame, out)
@@ -179,14 +197,15 @@ def run_de(
         details=str(details) if details is not None else None,
         design=plan.design.formula,
         columns=plan.design.columns,
-        contrast=f"{declared.variable}: {declared.level} vs {declared.reference}",
+        contrast=declared.compares,
+        test=UNTESTED if plan.status == "descriptive" else declared.test,
         status=plan.status,
         reason=plan.reason,
         residual_df=plan.design.residual_df,
         n_genes=result.frame.height,
         n_samples=len(plan.samples),
-        n_level=plan.n_level,
-        n_reference=plan.n_reference,
+        n_level=plan.n_level if declared.pair else None,
+        n_reference=plan.n_reference if declared.pair else None,
         n_tested=result.n_tested,
         n_up=result.n_up,
         n_down=result.n_down,
@@ -208,36 +227,6 @@ def _remarks(matrix: CountMatrix) -> tuple[str, ...]:
         listed.setdefault(note.text, []).extend([note.item] if note.item else [])
     remarks = [f"{text}: {', '.join(items[:10])}" if items else text for text, items in listed.items()]
     return tuple(remarks)
-
-
-def _contrast(
-    design: str, contrast: str, alpha: float, subset: Mapping[str, Sequence[str]], covariates: Sequence[str]
-) -> Contrast:
-    parts = [part.strip() for part in next(csv.reader([contrast]))]
-    if len(parts) != 3 or not all(parts):
-        raise InputError(
-            f"contrast {contrast!r} is not VARIABLE,LEVEL,REFERENCE",
-            mend="write e.g. condition,treated,untreated (quote a level that holds a comma)",
-        )
-    variable, level, reference = parts
-    try:
-        return Contrast(
-            id="de",
-            design=design,
-            variable=variable,
-            level=level,
-            reference=reference,
-            alpha=alpha,
-            subset={name: tuple(values) for name, values in subset.items()},
-            covariates=tuple(covariates),
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(
-            f"{where}: {message}" if where else message, mend="correct --design, --contrast or --alpha"
-        ) from None
 
 
 def _id_column(sheet: TextTable, matrix: CountMatrix) -> str:

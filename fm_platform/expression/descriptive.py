@@ -16,8 +16,10 @@ from fm_platform.expression.checks import check_reads
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.gaps import spread
-from fm_platform.expression.qc_normalize import length_factors, size_factors
+from fm_platform.expression.model import Options
+from fm_platform.expression.qc_normalize import length_factors
 from fm_platform.expression.results import DeResult
+from fm_platform.expression.sizing import sample_factors
 
 ENGINE = "description"
 ENGINE_VERSION = "1.0"
@@ -35,6 +37,7 @@ def describe(
     lengths: NDArray[np.float64] | None,
     gene_ids: Sequence[str],
     plan: ContrastPlan,
+    options: Options | None = None,
 ) -> DeResult:
     """The fold change of every gene between the two samples.
 
@@ -43,6 +46,7 @@ def describe(
         lengths: Average transcript lengths of that shape, or None.
         gene_ids: One per row.
         plan: With one sample at either level.
+        options: Where the size factors are from.
 
     Returns:
         ``base_mean`` is over all samples of the plan; lfc_se, stat, pvalue and padj are null, ``na_reason`` is
@@ -58,8 +62,11 @@ def describe(
     chosen = counts[np.ix_(counted, columns)]
     check_reads(chosen, plan)
     by_length = np.ones((1, 1)) if lengths is None else length_factors(lengths[np.ix_(counted, columns)])
-    factors = size_factors(chosen / by_length)
-    normed = chosen / (by_length * factors.factors)
+    sized = chosen / by_length
+    factors = sample_factors(
+        sized, counted, plan.matrix_columns, options or Options(), ratio_or_poscounts=True
+    )
+    normed = chosen / (by_length * factors)
     fold = np.log2((normed[:, level] + ADDED) / (normed[:, reference] + ADDED))
     silent = ~chosen.any(axis=1)
     values = {
@@ -82,7 +89,7 @@ def describe(
     return DeResult(
         frame=frame,
         alpha=plan.contrast.alpha,
-        size_factors=tuple(float(value) for value in factors.factors),
+        size_factors=tuple(float(value) for value in factors),
         notes=(*plan.design.notes, NOTE),
         engine=ENGINE,
         engine_version=ENGINE_VERSION,

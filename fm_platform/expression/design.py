@@ -93,7 +93,7 @@ def build_design(
     Args:
         samples: Rows of ``expression.samples``; variables are its text columns.
         formula: E.g. ``~ type + condition``.
-        reference: Reference level per factor; for the others it is the first in alphabetical order.
+        reference: Reference level of factors; for the others it is the first in alphabetical order.
         covariates: Variables that are numbers. All others are factors, numeric-looking or not.
         replicated: Whether a residual degree of freedom is needed; a mere description needs none.
 
@@ -108,6 +108,13 @@ def build_design(
             raise InputError(
                 f"covariate {name!r} is not in the design {parsed.text!r}",
                 mend="add it to the design, or drop it from the covariates",
+            )
+    factors = [name for name in parsed.variables if name not in covariates]
+    for name in reference or {}:
+        if name not in factors:
+            raise InputError(
+                f"{name!r} is not a factor of the design {parsed.text!r}, so it has no reference level",
+                mend=f"factors are: {', '.join(factors) or 'none'}",
             )
     levels: dict[str, tuple[str, ...]] = {}
     values: dict[str, list[Any]] = {}
@@ -206,6 +213,11 @@ def _ordered_levels(variable: str, texts: Sequence[str], reference: str | None) 
         )
     if reference is None:
         return tuple(levels)
+    if reference not in levels:
+        raise InputError(
+            f"no sample of this contrast has {variable} = {reference!r}, the level to compare with",
+            mend=f"use one of: {', '.join(levels)}",
+        )
     return (reference, *(level for level in levels if level != reference))
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.checks import check_reads, check_request
 from fm_platform.expression.compare import Hypothesis, compare
-from fm_platform.expression.contrasts import ContrastPlan, silent_in_both
+from fm_platform.expression.contrasts import ContrastPlan, silent_where_compared
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.fit_facts import fit_facts
 from fm_platform.expression.gaps import Gaps
@@ -72,13 +72,13 @@ class DeEngine:
             gene_ids: One per row.
             plan: Not a skipped one.
             shrink: ``apeglm`` adds log2_fold_change_shrunk.
-            hypothesis: What is tested; default: whether the contrast is 0, by Wald's test.
+            hypothesis: What is tested; default: what the contrast declares.
 
         Raises:
             InputError: A sample has no reads, or the engine cannot do what is asked.
         """
         assert plan.design is not None, "a skipped contrast has nothing to run"
-        hypothesis = hypothesis or Hypothesis()
+        hypothesis = hypothesis or planned_hypothesis(plan)
         coefficient = check_request(hypothesis, shrink, plan, self.options, stock=self.inference is not None)
         chosen = np.ascontiguousarray(counts[:, plan.matrix_columns])
         counted: NDArray[np.bool_] = (chosen != NOT_COUNTED).all(axis=1)
@@ -108,6 +108,12 @@ class DeEngine:
     def _stage(self, name: str) -> None:
         if self.on_stage is not None:
             self.on_stage(name)
+
+
+def planned_hypothesis(plan: ContrastPlan) -> Hypothesis:
+    """What a contrast declares to be tested."""
+    contrast = plan.contrast
+    return Hypothesis(contrast.lfc_threshold, contrast.alternative, plan.reduced)
 
 
 def run_contrast(
@@ -183,7 +189,7 @@ def _own_result(
 ) -> DeResult:
     assert plan.design is not None
     assert plan.vector is not None
-    silent = silent_in_both(chosen, plan)
+    silent = silent_where_compared(chosen, plan)
     alpha = plan.contrast.alpha
     tested = compare(
         model, chosen, plan.vector, silent, hypothesis, alpha=alpha, shrink=shrink, on_stage=on_stage

@@ -19,7 +19,7 @@ REASONS: Mapping[str, str] = {
     "cooks_outlier": "one sample decides the result (Cook's distance), so no p-value is given",
     "not_converged": "the fit of the gene did not end, and gave no p-value",
     "not_estimated": "the fit gave no p-value",
-    "contrast_all_zero": "no read at either compared level: fold change 0 and p 1 stand for no information",
+    "contrast_all_zero": "no read in any compared sample: fold change 0 and p 1 stand for no information",
     "low_mean_filtered": "independent filtering left the gene out: a p-value, but no adjusted one",
     "unreplicated": "one sample against one: a fold change, but no test",
 }

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import NOT_COUNTED
-from fm_platform.expression.qc_normalize import length_factors, size_factors
-from fm_platform.expression.size_factors import size_factors as median_ratios
+from fm_platform.expression.model import Options
+from fm_platform.expression.qc_normalize import length_factors
+from fm_platform.expression.sizing import sample_factors
 
 LENGTHS_USED = "average transcript lengths are offsets"
+ESTIMATED = Options()
 
 
 def normalization_factors(
-    counts: NDArray[np.int64], lengths: NDArray[np.float64], plan: ContrastPlan
+    counts: NDArray[np.int64],
+    lengths: NDArray[np.float64],
+    plan: ContrastPlan,
+    options: Options = ESTIMATED,
 ) -> NDArray[np.float64]:
     """The factors of a contrast's samples.
 
@@ -29,22 +34,28 @@ def normalization_factors(
         counts: Genes x samples of the study, NOT_COUNTED where there is no count.
         lengths: Average transcript lengths of that shape, NaN where there is no count.
         plan: Whose samples are meant.
+        options: Where the size factors are from.
 
     Returns:
         Genes x samples of the study; 1 for other samples and for genes that a sample of the contrast lacks.
     """
     columns = np.array(plan.matrix_columns, dtype=np.int64)
     factors = np.ones(counts.shape)
-    counted = np.flatnonzero((counts[:, columns] != NOT_COUNTED).all(axis=1))
+    counted = (counts[:, columns] != NOT_COUNTED).all(axis=1)
     cells = np.ix_(counted, columns)
     by_length = length_factors(lengths[cells])
-    logs = np.log(by_length * size_factors(counts[cells] / by_length).factors)
+    values = counts[cells] / by_length
+    sized = sample_factors(values, counted, plan.matrix_columns, options, ratio_or_poscounts=True)
+    logs = np.log(by_length * sized)
     factors[cells] = np.exp(logs - logs.mean(axis=1, keepdims=True))
     return factors
 
 
 def contrast_size_factors(
-    counts: NDArray[np.int64], lengths: NDArray[np.float64] | None, plan: ContrastPlan
+    counts: NDArray[np.int64],
+    lengths: NDArray[np.float64] | None,
+    plan: ContrastPlan,
+    options: Options = ESTIMATED,
 ) -> tuple[float, ...]:
     """The size factors that a contrast is fitted with, one per sample of the plan.
 
@@ -52,12 +63,13 @@ def contrast_size_factors(
         counts: Genes x samples of the study, NOT_COUNTED where there is no count.
         lengths: Of that shape, or None; with lengths a sample's factor is the mean of its genes' offsets.
         plan: Whose samples are meant.
+        options: Where the size factors are from.
     """
     columns = np.array(plan.matrix_columns, dtype=np.int64)
     counted = (counts[:, columns] != NOT_COUNTED).all(axis=1)
     if lengths is None:
-        factors = median_ratios(counts[np.ix_(counted, columns)])
+        factors = sample_factors(counts[np.ix_(counted, columns)], counted, plan.matrix_columns, options)
     else:
-        offsets = normalization_factors(counts, lengths, plan)
+        offsets = normalization_factors(counts, lengths, plan, options)
         factors = offsets[np.ix_(counted, columns)].mean(axis=0)
     return tuple(float(factor) for factor in factors)

@@ -16,6 +16,7 @@ from fm_platform.expression.compare import Hypothesis
 from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.descriptive import describe
 from fm_platform.expression.engine import DeEngine
+from fm_platform.expression.model import Options
 from fm_platform.expression.offsets import LENGTHS_USED, normalization_factors
 from fm_platform.expression.results import DeResult
 
@@ -29,6 +30,7 @@ def run_plan(
     engine: DeEngine | None = None,
     shrink: str | None = None,
     hypothesis: Hypothesis | None = None,
+    options: Options | None = None,
 ) -> DeResult:
     """The result of a contrast that is not skipped.
 
@@ -37,19 +39,24 @@ def run_plan(
         lengths: Average transcript lengths of that shape, or None.
         gene_ids: One per row of counts.
         plan: The contrast.
-        engine: Runs it; with one engine for several contrasts, neighbours that can share a fit do. With lengths, the
-            factors among its options are replaced.
+        engine: Runs it; with one engine for several contrasts, neighbours that can share a fit do.
         shrink: ``apeglm`` adds log2_fold_change_shrunk.
         hypothesis: See :meth:`~fm_platform.expression.engine.DeEngine.run`.
+        options: Of this contrast; default: the engine's. With lengths, their factors become offsets.
 
     Raises:
         InputError: As the engine.
     """
-    if plan.status == "descriptive":
-        return describe(counts, lengths, gene_ids, plan)
     engine = engine or DeEngine()
-    if lengths is None:
-        return engine.run(counts, gene_ids, plan, shrink=shrink, hypothesis=hypothesis)
-    engine.options = replace(engine.options, factors=normalization_factors(counts, lengths, plan))
-    result = engine.run(counts, gene_ids, plan, shrink=shrink, hypothesis=hypothesis)
-    return replace(result, notes=(*result.notes, LENGTHS_USED))
+    options = options or engine.options
+    if plan.status == "descriptive":
+        return describe(counts, lengths, gene_ids, plan, options)
+    if lengths is not None:
+        factors = normalization_factors(counts, lengths, plan, options)
+        options = replace(options, factors=factors, control_genes=None)
+    before, engine.options = engine.options, options
+    try:
+        result = engine.run(counts, gene_ids, plan, shrink=shrink, hypothesis=hypothesis)
+    finally:
+        engine.options = before
+    return result if lengths is None else replace(result, notes=(*result.notes, LENGTHS_USED))

@@ -45,7 +45,8 @@ def size_factors(
         centre = _row_means(logs)
     if not len(used):
         raise InputError(
-            "every gene has a zero in some sample, so size factors by median ratio are not defined",
+            f"every {'control ' * (control_genes is not None)}gene has a zero in some sample, so size factors by "
+            "median ratio are not defined",
             mend="use poscounts size factors, or leave out the samples with few reads by `subset:`",
         )
     factors = np.empty(counts.shape[1])

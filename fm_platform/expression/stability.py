@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from fm_platform.errors import InputError
 from fm_platform.expression.contrasts import ContrastPlan, plan_contrast
 from fm_platform.expression.run import run_plan
+from fm_platform.expression.sizing import sizing
+from fm_platform.study import SizeFactorsSource
 
+ESTIMATED = SizeFactorsSource()
 AFFORDABLE = 5_000_000
 """Genes x samples x samples up to which refits are made unasked: about ten seconds on one core."""
 
@@ -62,6 +65,7 @@ def stability_table(
     called: pl.DataFrame,
     *,
     wanted: bool | None = None,
+    size_factors: SizeFactorsSource = ESTIMATED,
     progress: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
     """The rows of ``expression.stability`` of one contrast; key contrast, gene_id.
@@ -74,6 +78,7 @@ def stability_table(
         plan: The contrast with all its samples.
         called: Of :func:`called_genes`.
         wanted: Whether refits are to be made; None: where they cost little (see :data:`AFFORDABLE`).
+        size_factors: How those of the refits come about.
         progress: Told what is being done.
 
     Returns:
@@ -93,7 +98,7 @@ def stability_table(
     refits, refused = [], []
     for left_out in plan.samples:
         progress(f"{plan.contrast.id} without {left_out}")
-        made = _without(left_out, counts, lengths, gene_ids, samples, plan, called)
+        made = _without(left_out, counts, lengths, gene_ids, samples, plan, called, size_factors)
         if isinstance(made, str):
             refused.append(f"without {left_out}: {made}")
         else:
@@ -109,13 +114,15 @@ def _without(
     samples: pl.DataFrame,
     plan: ContrastPlan,
     called: pl.DataFrame,
+    size_factors: SizeFactorsSource,
 ) -> _Refit | str:
     """The refit, or why there is none."""
     try:
         left = plan_contrast(samples.filter(pl.col("sample_id") != left_out), plan.contrast)
         if left.status == "descriptive":
             return str(left.reason)
-        frame = run_plan(counts, lengths, gene_ids, left).frame
+        options = sizing(size_factors, samples, gene_ids, left, counts.shape[1])
+        frame = run_plan(counts, lengths, gene_ids, left, options=options).frame
     except InputError as error:
         return error.message
     found = called.select("gene_id").join(

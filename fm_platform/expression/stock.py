@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fm_platform.expression.contrasts import ContrastPlan, silent_in_both
+from fm_platform.expression.contrasts import ContrastPlan, silent_where_compared
 from fm_platform.expression.gaps import Gaps
 from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK, DeResult, assemble
 
@@ -104,7 +104,7 @@ def test_stock(
 
     assert plan.design is not None
     notes = [*plan.design.notes, *fit.notes]
-    silent = silent_in_both(chosen, plan)
+    silent = silent_where_compared(chosen, plan)
     on_stage("Wald tests")
     with _quiet(notes):
         stats = DeseqStats(
@@ -129,7 +129,7 @@ def test_stock(
         values[SHRUNK] = stats.LFC.iloc[:, coefficient].to_numpy(np.float64) / np.log(2)
     if silent.any():
         notes.append(
-            f"{int(silent.sum())} genes have no reads in both levels: fold change 0, p 1 (DESeq2's rule)"
+            f"{int(silent.sum())} genes have no reads in the compared samples: fold change 0, p 1 (DESeq2's rule)"
         )
     if not counted.all():
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")

@@ -18,6 +18,7 @@ from fm_platform.expression.samples import ResolvedSamples, resolve_samples
 from fm_platform.study import Study
 
 _TEXTS = pl.List(pl.String)
+UNTESTED = "none"
 
 CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "contrast": pl.String,
@@ -26,6 +27,7 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "variable": pl.String,
     "level": pl.String,
     "reference": pl.String,
+    "test": pl.String,
     "subset": pl.String,
     "status": pl.String,
     "reason": pl.String,
@@ -127,17 +129,18 @@ def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, obje
     contrast = plan.contrast
     row: dict[str, object] = {
         "contrast": contrast.id,
-        "label": contrast.label or f"{contrast.variable}: {contrast.level} vs {contrast.reference}",
+        "label": contrast.label or contrast.compares,
         "design": contrast.design,
         "variable": contrast.variable,
         "level": contrast.level,
         "reference": contrast.reference,
+        "test": UNTESTED if plan.status == "descriptive" else contrast.test,
         "subset": "; ".join(f"{name} in ({', '.join(values)})" for name, values in contrast.subset.items()),
         "status": plan.status,
         "reason": plan.reason,
         "n_samples": len(plan.samples),
-        "n_level": plan.n_level,
-        "n_reference": plan.n_reference,
+        "n_level": plan.n_level if contrast.pair else None,
+        "n_reference": plan.n_reference if contrast.pair else None,
         "residual_df": plan.residual_df,
         "alpha": contrast.alpha,
         "samples": list(plan.samples),

@@ -45,9 +45,10 @@ class GeneFit:
     gene_id: str
     contrast: str
     design: str
-    variable: str
-    level: str
-    reference: str
+    variable: str | None
+    level: str | None
+    reference: str | None
+    compares: str
     subset: str
     alpha: float
     engine: str | None
@@ -84,6 +85,7 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
         ],
         dispersion=_dispersion(published, row),
         na_reason=gene["na_reason"],
+        compares=_compares(contrast),
         notes=contrast["notes"],
         **{
             name: contrast[name]
@@ -92,6 +94,13 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
             )
         },
     )  # fmt: skip
+
+
+def _compares(contrast: Mapping[str, Any]) -> str:
+    """What a contrast compares: its levels, or how it is called."""
+    if contrast["variable"] is None:
+        return str(contrast["label"])
+    return f"{contrast['variable']} {contrast['level']} against {contrast['reference']}"
 
 
 def _dispersion(published: Published, row: Mapping[str, Any]) -> float | None:

@@ -31,6 +31,8 @@ def contrasts_in_order(report: ReportInput) -> list[ContrastRow]:
 
 def contrast_title(row: ContrastRow) -> str:
     """What a contrast compares."""
+    if row["variable"] is None:
+        return str(row["label"])
     compared = f"{row['variable']}: {row['level']} vs {row['reference']}"
     return compared if row["label"] in (None, "", compared) else f"{row['label']} ({compared})"
 
@@ -124,9 +126,9 @@ def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
     exploratory = is_exploratory(row)
     notes = (
         *(("Exploratory: a ranking to look at, not a list of findings.",) if exploratory else ()),
-        f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene. Wald "
-        f"test; p adjusted after Benjamini and Hochberg ({fmt.NOT_AVAILABLE}: not adjusted, its mean count "
-        "is too low).",
+        f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene. "
+        f"{_capital(row.get('test') or 'Wald test')}; p adjusted after Benjamini and Hochberg "
+        f"({fmt.NOT_AVAILABLE}: not adjusted, its mean count is too low).",
         *_engines([row]),
     )
     caption = f"Genes with the smallest p-values, {contrast_title(row)}"
@@ -142,6 +144,10 @@ def _passed(row: ContrastRow) -> str:
 def _engines(contrasts: list[ContrastRow]) -> tuple[str, ...]:
     named = {f"{row['engine']} {row['engine_version']}" for row in contrasts if row["engine"]}
     return (f"Engine: {'; '.join(sorted(named))}.",) if named else ()
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _text(value: object) -> str:

@@ -280,3 +280,70 @@ def test_the_order_of_entries_is_content(load):
     exchanged = STUDY.replace(first + second, second + first)
     assert exchanged != STUDY
     assert load(exchanged).section_digest("outcomes") != load(STUDY).section_digest("outcomes")
+
+
+# -- kinds of contrasts, size factors -----------------------------------------------------------------------------
+
+PAIR = 'variable: group, level: "no", reference: 010'
+SAMPLES = "  samples: {path: samples.csv, id: sample}\n"
+
+
+def test_a_contrast_may_be_a_coefficient_or_a_vector(load):
+    by_name = load(
+        STUDY.replace(PAIR, 'coefficient: "group[T.b]", reference_levels: {group: 010}')
+    ).contrasts[0]
+    assert (by_name.pair, by_name.compares, by_name.reference_levels) == (
+        None,
+        "group[T.b]",
+        {"group": "010"},
+    )
+    weighed = load(
+        STUDY.replace(PAIR, 'vector: {"group[T.b]": 1, "group[T.c]": -0.5}, lfc_threshold: 1')
+    ).contrasts[0]
+    assert weighed.compares == "1 group[T.b] - 0.5 group[T.c]"
+    assert weighed.test == "Wald test of |log2 fold change| > 1"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (PAIR + ", coefficient: x", "give one of: `variable:`, `level:` and `reference:`, or `coefficient:`"),
+        ("alpha: 0.1", "give one of"),
+        ('variable: group, level: "no"', "needs variable, level and reference"),
+        ("vector: {a: 0}", "every weight of the vector is 0"),
+        ("vector: {a: much}", "vector.a: Input should be a valid number"),
+        ("coefficient: x, complete_pairs: true", "complete_pairs goes with a comparison of two levels"),
+        (PAIR + ', reduced: "~ batch", alternative: less', "no fold change to bound"),
+        (PAIR + ", alternative: lessAbs", "lessAbs needs a positive lfc_threshold"),
+        (PAIR + ", reference_levels: {sex: m}", "variable 'sex' is not in the design"),
+    ],
+)
+def test_a_contrast_that_says_too_much_or_too_little_is_refused_at_its_line(load, keys, said):
+    with pytest.raises(InputError) as caught:
+        load(STUDY.replace(PAIR, keys))
+    assert said in str(caught.value)
+    assert f"study.yaml:{STUDY[: STUDY.index(PAIR)].count(chr(10)) + 1}:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("poscounts", ("poscounts", (), None)),
+        ("{column: sf}", ("ratio", (), "sf")),
+        ('{kind: poscounts, control_genes: ["ERCC-*", g1]}', ("poscounts", ("ERCC-*", "g1"), None)),
+    ],
+)
+def test_size_factors_are_declared_by_kind_column_or_control_genes(load, text, found):
+    made = load(STUDY.replace(SAMPLES, SAMPLES + f"  size_factors: {text}\n"))
+    factors = made.expression.size_factors
+    assert (factors.kind, factors.control_genes, factors.column) == found
+    assert made.section_digest("expression.size_factors") != load(STUDY).section_digest(
+        "expression.size_factors"
+    )
+
+
+@pytest.mark.parametrize("text", ["median", "{column: sf, kind: ratio}", "{colum: sf}"])
+def test_size_factors_that_make_no_sense_are_refused_at_their_line(load, text):
+    line = (STUDY[: STUDY.index(SAMPLES)] + SAMPLES).count("\n") + 1
+    with pytest.raises(InputError, match=rf"study\.yaml:{line}: .*size_factors"):
+        load(STUDY.replace(SAMPLES, SAMPLES + f"  size_factors: {text}\n"))

@@ -10,6 +10,7 @@ import pytest
 
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.de import run_de
+from fm_platform.expression.de_request import Compared
 from fm_platform.sources.count_matrix import CountOptions
 
 GROUPS = ["a", "b", "a", "b", "a", "b"]
@@ -247,3 +248,77 @@ def test_samples_in_rows_are_tested_when_their_names_are_said(shared_data: Path,
     )
     assert (summary.n_genes, summary.n_samples) == (19797, sum(row[1] == "contact" for row in rows))
     assert summary.n_up > 100
+
+
+def test_a_coefficient_and_the_vector_of_it_give_the_results_of_the_level_pair(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    kinds = (
+        "group,b,a",
+        Compared(coefficient="group[T.b]"),
+        Compared(vector="group_b_vs_a=1, batch_y_vs_x=0"),
+    )
+    made = []
+    for index, kind in enumerate(kinds):
+        summary = run_de(*files, "~ batch + group", kind, out=tmp_path / f"{index}.csv")
+        made.append((tmp_path / f"{index}.csv").read_text())
+    assert made[0] == made[1] == made[2]
+    assert (summary.contrast, summary.n_level) == ("1 group_b_vs_a + 0 batch_y_vs_x", None)
+
+
+def test_size_factors_come_from_control_genes_or_a_column(files: tuple[Path, Path], tmp_path: Path) -> None:
+    control = tmp_path / "control.txt"
+    control.write_text("g1*\n\ng20\n")
+    out = tmp_path / "de.csv"
+    plain = run_de(*files, "~ group", "group,b,a", out=out)
+    few = run_de(*files, "~ group", "group,b,a", out=out, control_genes=control)
+    assert plain.size_factors != few.size_factors
+    sheet = files[1]
+    lines = sheet.read_text().splitlines()
+    given = [
+        lines[0] + ",sf",
+        *(f"{line},{few.size_factors[f's{i + 1}']!r}" for i, line in enumerate(lines[1:])),
+    ]
+    sheet.write_text("\n".join(given) + "\n")
+    text = out.read_text()
+    run_de(*files, "~ group", "group,b,a", out=out, size_factors="sf")
+    assert out.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("compared", "said"),
+    [
+        (Compared(), "nothing says what to compare"),
+        (Compared(pair="group,b,a", vector="group[T.b]=1"), "--contrast and --vector exclude each other"),
+        (Compared(vector="group[T.b]"), "is not COLUMN=WEIGHT"),
+        (Compared(vector="group[T.b]=1,group[T.b]=2"), "names group[T.b] twice"),
+        (Compared(vector="group[T.b]=0"), "every weight of the vector is 0"),
+        (Compared(coefficient="group"), "columns are: Intercept, group[T.b]"),
+    ],
+)
+def test_what_is_compared_must_be_said_once_and_rightly(
+    files: tuple[Path, Path], tmp_path: Path, compared: Compared, said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        run_de(*files, "~ group", compared, out=tmp_path / "de.csv")
+    assert said in str(caught.value)
+    assert not (tmp_path / "de.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"lrt": "~ batch", "lfc_threshold": 1.0}, "no fold change to bound"),
+        ({"alternative": "lessAbs"}, "lessAbs needs a positive lfc_threshold"),
+        ({"reference_levels": {"sex": "m"}}, "variable 'sex' is not in the design"),
+        ({"size_factors": "depth"}, "no column 'depth'"),
+        ({"size_factors": "age", "control_genes": Path("x")}, "control genes have nothing to do"),
+        ({"control_genes": Path("nowhere.txt")}, "nowhere.txt: cannot be read"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(
+    files: tuple[Path, Path], tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        run_de(*files, "~ batch + group", "group,b,a", out=tmp_path / "de.csv", **settings)
+    assert said in str(caught.value)
