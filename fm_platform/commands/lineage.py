@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fm_platform.commands.options import home_named, json_option, place_options
-from fm_platform.lineage.materialization import MadeTable, MaterializationGraph
+
+if TYPE_CHECKING:
+    from fm_platform.lineage.materialization import MadeTable, MaterializationGraph
 
 _DIGITS = 12
 

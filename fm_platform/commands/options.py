@@ -50,10 +50,11 @@ def pair(text: str, option: str) -> tuple[str, str]:
 
 def home_named(study: Path | None, home: Path | None) -> Home:
     """The home alone, for commands that need no study folder when a home is named."""
-    from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.study import load_study
     from fm_platform.warehouse.home import Home
 
     if home is not None:
         return Home(home.resolve())
+    from fm_platform.catalog.places import home_of, study_folder
+    from fm_platform.study import load_study
+
     return home_of(load_study(study_folder(study)), None)

@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
+from fm_platform.warehouse.bound import select_bound
 from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
@@ -122,7 +123,9 @@ class Warehouse:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Run a SELECT and return its rows."""
-        return self.connection.sql(sql, params=list(parameters)).pl()
+        if parameters:
+            return select_bound(self.connection, sql, parameters)
+        return self.connection.sql(sql).pl()
 
     def read(self, table: str) -> pl.DataFrame:
         """A whole table, in stored order."""

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.warehouse.bound import select_bound
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import literal
 
@@ -34,7 +35,7 @@ class Published:
         """
         try:
             if parameters:
-                return self.connection.sql(sql, params=list(parameters)).pl()
+                return select_bound(self.connection, sql, parameters)
             relation = self.connection.sql(sql)
         except (duckdb.Error, ValueError) as error:
             raise InputError(
