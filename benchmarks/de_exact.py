@@ -21,12 +21,12 @@ import numpy as np
 import polars as pl
 from de_sets import DeSet, arguments, column, frozen, load_sets, load_synthetic
 
-from fm_platform.expression.dispersion import FLOOR_MU, MIN_DISPERSION, Objective, Prior, max_dispersion
-from fm_platform.expression.dispersion_search import maximise
-from fm_platform.expression.gene_arrays import Floats
-from fm_platform.expression.irls import RIDGE, fit_glm, log_likelihood, means
-from fm_platform.expression.model import Model, Options, fit_model
-from fm_platform.expression.stages import gene_wise, shrunken
+from fm_platform.expression.fit.dispersion import FLOOR_MU, MIN_DISPERSION, Objective, Prior, max_dispersion
+from fm_platform.expression.fit.dispersion_search import maximise
+from fm_platform.expression.fit.gene_arrays import Floats
+from fm_platform.expression.fit.irls import RIDGE, fit_glm, log_likelihood, means
+from fm_platform.expression.fit.model import Model, Options, fit_model
+from fm_platform.expression.fit.stages import gene_wise, shrunken
 
 LIMIT = 1e-9
 

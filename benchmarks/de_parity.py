@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from de_sets import DeSet, arguments, column, frozen, load_sets, load_synthetic
 
-from fm_platform.expression.compare import Compared, Hypothesis, compare
-from fm_platform.expression.model import Model, fit_model
+from fm_platform.expression.fit.compare import Compared, Hypothesis, compare
+from fm_platform.expression.fit.model import Model, fit_model
 
 GOALS = {"dp": 1e-5, "jaccard": 0.995, "na": 0.001}
 

@@ -22,9 +22,9 @@ import numpy as np
 import polars as pl
 from de_sets import DeSet, arguments, load_sets
 
-from fm_platform.expression.blocks import Workers
-from fm_platform.expression.compare import Hypothesis, compare
-from fm_platform.expression.model import Options, fit_model
+from fm_platform.expression.fit.blocks import Workers
+from fm_platform.expression.fit.compare import Hypothesis, compare
+from fm_platform.expression.fit.model import Options, fit_model
 
 R_TIMES = r"""
 suppressMessages(library(DESeq2))

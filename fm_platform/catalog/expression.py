@@ -13,8 +13,8 @@ from fm_platform.catalog.expression_inputs import input_assets
 from fm_platform.catalog.expression_stability import stability_assets
 from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.expression.counts import expression_counts
+from fm_platform.expression.designs.withdrawn import without_withdrawn
 from fm_platform.expression.tables import expression_samples
-from fm_platform.expression.withdrawn import without_withdrawn
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS

@@ -18,13 +18,13 @@ from fm_platform.catalog.fit_columns import (
     FIT_COLUMNS,
     RESULT_COLUMNS,
 )
-from fm_platform.expression.contrasts import ContrastPlan, levels_seen, plan_contrasts
 from fm_platform.expression.counts import counts_array
-from fm_platform.expression.engine import DeEngine
+from fm_platform.expression.designs.contrasts import ContrastPlan, levels_seen, plan_contrasts
+from fm_platform.expression.designs.sizing import study_sizing
+from fm_platform.expression.fit.engine import DeEngine
+from fm_platform.expression.fit.offsets import contrast_size_factors
 from fm_platform.expression.lengths import lengths_array
-from fm_platform.expression.offsets import contrast_size_factors
 from fm_platform.expression.run import run_plan
-from fm_platform.expression.sizing import study_sizing
 from fm_platform.expression.stored import COOKS_COLUMNS, DISPERSION_COLUMNS, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table
 from fm_platform.lineage.code import code_version

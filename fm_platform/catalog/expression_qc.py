@@ -10,7 +10,7 @@ from collections.abc import Callable
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
-from fm_platform.expression.qc_tables import (
+from fm_platform.expression.quality.qc_tables import (
     SampleCounts,
     distance_table,
     library_sizes,

@@ -10,7 +10,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.delivered import source_rows
-from fm_platform.expression.gene_sets import enrichment_table, set_report
+from fm_platform.expression.sets.gene_sets import enrichment_table, set_report
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.gmt import read_gmt
 from fm_platform.study import Study

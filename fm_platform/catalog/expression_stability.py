@@ -24,7 +24,7 @@ from fm_platform.catalog.expression_fits import (
 )
 from fm_platform.expression.counts import counts_array
 from fm_platform.expression.lengths import lengths_array
-from fm_platform.expression.stability import called_genes, stability_table
+from fm_platform.expression.quality.stability import called_genes, stability_table
 from fm_platform.lineage.code import code_version
 from fm_platform.study import Study
 

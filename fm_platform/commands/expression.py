@@ -13,8 +13,8 @@ import click
 from fm_platform.commands.options import FILE, json_option, pair
 
 if TYPE_CHECKING:
-    from fm_platform.expression.model import Mode
-    from fm_platform.expression.wald import Alternative
+    from fm_platform.expression.fit.model import Mode
+    from fm_platform.expression.fit.wald import Alternative
 
 
 @click.command()

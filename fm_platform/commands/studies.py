@@ -32,13 +32,13 @@ def init(
     if export is None and (dictionary or events):
         raise InputError("--dictionary and --events describe an export", mend="add --from EXPORT")
     if redcap:
-        from fm_platform.redcap_project import write_redcap_project
+        from fm_platform.drafting.redcap_project import write_redcap_project
 
         written = write_redcap_project(folder)
         next_step = f"upload redcap/dictionary.csv to REDCap; put exports into {folder / 'redcap'}"
     elif export is not None:
-        from fm_platform.drafting import draft_study
-        from fm_platform.redcap_drafting import draft_redcap_study
+        from fm_platform.drafting.exports import draft_study
+        from fm_platform.drafting.redcap_exports import draft_redcap_study
 
         if dictionary is not None:
             written = draft_redcap_study(folder, export, dictionary, events)
@@ -46,7 +46,7 @@ def init(
             written = draft_study(folder, export)
         next_step = "check the lines marked `# guess`"
     else:
-        from fm_platform.scaffold import write_study
+        from fm_platform.drafting.scaffold import write_study
 
         written = write_study(folder)
         next_step = "put your data into these files"

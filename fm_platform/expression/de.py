@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from fm_platform.errors import InputError
-from fm_platform.expression.contrasts import plan_contrast
 from fm_platform.expression.de_files import check_place, write_details, write_results
 from fm_platform.expression.de_request import Compared, declared_contrast, declared_size_factors
-from fm_platform.expression.engine import DeEngine
-from fm_platform.expression.model import Mode
+from fm_platform.expression.designs.contrasts import plan_contrast
+from fm_platform.expression.designs.samples import resolve_samples
+from fm_platform.expression.designs.sizing import sizing
+from fm_platform.expression.fit.engine import DeEngine
+from fm_platform.expression.fit.model import Mode
+from fm_platform.expression.fit.wald import Alternative
 from fm_platform.expression.run import run_plan
-from fm_platform.expression.samples import resolve_samples
-from fm_platform.expression.sizing import sizing
 from fm_platform.expression.tables import UNTESTED
-from fm_platform.expression.wald import Alternative
 from fm_platform.sources.count_matrix import CountOptions
 from fm_platform.sources.counts import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
@@ -130,7 +130,7 @@ def run_de(
         alpha: Level that independent filtering is tuned for.
         sample_id: The sheet's column with the matrix's sample names. Default: the one whose values are
             exactly those names, otherwise the first column.
-        reconcile: See :func:`~fm_platform.expression.reconcile.match_ids`.
+        reconcile: See :func:`~fm_platform.expression.designs.reconcile.match_ids`.
         subset: Column to the values that take part.
         covariates: Variables of the design that are numbers.
         shrink: ``apeglm`` adds the column log2FoldChange_shrunk.

@@ -15,8 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from fm_platform.errors import EnvironmentFailure
-from fm_platform.expression.fit_facts import FACT_TYPES
-from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK, DeResult
+from fm_platform.expression.fit.fit_facts import FACT_TYPES
+from fm_platform.expression.fit.results import DESEQ2_NAMES, SHRUNK, DeResult
 
 
 def check_place(out: Path) -> None:

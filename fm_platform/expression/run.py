@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fm_platform.expression.compare import Hypothesis
-from fm_platform.expression.contrasts import ContrastPlan
-from fm_platform.expression.descriptive import describe
-from fm_platform.expression.engine import DeEngine
-from fm_platform.expression.model import Options
-from fm_platform.expression.offsets import LENGTHS_USED, normalization_factors
-from fm_platform.expression.results import DeResult
+from fm_platform.expression.designs.contrasts import ContrastPlan
+from fm_platform.expression.fit.compare import Hypothesis
+from fm_platform.expression.fit.descriptive import describe
+from fm_platform.expression.fit.engine import DeEngine
+from fm_platform.expression.fit.model import Options
+from fm_platform.expression.fit.offsets import LENGTHS_USED, normalization_factors
+from fm_platform.expression.fit.results import DeResult
 
 
 def run_plan(
@@ -41,7 +41,7 @@ def run_plan(
         plan: The contrast.
         engine: Runs it; with one engine for several contrasts, neighbours that can share a fit do.
         shrink: ``apeglm`` adds log2_fold_change_shrunk.
-        hypothesis: See :meth:`~fm_platform.expression.engine.DeEngine.run`.
+        hypothesis: See :meth:`~fm_platform.expression.fit.engine.DeEngine.run`.
         options: Of this contrast; default: the engine's. With lengths, their factors become offsets.
 
     Raises:

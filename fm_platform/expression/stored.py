@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from fm_platform.expression.contrasts import ContrastPlan
-from fm_platform.expression.fit_facts import FACT_TYPES
-from fm_platform.expression.results import DESEQ2_NAMES, SHRUNK, DeResult
+from fm_platform.expression.designs.contrasts import ContrastPlan
+from fm_platform.expression.fit.fit_facts import FACT_TYPES
+from fm_platform.expression.fit.results import DESEQ2_NAMES, SHRUNK, DeResult
 
 _NOTE_BREAK = "\n"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.counts import count_ids
-from fm_platform.expression.results import DeResult
-from fm_platform.expression.samples import ResolvedSamples, resolve_samples
+from fm_platform.expression.designs.contrasts import ContrastPlan
+from fm_platform.expression.designs.samples import ResolvedSamples, resolve_samples
+from fm_platform.expression.fit.results import DeResult
 from fm_platform.study import Study
 
 _TEXTS = pl.List(pl.String)
@@ -67,11 +67,11 @@ def expression_samples(
         sheet: ``raw.samples``.
         count_columns: ``raw.count_columns``.
         study: With an expression half.
-        reconcile: See :func:`~fm_platform.expression.reconcile.match_ids`.
+        reconcile: See :func:`~fm_platform.expression.designs.reconcile.match_ids`.
         file: The sheet, for errors.
 
     Raises:
-        InputError: As :func:`~fm_platform.expression.samples.resolve_samples`.
+        InputError: As :func:`~fm_platform.expression.designs.samples.resolve_samples`.
     """
     assert study.expression is not None, "the study has no expression half"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.expression.gaps import REASONS
+from fm_platform.expression.fit.gaps import REASONS
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
 

@@ -1,4 +1,4 @@
-# Makes the counts of fm_platform/expression/simulated_residuals.csv with R's random numbers (base R only):
+# Makes the counts of fm_platform/expression/fit/simulated_residuals.csv with R's random numbers (base R only):
 #   Rscript fm_platform_tests/oracles/simulated_residuals.R
 # One line per degrees of freedom and variance: df, index of the variance, 40 bin counts of width 0.5.
 variances <- seq(0, 8, length = 200)

@@ -10,11 +10,11 @@ import pytest
 
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.catalog.session import open_session
-from fm_platform.drafting import draft_study
+from fm_platform.drafting.exports import draft_study
+from fm_platform.drafting.redcap_exports import draft_redcap_study
+from fm_platform.drafting.redcap_project import item_columns, write_redcap_project
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instrument
-from fm_platform.redcap_drafting import draft_redcap_study
-from fm_platform.redcap_project import item_columns, write_redcap_project
 from fm_platform.sources.redcap_dictionary import read_dictionary
 from fm_platform.study import load_study
 from fm_platform.warehouse.home import Home

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from fm_platform.expression.contrasts import ContrastPlan, plan_contrast
-from fm_platform.expression.samples import resolve_samples
+from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrast
+from fm_platform.expression.designs.samples import resolve_samples
 from fm_platform.study import Contrast, SamplesSource
 
 SampleTable = Callable[..., pl.DataFrame]

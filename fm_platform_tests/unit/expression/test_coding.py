@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fm_platform.expression.additive import additive
-from fm_platform.expression.coding import _by_formulaic, code
-from fm_platform.expression.formula import parse_formula
+from fm_platform.expression.designs.additive import additive
+from fm_platform.expression.designs.coding import _by_formulaic, code
+from fm_platform.expression.designs.formula import parse_formula
 
 VALUES = {
     "group": ["b", "a", "c", "a", "b", "c"],

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.contrasts import levels_seen, plan_contrast, plan_contrasts
+from fm_platform.expression.designs.contrasts import levels_seen, plan_contrast, plan_contrasts
 from fm_platform.expression.tables import contrasts_table
 from fm_platform.study import Contrast, load_study
 

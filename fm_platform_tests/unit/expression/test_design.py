@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fm_platform.errors import InputError
-from fm_platform.expression.design import build_design
-from fm_platform.expression.rank import find_aliases
+from fm_platform.expression.designs.design import build_design
+from fm_platform.expression.designs.rank import find_aliases
 
 GROUP = ["hc", "hc", "hc", "fm", "fm", "fm"]
 BATCH = ["x", "y", "x", "y", "x", "y"]

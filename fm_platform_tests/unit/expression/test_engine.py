@@ -8,7 +8,7 @@ import pytest
 
 from fm_platform.errors import InputError
 from fm_platform.expression.counts import NOT_COUNTED
-from fm_platform.expression.engine import DeEngine, run_contrast, run_contrasts
+from fm_platform.expression.fit.engine import DeEngine, run_contrast, run_contrasts
 from fm_platform.expression.run import run_plan
 from fm_platform.expression.stored import FIT_TYPES, RESULT_TYPES, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table

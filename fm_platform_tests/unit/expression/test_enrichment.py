@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.enrichment import enrich, random_positions, score
-from fm_platform.expression.gene_sets import enrichment_table, set_report
+from fm_platform.expression.sets.enrichment import enrich, random_positions, score
+from fm_platform.expression.sets.gene_sets import enrichment_table, set_report
 from fm_platform.sources.gmt import read_gmt
 
 

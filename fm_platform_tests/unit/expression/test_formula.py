@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.formula import parse_formula
+from fm_platform.expression.designs.formula import parse_formula
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fm_platform.expression.descriptive import describe
-from fm_platform.expression.gaps import REASONS
-from fm_platform.expression.model import Options, fit_model
+from fm_platform.expression.fit.descriptive import describe
+from fm_platform.expression.fit.gaps import REASONS
+from fm_platform.expression.fit.model import Options, fit_model
 from fm_platform.expression.run import run_plan
 
 GROUPS = ["a", "a", "a", "b", "b", "b", "c", "c", "c"]

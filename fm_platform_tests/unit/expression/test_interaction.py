@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
-from fm_platform.expression.contrasts import plan_contrast
-from fm_platform.expression.engine import DeEngine
-from fm_platform.expression.model import Mode
-from fm_platform.expression.results import DeResult
+from fm_platform.expression.designs.contrasts import plan_contrast
+from fm_platform.expression.designs.sizing import sizing
+from fm_platform.expression.fit.engine import DeEngine
+from fm_platform.expression.fit.model import Mode
+from fm_platform.expression.fit.results import DeResult
 from fm_platform.expression.run import run_plan
-from fm_platform.expression.sizing import sizing
 from fm_platform.study import Contrast, SizeFactorsSource
 
 FROZEN = Path(__file__).resolve().parents[2] / "oracles" / "interaction"

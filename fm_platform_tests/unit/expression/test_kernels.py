@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fm_platform.expression.dispersion import Objective, Prior
-from fm_platform.expression.dispersion_search import ascend, maximise, search_grid
-from fm_platform.expression.filtering import benjamini_hochberg, independent_filtering
-from fm_platform.expression.gamma import log_gamma_ratio, log_gamma_ratio_and_slope
-from fm_platform.expression.gene_arrays import sum_rows
-from fm_platform.expression.irls import fit_glm, means
-from fm_platform.expression.lowess import lowess
-from fm_platform.expression.normal import Normal
-from fm_platform.expression.prior import fit_prior
-from fm_platform.expression.quasi_newton import minimise
-from fm_platform.expression.size_factors import size_factors
-from fm_platform.expression.trend import Trend, fit_trend
-from fm_platform.expression.wald import wald_test
+from fm_platform.expression.fit.dispersion import Objective, Prior
+from fm_platform.expression.fit.dispersion_search import ascend, maximise, search_grid
+from fm_platform.expression.fit.filtering import benjamini_hochberg, independent_filtering
+from fm_platform.expression.fit.gamma import log_gamma_ratio, log_gamma_ratio_and_slope
+from fm_platform.expression.fit.gene_arrays import sum_rows
+from fm_platform.expression.fit.irls import fit_glm, means
+from fm_platform.expression.fit.lowess import lowess
+from fm_platform.expression.fit.normal import Normal
+from fm_platform.expression.fit.prior import fit_prior
+from fm_platform.expression.fit.quasi_newton import minimise
+from fm_platform.expression.fit.size_factors import size_factors
+from fm_platform.expression.fit.trend import Trend, fit_trend
+from fm_platform.expression.fit.wald import wald_test
 
 PAIRED = np.array([[1, 0, 0, 0], [1, 0, 0, 1], [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 1, 0], [1, 0, 1, 1]], float)
 

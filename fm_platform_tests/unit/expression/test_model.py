@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from fm_platform.expression.blocks import Workers
-from fm_platform.expression.compare import Compared, Hypothesis, compare
-from fm_platform.expression.dispersion import Objective, Prior
-from fm_platform.expression.dispersion_search import maximise
-from fm_platform.expression.irls import RIDGE, log_likelihood, means
-from fm_platform.expression.model import Model, Options, fit_model
-from fm_platform.expression.posterior import Posterior
-from fm_platform.expression.shrinkage import posterior_modes
-from fm_platform.expression.stages import coefficients, gene_wise
-from fm_platform.expression.vst import vst
+from fm_platform.expression.fit.blocks import Workers
+from fm_platform.expression.fit.compare import Compared, Hypothesis, compare
+from fm_platform.expression.fit.dispersion import Objective, Prior
+from fm_platform.expression.fit.dispersion_search import maximise
+from fm_platform.expression.fit.irls import RIDGE, log_likelihood, means
+from fm_platform.expression.fit.model import Model, Options, fit_model
+from fm_platform.expression.fit.posterior import Posterior
+from fm_platform.expression.fit.shrinkage import posterior_modes
+from fm_platform.expression.fit.stages import coefficients, gene_wise
+from fm_platform.expression.fit.vst import vst
 
 GROUPS = ["a", "b"] * 8
 DESIGN = np.column_stack([np.ones(16), [group == "b" for group in GROUPS]]).astype(float)
@@ -281,7 +281,7 @@ def test_pydeseq2_with_our_arithmetic_gives_our_results(simulate: Any) -> None:
     from pydeseq2.ds import DeseqStats
     from pydeseq2.inference import Inference
 
-    from fm_platform.expression.fast_inference import fast_inference
+    from fm_platform.expression.fit.fast_inference import fast_inference
 
     groups = ["a", "b"] * 4
     counts = simulate(groups, up_in="b", genes=400)

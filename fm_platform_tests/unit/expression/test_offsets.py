@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fm_platform.expression.contrasts import ContrastPlan
 from fm_platform.expression.de import run_de
-from fm_platform.expression.offsets import normalization_factors
+from fm_platform.expression.designs.contrasts import ContrastPlan
+from fm_platform.expression.fit.offsets import normalization_factors
 from fm_platform.expression.run import run_plan
 from fm_platform.sources.count_matrix import CountOptions
 

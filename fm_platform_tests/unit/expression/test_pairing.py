@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.contrasts import ContrastPlan, plan_contrast
-from fm_platform.expression.samples import resolve_samples
+from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrast
+from fm_platform.expression.designs.samples import resolve_samples
 from fm_platform.study import Contrast, SamplesSource
 
 SUBJECTS = ["p1", "p1", "p2", "p2", "p3", "p4", "p5", "p6"]

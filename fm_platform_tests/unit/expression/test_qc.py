@@ -8,9 +8,14 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from fm_platform.expression.qc import distances, outlier_scores, principal_components, rank_correlations
-from fm_platform.expression.qc_normalize import length_factors, size_factors
-from fm_platform.expression.qc_tables import (
+from fm_platform.expression.quality.qc import (
+    distances,
+    outlier_scores,
+    principal_components,
+    rank_correlations,
+)
+from fm_platform.expression.quality.qc_normalize import length_factors, size_factors
+from fm_platform.expression.quality.qc_tables import (
     distance_table,
     library_sizes,
     outlier_table,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fm_platform.errors import InputError
-from fm_platform.expression.reconcile import match_ids, propose_affix
+from fm_platform.expression.designs.reconcile import match_ids, propose_affix
 
 PASILLA_SHEET = ["treated1fb", "treated2fb", "untreated1fb", "untreated2fb"]
 PASILLA_MATRIX = ["untreated1", "untreated2", "treated1", "treated2"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.samples import NO_COUNTS, resolve_samples
+from fm_platform.expression.designs.samples import NO_COUNTS, resolve_samples
 from fm_platform.study import SamplesSource
 
 SOURCE = SamplesSource(path="samples.csv", id="sample", count_id="column", subject="patient", visit="visit")

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fm_platform.expression.contrasts import plan_contrast
+from fm_platform.expression.designs.contrasts import plan_contrast
+from fm_platform.expression.quality.stability import AFFORDABLE, called_genes, stability_table
 from fm_platform.expression.run import run_plan
-from fm_platform.expression.stability import AFFORDABLE, called_genes, stability_table
 from fm_platform.study import Contrast
 
 GROUPS = ["a"] * 4 + ["b"] * 4
@@ -57,7 +57,7 @@ def test_many_samples_are_refitted_on_request_only(
     samples: Any, simulate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = simulate(GROUPS, up_in="b", genes=150)
-    monkeypatch.setattr("fm_platform.expression.stability.AFFORDABLE", 1000)
+    monkeypatch.setattr("fm_platform.expression.quality.stability.AFFORDABLE", 1000)
     _, unasked = _made(samples(group=GROUPS), counts)
     assert unasked["n_refits"].unique().to_list() == [0]
     assert unasked["n_called"].null_count() == unasked.height

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from fm_platform.expression.compare import Hypothesis, compare
-from fm_platform.expression.engine import DeEngine
-from fm_platform.expression.model import Model, fit_model
+from fm_platform.expression.fit.compare import Hypothesis, compare
+from fm_platform.expression.fit.engine import DeEngine
+from fm_platform.expression.fit.model import Model, fit_model
 
 FROZEN = Path(__file__).resolve().parents[2] / "oracles" / "three_groups"
 GROUPS = np.array(["a", "b", "c"] * 4)

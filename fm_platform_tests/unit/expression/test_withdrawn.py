@@ -7,7 +7,7 @@ import datetime
 import polars as pl
 import pytest
 
-from fm_platform.expression.withdrawn import withdrawn_samples, without_withdrawn
+from fm_platform.expression.designs.withdrawn import withdrawn_samples, without_withdrawn
 
 SAMPLES = pl.DataFrame(
     {

@@ -188,6 +188,6 @@ def test_the_engine_of_differential_expression_does_not_depend_on_how_reports_lo
     from fm_platform.lineage.code import reached_modules
 
     reached = reached_modules(build_fit)
-    assert "fm_platform.expression.engine" in reached
+    assert "fm_platform.expression.fit.engine" in reached
     assert not [name for name in reached if name.startswith(("fm_platform.reporting", "fm_platform.defs"))]
     assert all(importlib.util.find_spec(name) for name in reached)

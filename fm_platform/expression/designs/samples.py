@@ -1,0 +1,141 @@
+"""The sample table: each row of the sample sheet tied to its place in the count matrix.
+
+Belongs here: reading roles off the sheet and building ``expression.samples``. Does not belong here: how ids
+are matched (``reconcile``) and which samples a contrast uses (``contrasts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fm_platform.errors import InputError
+from fm_platform.expression.designs.reconcile import IdMapping, match_ids
+from fm_platform.study import SamplesSource
+
+PLATFORM_COLUMNS = ("sample_id", "count_id", "position", "subject_id", "visit_id", "reason")
+"""Columns of ``expression.samples`` that do not come from the sheet under their own name."""
+
+SHEET_PREFIX = "sheet_"
+"""Put before a sheet column whose name the platform uses for something else."""
+
+NO_COUNTS = "the sheet gives no sample name of the count matrix"
+
+
+@dataclass(frozen=True)
+class ResolvedSamples:
+    """The samples of a study.
+
+    Attributes:
+        frame: ``expression.samples``: sample_id, count_id, position (1-based place in
+            ``expression.counts.counts``; null when the sample has no counts), subject_id, visit_id, reason
+            (why a sample has no position), the sheet's own columns as text, ``_row_ids``. Sorted by position,
+            samples without counts last.
+        mapping: How the ids were matched.
+    """
+
+    frame: pl.DataFrame
+    mapping: IdMapping
+
+
+def resolve_samples(
+    sheet: pl.DataFrame,
+    samples: SamplesSource,
+    count_ids: Sequence[str],
+    *,
+    reconcile: str | None = None,
+    visit_of: Callable[[str], str | None] | None = None,
+    file: Path | str | None = None,
+) -> ResolvedSamples:
+    """Tie every row of the sample sheet to a column of the count matrix.
+
+    Args:
+        sheet: The sheet as delivered: ``_row_id`` and text columns.
+        samples: Which columns of the sheet play which role.
+        count_ids: The matrix's sample names, in matrix order.
+        reconcile: See :func:`~fm_platform.expression.designs.reconcile.match_ids`.
+        visit_of: Turns a text of the visit column into a visit id (None: not a planned visit); default: the
+            text.
+        file: The sheet, for errors.
+
+    Raises:
+        InputError: A role's column is missing, an id is empty or repeated, or the ids do not match one to
+            one.
+    """
+    _require_columns(sheet, samples, file)
+    sample_ids = [text or "" for text in sheet[samples.id].to_list()]
+    empty = [index + 1 for index, name in enumerate(sample_ids) if not name]
+    if empty:
+        raise InputError(
+            f"the sample sheet has no id in row {', '.join(map(str, empty[:5]))} of its data",
+            file=file,
+            column=samples.id,
+            mend="give every sample an id, or remove the row",
+        )
+    repeated = sorted({name for name in sample_ids if sample_ids.count(name) > 1})
+    if repeated:
+        raise InputError(
+            f"sample ids appear more than once: {', '.join(repeated[:10])}",
+            file=file,
+            column=samples.id,
+            mend="give every row of the sample sheet its own id",
+        )
+    named = [text or "" for text in sheet[samples.count_id or samples.id].to_list()]
+    mapping = match_ids([name for name in named if name], count_ids, reconcile=reconcile, file=file)
+    count_id_of = {pair.sheet_id: pair.count_id for pair in mapping.matches}
+    place = {name: index + 1 for index, name in enumerate(count_ids)}
+    matched = [count_id_of.get(name) for name in named]
+    own = pl.DataFrame(
+        {
+            "sample_id": pl.Series(sample_ids, dtype=pl.String),
+            "count_id": pl.Series(matched, dtype=pl.String),
+            "position": pl.Series([place[name] if name else None for name in matched], dtype=pl.Int32),
+            "subject_id": _role(sheet, samples.subject, None),
+            "visit_id": _role(sheet, samples.visit, visit_of),
+            "reason": pl.Series([None if name else NO_COUNTS for name in matched], dtype=pl.String),
+        }
+    )
+    frame = pl.concat([own, _sheet_columns(sheet, own)], how="horizontal").with_columns(
+        _row_ids=pl.concat_list(sheet["_row_id"])
+    )
+    return ResolvedSamples(frame.sort("position", nulls_last=True, maintain_order=True), mapping)
+
+
+def _require_columns(sheet: pl.DataFrame, samples: SamplesSource, file: Path | str | None) -> None:
+    available = [name for name in sheet.columns if not name.startswith("_")]
+    for role in ("id", "count_id", "subject", "visit"):
+        name = getattr(samples, role)
+        if name is not None and name not in available:
+            raise InputError(
+                f"the sample sheet has no column {name!r} (declared as {role})",
+                file=file,
+                mend=f"use one of: {', '.join(available)}",
+            )
+
+
+def _role(
+    sheet: pl.DataFrame, column: str | None, translate: Callable[[str], str | None] | None
+) -> pl.Series:
+    if column is None:
+        return pl.Series([None] * sheet.height, dtype=pl.String)
+    texts = [text or None for text in sheet[column].to_list()]
+    if translate is not None:
+        texts = [translate(text) if text else None for text in texts]
+    return pl.Series(texts, dtype=pl.String)
+
+
+def _sheet_columns(sheet: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """The sheet's columns as text; what repeats a platform column is left out, what clashes is renamed."""
+    columns: dict[str, pl.Series] = {}
+    for name in sheet.columns:
+        if name.startswith("_"):
+            continue
+        twin = name.casefold()
+        if twin not in PLATFORM_COLUMNS:
+            columns[name] = sheet[name]
+        elif [text or None for text in sheet[name]] != [None if v is None else str(v) for v in own[twin]]:
+            columns[SHEET_PREFIX + name] = sheet[name]
+    return pl.DataFrame(columns)
