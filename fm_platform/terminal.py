@@ -17,10 +17,12 @@ from typing import Any
 import click
 import polars as pl
 
+from fm_platform.catalog.queries import QUERIES
 from fm_platform.catalog.session import StepResult
 from fm_platform.defs.refresh import RefreshSummary
 from fm_platform.expression.de import DeSummary
 from fm_platform.lineage.verify import Verification
+from fm_platform.validation.query_history import OPEN
 from fm_platform.warehouse.lock import Holder
 
 
@@ -74,8 +76,12 @@ def print_summary(summary: RefreshSummary) -> None:
     """The end of a refresh."""
     for table, error in summary.errors:
         click.echo(click.style(f"failed  {table}: {error}", fg="red"), err=True)
+    said = {(r.table, check.name): check.description for r in summary.computed for check in r.checks}
     for table, check in summary.failed_checks:
-        click.echo(click.style(f"blocking check failed  {table}: {check}", fg="red"), err=True)
+        why = said.get((table, check), "")
+        click.echo(
+            click.style(f"blocking check failed  {table}: {check}. {why}".rstrip(), fg="red"), err=True
+        )
     if summary.blocked:
         names = ", ".join(entry.table for entry in summary.blocked)
         click.echo(f"blocked {names}\n        because {summary.blocked[0].reason}", err=True)
@@ -84,12 +90,35 @@ def print_summary(summary: RefreshSummary) -> None:
         f"study {summary.study_id}{note}: {len(summary.computed)} assets run, "
         f"{len(summary.unchanged) + summary.fresh} unchanged, {summary.seconds:.1f} s"
     )
+    for line in _remarks(summary):
+        click.echo(line)
     report = summary.home.reports / "report.html"
     if report.exists():
         click.echo(f"report     {report}")
     if summary.publication is not None:
         click.echo(f"warehouse  {summary.home.published}  (publication {summary.publication})")
     click.echo(f"UI         {_own_command()} dev --study {summary.study_folder} --home {summary.home.path}")
+
+
+def _remarks(summary: RefreshSummary) -> list[str]:
+    """What a refresh found that stops nothing, and that somebody should look at."""
+    failed = [f"{table}: {check}" for table, check in _failed_without_blocking(summary)]
+    lines = [f"checks     {len(failed)} failed without blocking: {', '.join(failed)}"] if failed else []
+    for result in summary.computed:
+        asked = sum(int(result.metadata.get(state, 0)) for state in OPEN)
+        if result.table == QUERIES and asked:
+            lines.append(f"queries    {asked} open for the study site: `fm queries`")
+    return lines
+
+
+def _failed_without_blocking(summary: RefreshSummary) -> list[tuple[str, str]]:
+    """Table and name of each check that failed in this refresh and stops nothing."""
+    return [
+        (result.table, check.name)
+        for result in summary.computed
+        for check in result.checks
+        if not check.passed and not check.blocking
+    ]
 
 
 def _own_command() -> str:
@@ -112,6 +141,9 @@ def summary_as_json(summary: RefreshSummary) -> str:
             "blocked": [{"asset": e.table, "reason": e.reason} for e in summary.blocked],
             "errors": [{"asset": table, "message": str(error)} for table, error in summary.errors],
             "failed_checks": [{"asset": table, "check": check} for table, check in summary.failed_checks],
+            "warnings": [
+                {"asset": table, "check": check} for table, check in _failed_without_blocking(summary)
+            ],
             "publication": summary.publication,
             "seconds": round(summary.seconds, 3),
         },

@@ -78,6 +78,7 @@ def _declared() -> list[Asset]:
                 responder_id="The definition's id in study.yaml",
                 outcome_id="The outcome it looks at",
                 reduction_percent="Smallest improvement, percent of baseline",
+                label="How tables call it; null: they spell it out",
             ),
         ),
     ]
@@ -148,10 +149,16 @@ def build_responders(step: Step) -> Built:
             "responder_id": responder.id,
             "outcome_id": responder.outcome,
             "reduction_percent": int(responder.reduction_exact * 100),
+            "label": responder.label or None,
         }
         for responder in step.study.responders
     ]
-    schema = {"responder_id": pl.String, "outcome_id": pl.String, "reduction_percent": pl.Int32}
+    schema = {
+        "responder_id": pl.String,
+        "outcome_id": pl.String,
+        "reduction_percent": pl.Int32,
+        "label": pl.String,
+    }
     return Built(rows=_with_no_rows(pl.DataFrame(rows, schema=schema)))
 
 

@@ -168,7 +168,7 @@ def _responders() -> Asset:
             position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
             responder_label=(
                 *direct("study.outcomes", "label"),
-                *direct("study.responders", "reduction_percent"),
+                *direct("study.responders", "reduction_percent", "label"),
             ),
             visit_label=direct("study.visits", "label", how="IDENTITY"),
             ci_text=direct(stats, "ci_low", "ci_high"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -72,6 +73,10 @@ def tables(
     judged = released.judgement
     if judged.k_achieved is not None:
         click.echo(f"k-anonymity of {', '.join(judged.quasi_identifiers)}: {judged.k_achieved}")
+    elif not catalog.study.privacy.quasi_identifiers:
+        click.echo(
+            "k-anonymity was not judged: study.yaml declares no `privacy: quasi_identifiers`", err=True
+        )
 
 
 @export.command("data-docs")
@@ -86,7 +91,7 @@ def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -
 
     catalog = build_catalog(study_folder(study, home))
     sources = write_data_docs(catalog, home_of(catalog.study, home), out)
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "source": docs.source,
             "expectations": len(docs.asked),
@@ -99,8 +104,10 @@ def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -
         click.echo(json.dumps({"path": str(out), "sources": found}, indent=1))
         return
     for entry in found:
+        failed = ", ".join(map(str, entry["failed_checks"])) or "none"
         click.echo(
-            f"{entry['source']}: {entry['expectations']} expectations, {entry['unexpected']} unexpected"
+            f"{entry['source']}: {entry['expectations']} expectations of Great Expectations, {entry['unexpected']} "
+            f"values unexpected; checks failed: {failed}"
         )
     click.echo(f"wrote {out}")
 

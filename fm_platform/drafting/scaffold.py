@@ -60,6 +60,8 @@ outcomes:
 responders:
   - {{id: pain30, outcome: pain, reduction: 0.30}}
 
+# withdrawals: withdrawals.csv   # columns subject, date, scope (stop: later data; exclude: all; erase: see `fm erase`)
+
 # expression:
 #   counts: {{path: rnaseq/counts.csv, gene_id: gene_id}}    # genes in rows, samples in columns
 #   samples: {{path: rnaseq/samples.csv, id: sample_id, subject: subject_id, visit: visit}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,9 +66,14 @@ def verify(home: Home, expected_head: str | None = None) -> Verification:
         expected_head: A head hash noted earlier, elsewhere (every report prints one).
 
     Raises:
-        InputError: The home was never refreshed.
+        InputError: The home was never refreshed, or what is given is no head.
         EnvironmentFailure: The lock cannot be had.
     """
+    if expected_head is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", expected_head):
+        raise InputError(
+            f"--head {expected_head} is no ledger head: one has 64 hexadecimal digits",
+            mend="copy the whole head as a report, `fm snapshots` or `fm verify` printed it",
+        )
     if not home.work.exists() and "FM_WAREHOUSE" not in os.environ:
         raise InputError(
             "this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home"

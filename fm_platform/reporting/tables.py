@@ -118,8 +118,9 @@ def responders_table(
         .join(_outcome_labels(outcomes).rename({"outcome": "outcome_id"}), on="outcome_id", how="left")
         .select(
             responder=pl.col("responder_id"),
-            responder_label=pl.format(
-                "{}: improved by at least {}% of baseline", "outcome_label", "reduction_percent"
+            responder_label=pl.coalesce(
+                "label",
+                pl.format("{}: improved by at least {}% of baseline", "outcome_label", "reduction_percent"),
             ),
             entry_position=pl.col("entry_position").cast(pl.Int64),
         )

@@ -125,6 +125,7 @@ def test_one_changed_cell_reruns_only_what_depends_on_it_and_its_return_restores
     code, summary = refresh(workspace)
     assert code == 0
     assert "stats.symptom_change" in summary["computed"]
+    assert {"asset": "quarantine.visits", "check": "fm003_fiqr_total"} in summary["warnings"]
     ran = set(summary["computed"]) | set(summary["unchanged"])
     assert not {table for table in ran if table.startswith("expression.")}
     assert not {"raw.counts", "raw.samples", "raw.participants"} & ran

@@ -197,7 +197,13 @@ def responder_stats() -> pl.DataFrame:
 
 def responder_definitions() -> pl.DataFrame:
     return pl.DataFrame(
-        {"responder_id": ["pain30"], "outcome_id": ["pain"], "reduction_percent": [30], "_row_ids": [[]]},
+        {
+            "responder_id": ["pain30"],
+            "outcome_id": ["pain"],
+            "reduction_percent": [30],
+            "label": [None],
+            "_row_ids": [[]],
+        },
         schema_overrides={"_row_ids": IDS},
     )
 

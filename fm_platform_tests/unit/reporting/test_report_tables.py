@@ -148,6 +148,10 @@ def test_responders(outcomes: pl.DataFrame, visits: pl.DataFrame) -> None:
         ("Week 12", "3/6 (50%)", "11.8% to 88.2%"),
     ]
     assert set(table["responder_label"]) == {"Pain: improved by at least 30% of baseline"}
+    named = responder_definitions().with_columns(label=pl.lit("Less pain"))
+    assert set(responders_table(responder_stats(), named, outcomes, visits)["responder_label"]) == {
+        "Less pain"
+    }
 
 
 def test_top_genes_break_ties_by_gene_id_and_leave_untested_genes_out() -> None:
