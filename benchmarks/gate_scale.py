@@ -23,7 +23,7 @@ import polars as pl
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.instruments.rules import AnswerMatrix, score_matrix
 from fm_platform.statistics.signed_rank import signed_rank
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import expectations_of
 from fm_platform.validation.gate import gate

@@ -86,15 +86,16 @@ class Objective:
         terms -= counts * (grown - log_alpha)
         total = sum_rows(terms) - sum_rows(grown) / alpha
         scaled += 1.0
-        entries = self.normal.gram(self.normal.by_cell(mu / scaled))
-        total -= 0.5 * self.normal.log_determinant(self.normal.factor(entries))
+        normal = self.normal.sparser
+        entries = normal.gram(normal.by_cell(mu / scaled))
+        total -= 0.5 * normal.log_determinant(normal.factor(entries))
         return total
 
     def _value_and_slope(self, counts: Floats, mu: Floats, log_alpha: Floats) -> tuple[Floats, Floats]:
         """Sums over samples of what varies within a gene; what does not is multiplied once."""
         alpha = np.exp(log_alpha)
         r = 1.0 / alpha
-        normal, n_samples = self.normal, len(counts)
+        normal, n_samples = self.normal.sparser, len(counts)
         weights = mu * alpha
         nb_grown = np.log1p(weights)
         weights += 1.0

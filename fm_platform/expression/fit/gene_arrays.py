@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Genes: TypeAlias = NDArray[np.int64] | NDArray[np.bool_]
 
-_PIECE = 32_768
+_PIECE = 65_536
 """Values of one array in a piece of genes."""
 
 

@@ -25,6 +25,8 @@ MAX_ROUNDS = 100
 LARGE_BETA = 30.0
 _NEWTON_ROUNDS = 200
 _BOUND = 30.0 * math.log(2)
+_LEAST_MU = 1e-300
+"""What stands for a mean of 0, whose logarithm a count of 0 would be multiplied by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +91,15 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
     live = np.arange(n_genes)
     fixed = -2.0 * _fixed_likelihood(counts, alpha)
     now, old = first.copy(), np.zeros(n_genes)
+    log_mu = np.empty(counts.shape)
+    for part in pieces(*counts.shape):
+        log_mu[:, part] = _log_means(normal, _part(factors, part), first[:, part])
     for number in range(MAX_ROUNDS):
         rounds[live] += 1
         deviance = fixed.copy()
         for part in pieces(*counts.shape):
-            now[:, part], moving = _round(
-                normal, counts[:, part], _part(factors, part), alpha[part], now[:, part]
+            now[:, part], log_mu[:, part], moving = _round(
+                normal, counts[:, part], _part(factors, part), alpha[part], log_mu[:, part]
             )
             deviance[part] -= 2.0 * moving
         beta[:, live] = now
@@ -110,20 +115,29 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
                 break
             live, old, alpha, fixed = live[keep], old[keep], alpha[keep], fixed[keep]
             counts, now, factors = columns(counts, keep), columns(now, keep), of_genes(factors, keep)
+            log_mu = columns(log_mu, keep)
     return GlmFit(beta, rounds, converged)
 
 
 def _round(
-    normal: Normal, counts: Floats, factors: Floats, alpha: Floats, beta: Floats
-) -> tuple[Floats, Floats]:
-    """The next coefficients, and their likelihood up to what does not depend on them."""
-    mu = means(normal, factors, beta)
+    normal: Normal, counts: Floats, factors: Floats, alpha: Floats, log_mu: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """The next coefficients, the logarithms of their means, and their likelihood up to what is fixed."""
+    mu = np.exp(log_mu)
     weights = mu / (1.0 + alpha * mu)
-    response = np.log(mu / factors) + (counts - mu) / mu
+    response = log_mu - np.log(factors)
+    response += (counts - mu) / mu
     response *= weights
     factor = normal.factor(normal.add_ridge(normal.gram(normal.by_cell(weights)), RIDGE))
     after = normal.solve(factor, normal.project(normal.by_cell(response)))
-    return after, _moving_likelihood(counts, means(normal, factors, after), alpha)
+    log_after = _log_means(normal, factors, after)
+    return after, log_after, _moving_likelihood(counts, log_after, alpha)
+
+
+def _log_means(normal: Normal, factors: Floats, beta: Floats) -> Floats:
+    """Logarithms of floored fitted means, samples x genes."""
+    log_mu = normal.spread(normal.predict(beta)) + np.log(factors)
+    return np.maximum(log_mu, math.log(FLOOR_MU), out=log_mu)
 
 
 def _part(factors: Floats, part: slice) -> Floats:
@@ -132,7 +146,8 @@ def _part(factors: Floats, part: slice) -> Floats:
 
 def log_likelihood(counts: Floats, mu: Floats, alpha: Floats) -> Floats:
     """Negative-binomial log likelihood, per gene."""
-    return _fixed_likelihood(counts, alpha) + _moving_likelihood(counts, mu, alpha)
+    log_mu = np.log(np.maximum(mu, _LEAST_MU))
+    return _fixed_likelihood(counts, alpha) + _moving_likelihood(counts, log_mu, alpha)
 
 
 def _fixed_likelihood(counts: Floats, alpha: Floats) -> Floats:
@@ -144,10 +159,11 @@ def _fixed_likelihood(counts: Floats, alpha: Floats) -> Floats:
     return sum_rows(log_gamma_ratio(counts, 1.0 / alpha)) - sum_rows(gammaln(counts + 1.0))
 
 
-def _moving_likelihood(counts: Floats, mu: Floats, alpha: Floats) -> Floats:
-    scaled = mu * alpha
-    grown = np.log1p(scaled)
-    terms = np.where(counts > 0, counts * (np.log(scaled) - grown), 0.0)
+def _moving_likelihood(counts: Floats, log_mu: Floats, alpha: Floats) -> Floats:
+    grown = np.log1p(np.exp(log_mu) * alpha)
+    terms = log_mu + np.log(alpha)
+    terms -= grown
+    terms *= counts
     return np.asarray(sum_rows(terms) - sum_rows(grown) / alpha, dtype=np.float64)
 
 

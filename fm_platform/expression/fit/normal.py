@@ -11,6 +11,7 @@ columns (subjects of a paired study) stay sparse. The inverse's entries follow T
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,6 +48,17 @@ class Normal:
         self._below, entries = _fill(linked, self.order)
         self.slot = {entry: position for position, entry in enumerate(entries)}
         self._terms = [self._products(*self.order_pair(entry)) for entry in entries]
+        self._alike = [self._terms.index(terms) for terms in self._terms]
+
+    @cached_property
+    def sparser(self) -> Normal:
+        """A plan of the same column space whose X'WX has the same determinant and fewer entries, or this one.
+
+        A column from which others are subtracted leaves the determinant as it is; an intercept less the indicators
+        of all subjects but the first is the indicator of the first.
+        """
+        changed = _fewer_entries(self.design)
+        return self if changed is None else Normal(changed)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -89,7 +101,10 @@ class Normal:
     def gram(self, weights_by_cell: Floats) -> Floats:
         """The stored entries of X'WX, entries x genes."""
         entries = np.zeros((len(self.slot), weights_by_cell.shape[1]))
-        for target, terms in zip(entries, self._terms, strict=True):
+        for position, (target, terms) in enumerate(zip(entries, self._terms, strict=True)):
+            if self._alike[position] != position:
+                target[:] = entries[self._alike[position]]
+                continue
             for cell, product in terms:
                 np.add(target, times(product, weights_by_cell[cell]), out=target)
         return entries
@@ -177,6 +192,24 @@ class Normal:
             product = entries[position] * vector[first] * vector[second]
             total += product if i == k else 2.0 * product
         return total
+
+
+def _fewer_entries(design: Floats) -> Floats | None:
+    """The design with smaller columns subtracted from larger ones where that empties places, or None.
+
+    A column is subtracted only from one that has its values in all its places, smallest columns first.
+    """
+    changed = design.copy()
+    sizes = [int(np.count_nonzero(column)) for column in design.T]
+    by_size = sorted(range(len(sizes)), key=lambda i: (sizes[i], i))
+    for position, large in enumerate(by_size):
+        for small in by_size[:position]:
+            places = changed[:, small] != 0
+            if places.any() and (changed[places, large] == changed[places, small]).all():
+                changed[places, large] = 0.0
+        if not changed[:, large].any():
+            return None
+    return None if np.count_nonzero(changed) == np.count_nonzero(design) else changed
 
 
 def _as_run(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:

@@ -89,6 +89,37 @@ def test_a_paired_design_stays_sparse() -> None:
     assert len(Normal(design).slot) == 3 * (subjects - 1) + 3
 
 
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000), subjects=st.integers(2, 8), batches=st.booleans(), slope=st.booleans())
+def test_a_sparser_plan_has_the_same_determinant(
+    seed: int, subjects: int, batches: bool, slope: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    subject = np.repeat(np.arange(subjects), 3)
+    treated = np.tile([0.0, 1.0, 1.0], subjects)
+    parts = [np.ones(3 * subjects), treated]
+    parts += [np.tile([0.0, 0.0, 1.0], subjects) if slope else generator.normal(size=3 * subjects)]
+    parts += [(subject == one).astype(float) for one in range(1, subjects)]
+    parts += [(subject >= subjects // 2) * treated] if batches else []
+    design = np.column_stack(parts)[:, generator.permutation(len(parts))]
+    normal = Normal(design)
+    weights = np.exp(generator.normal(size=(len(design), 4)))
+    dense = np.einsum("np,ng,nq->gpq", design, weights, design)
+    sparser = normal.sparser
+    factor = sparser.factor(sparser.gram(sparser.by_cell(weights)))
+    np.testing.assert_allclose(
+        sparser.log_determinant(factor), np.linalg.slogdet(dense)[1], rtol=1e-9, atol=1e-9
+    )
+    assert len(sparser.slot) <= len(normal.slot)
+
+
+def test_an_intercept_beside_subjects_becomes_the_first_subject() -> None:
+    sparser = Normal(PAIRED).sparser
+    assert sorted(np.count_nonzero(sparser.design, axis=0)) == [2, 2, 2, 3]
+    assert len(sparser.slot) == 7
+    assert sparser.sparser is sparser
+
+
 @pytest.fixture
 def objective() -> Objective:
     generator = np.random.default_rng(3)
