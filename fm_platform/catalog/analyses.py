@@ -18,7 +18,7 @@ from fm_platform.statistics.responder_arms import responder_arms
 from fm_platform.statistics.responder_status import responder_status
 from fm_platform.statistics.responder_tables import mcnemar_tests, responder_rates
 from fm_platform.statistics.sensitivity import sensitivity
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.records import Column, ColumnInput
 
 SCORES, PEOPLE = "marts.symptom_scores", "marts.participants"

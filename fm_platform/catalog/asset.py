@@ -18,7 +18,7 @@ from fm_platform.lineage.graph import Node
 from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.sql.model import SqlModel
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.database import Remembered, Warehouse
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
 

@@ -29,7 +29,7 @@ from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.sources.redcap_forms import FormSource
 from fm_platform.sql.loader import load_models
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import columns_of_source

@@ -12,7 +12,7 @@ import polars as pl
 from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Outcome
+from fm_platform.study.clinical import Outcome
 
 
 def config_assets() -> list[Asset]:

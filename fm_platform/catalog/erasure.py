@@ -28,7 +28,7 @@ from fm_platform.lineage.impact_origin import Origin, origin_of_subject
 from fm_platform.sources.records import read_records
 from fm_platform.sources.redaction import without_columns, without_records
 from fm_platform.sources.store import keep_content
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.withdrawals import TABLE
 from fm_platform.warehouse.database import WAREHOUSE_VARIABLE, Warehouse, open_warehouse
 from fm_platform.warehouse.home import Home

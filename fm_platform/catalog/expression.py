@@ -16,7 +16,7 @@ from fm_platform.expression.counts import expression_counts
 from fm_platform.expression.designs.withdrawn import without_withdrawn
 from fm_platform.expression.tables import expression_samples
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 
 COUNTS = "expression.counts"

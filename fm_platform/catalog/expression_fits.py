@@ -28,7 +28,7 @@ from fm_platform.expression.run import run_plan
 from fm_platform.expression.stored import COOKS_COLUMNS, DISPERSION_COLUMNS, fit_table, stored_results
 from fm_platform.expression.tables import contrasts_table
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.names import identifier, relation
 from fm_platform.warehouse.records import Column, ColumnInput
 

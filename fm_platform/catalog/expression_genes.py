@@ -10,7 +10,7 @@ from fm_platform.catalog.delivered import source_rows
 from fm_platform.expression.genes import expression_genes
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.gene_annotation import read_genes
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.records import ColumnLineage
 
 RAW_GENES = "raw.genes"

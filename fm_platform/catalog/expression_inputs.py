@@ -20,7 +20,7 @@ from fm_platform.expression.genes import input_notes
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.counts import CountMatrix, count_files, read_counts
 from fm_platform.sources.delimited import read_text_table
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.records import Column
 
 NOTES = "expression.input_notes"

@@ -13,7 +13,7 @@ from fm_platform.catalog.delivered import source_rows
 from fm_platform.expression.sets.gene_sets import enrichment_table, set_report
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.gmt import read_gmt
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 RAW = "raw.gene_sets"
 REPORT = "expression.gene_sets"

@@ -26,7 +26,7 @@ from fm_platform.expression.counts import counts_array
 from fm_platform.expression.lengths import lengths_array
 from fm_platform.expression.quality.stability import called_genes, stability_table
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 STABILITY_COLUMNS = columns(
     contrast="The contrast",

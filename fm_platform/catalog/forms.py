@@ -20,7 +20,8 @@ from fm_platform.sources.redcap_forms import (
     require_declared_repeats,
     structure_of,
 )
-from fm_platform.study import ClinicalSource, Study
+from fm_platform.study.clinical import ClinicalSource
+from fm_platform.study.model import Study
 from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column
 

@@ -28,7 +28,8 @@ from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.code import CodeVersion
 from fm_platform.lineage.graph import in_order
 from fm_platform.sources.redcap_forms import expand_redcap
-from fm_platform.study import Study, load_study
+from fm_platform.study.loading import load_study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 

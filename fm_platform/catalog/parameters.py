@@ -14,7 +14,7 @@ import polars as pl
 from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 PARAMETER_COLUMNS = columns(
     paramcd="Parameter code, at most eight capital letters and digits",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.home import Home
 
 CHECKOUT = Path(__file__).resolve().parents[2]

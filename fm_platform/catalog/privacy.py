@@ -16,7 +16,7 @@ from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.privacy.k_anonymity import banded, equivalence_classes, refusal, suggested_banding, summary
 from fm_platform.privacy.pseudonyms import key_id, pseudonym_key, pseudonyms
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
 

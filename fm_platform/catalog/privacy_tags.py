@@ -12,7 +12,7 @@ from functools import partial
 from fm_platform.catalog.asset import Asset, Built, Step
 from fm_platform.instruments.model import Instrument
 from fm_platform.privacy.tags import Tags
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
 
 NOTHING_IDENTIFYING = CheckDeclaration(

@@ -16,7 +16,7 @@ from fm_platform.catalog.redcap_quality import form_cells, forms_of, redcap_qual
 from fm_platform.catalog.staged import read_staged
 from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.lineage.code import code_version
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.completeness import COMPLETENESS_KEY, completeness

@@ -13,7 +13,7 @@ import polars as pl
 from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.redcap_forms import FormSource
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.redcap_cells import exports_of

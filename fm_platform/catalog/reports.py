@@ -33,7 +33,7 @@ from fm_platform.reporting.tables import (
     symptom_change_table,
     top_genes,
 )
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.roles import subject_role
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
@@ -71,10 +71,15 @@ def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
 
 def _characteristics() -> Asset:
     people = "marts.participants"
-    counted = (
-        *direct(people, "subject_id", "sex", "age", "arm", "site", how="AGGREGATION"),
-        *indirect(people, "in_population", "stratum"),
-    )
+    chosen = indirect(people, "in_population", "stratum")
+    counted = (*direct(people, "subject_id", "sex", "age", "arm", "site", how="AGGREGATION"), *chosen)
+    own = {
+        "stratum": direct(people, "stratum", how="GROUP_BY"),
+        **dict.fromkeys(
+            ("median", "q1", "q3", "low", "high"), (*direct(people, "age", how="AGGREGATION"), *chosen)
+        ),
+        "percent": (*direct(people, "sex", "arm", "site", how="AGGREGATION"), *chosen),
+    }
     return Asset(
         table="report.characteristics",
         description="Who the participants are, over all and by stratum.",
@@ -87,10 +92,7 @@ def _characteristics() -> Asset:
         study_keys=("labels", "strata", "study"),
         code_version=code_version(build_characteristics),
         build=build_characteristics,
-        lineage={
-            column.name: direct(people, "stratum", how="GROUP_BY") if column.name == "stratum" else counted
-            for column in CHARACTERISTICS_COLUMNS
-        },
+        lineage={column.name: own.get(column.name, counted) for column in CHARACTERISTICS_COLUMNS},
         columns=CHARACTERISTICS_COLUMNS,
     )
 

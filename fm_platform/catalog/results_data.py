@@ -20,7 +20,7 @@ from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.tables import KEYS
 from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, recalled, results, unlike, unprinted
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput
 

@@ -12,7 +12,7 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import read_text_table
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.withdrawals import TABLE, check_withdrawals
 
 SOURCE = "withdrawals"

@@ -55,6 +55,6 @@ def home_named(study: Path | None, home: Path | None) -> Home:
     if home is not None:
         return Home(home.resolve())
     from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.study import load_study
+    from fm_platform.study.loading import load_study
 
     return home_of(load_study(study_folder(study)), None)

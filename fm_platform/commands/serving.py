@@ -20,7 +20,7 @@ def dev(study: Path | None, home: Path | None, port: int) -> None:
     """Start the Dagster UI for this study and home on 127.0.0.1."""
     from fm_platform.catalog.places import home_of, study_folder
     from fm_platform.defs.serve import serve
-    from fm_platform.study import load_study
+    from fm_platform.study.loading import load_study
 
     folder = study_folder(study, home)
     place = home_of(load_study(folder), home)

@@ -25,7 +25,7 @@ from fm_platform.expression.tables import UNTESTED
 from fm_platform.sources.count_matrix import CountOptions
 from fm_platform.sources.counts import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
-from fm_platform.study import SamplesSource
+from fm_platform.study.expression import SamplesSource
 
 DEFAULT_ALPHA = 0.1
 """DESeq2's default."""

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fm_platform.errors import InputError
-from fm_platform.study import Contrast, SizeFactorsSource
+from fm_platform.study.expression import Contrast, SizeFactorsSource
 
 _KINDS = "--contrast VAR,LEVEL,REF, --coefficient NAME or --vector NAME=WEIGHT,..."
 

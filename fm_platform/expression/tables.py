@@ -15,7 +15,7 @@ from fm_platform.expression.counts import count_ids
 from fm_platform.expression.designs.contrasts import ContrastPlan
 from fm_platform.expression.designs.samples import ResolvedSamples, resolve_samples
 from fm_platform.expression.fit.results import DeResult
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 _TEXTS = pl.List(pl.String)
 UNTESTED = "none"

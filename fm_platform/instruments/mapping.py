@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from fm_platform.errors import InputError
 from fm_platform.instruments.consistency import nearest
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import InstrumentUse, Study
+from fm_platform.study.clinical import InstrumentUse
+from fm_platform.study.model import Study
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"^n(?::0?(\d))?$")

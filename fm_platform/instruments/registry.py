@@ -11,7 +11,7 @@ from pathlib import Path
 from fm_platform.errors import InputError
 from fm_platform.instruments.consistency import check_instrument, nearest
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.yaml_lines import parse_model, read_yaml
 
 LIBRARY = Path(__file__).parent / "library"

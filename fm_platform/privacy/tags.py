@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.warehouse.records import ColumnInput
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 ARMS_KEY = ("outcome", "visit", "arm")
 """The key of `report.between_arms`."""

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 MEDIAN_RANGE = "median (min to max)"
 COUNT_PERCENT = "n (% of those recorded)"

@@ -17,7 +17,7 @@ from fm_platform.reporting.arms_table import between_arms
 from fm_platform.reporting.change_tables import change, change_by_stratum, responders
 from fm_platform.reporting.characteristics import population, strata_labels
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 Row = Mapping[str, Any]
 

@@ -29,7 +29,7 @@ from fm_platform.reporting.page import (
     TableView,
 )
 from fm_platform.reporting.sections import report_figures, report_sections
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 __all__ = ["GateLine", "HalfState", "ReportInput", "RunInfo", "SourceLine", "render_page", "render_report"]
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 Half = Literal["clinical", "expression"]
 

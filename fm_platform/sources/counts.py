@@ -21,7 +21,7 @@ from fm_platform.sources.counts_transcripts import transcript_matrix
 from fm_platform.sources.counts_transposed import transposed_matrix
 from fm_platform.sources.records import worksheets
 from fm_platform.sources.sample_files import folder_format, sample_files
-from fm_platform.study import CountFormat
+from fm_platform.study.expression import CountFormat
 
 __all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 

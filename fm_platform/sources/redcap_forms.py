@@ -14,7 +14,9 @@ from fm_platform.sources.redcap_dictionary import Dictionary, ExportColumn, read
 from fm_platform.sources.redcap_events import Events, read_events
 from fm_platform.sources.redcap_export import FormTable
 from fm_platform.sources.redcap_header import EVENT, INSTANCE, STRUCTURE
-from fm_platform.study import ClinicalSource, Study, check_references
+from fm_platform.study.clinical import ClinicalSource
+from fm_platform.study.model import Study
+from fm_platform.study.references import check_references
 
 FREE_TEXT = ("text", "notes", "file", "signature", "sql")
 

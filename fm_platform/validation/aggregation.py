@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import ITEM, NUMBER, VISIT_DATE
 from fm_platform.warehouse.names import identifier
 

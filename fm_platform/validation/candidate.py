@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fm_platform.study import ClinicalSource
+from fm_platform.study.clinical import ClinicalSource
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import number
 from fm_platform.validation.declared import DATE, DeclaredColumn

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from fm_platform.study import ClinicalSource
+from fm_platform.study.clinical import ClinicalSource
 from fm_platform.validation import expressions
 from fm_platform.validation.declared import DATE, NUMBER, DeclaredColumn
 from fm_platform.validation.rules import is_scale, range_rule

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import Expectation
 from fm_platform.validation.gx_suite import Counted

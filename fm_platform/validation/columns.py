@@ -13,7 +13,8 @@ from itertools import combinations
 
 from fm_platform.instruments.mapping import columns_of
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import ClinicalSource, InstrumentUse, Study
+from fm_platform.study.clinical import ClinicalSource, InstrumentUse
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import (
     ITEM,
     NUMBER,

@@ -11,7 +11,7 @@ import polars as pl
 
 from fm_platform.instruments.mapping import columns_of
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 COMPLETENESS_KEY = ("instrument", "item", "visit")
 COMPLETENESS_SCHEMA: dict[str, pl.DataType] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import date_rule
 from fm_platform.validation.columns import declared_columns

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from fm_platform.study import ClinicalSource, Study
+from fm_platform.study.clinical import ClinicalSource
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import DATE, ITEM, NUMBER, DeclaredColumn
 from fm_platform.warehouse.names import identifier, literal
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from fm_platform.sources.redcap_dictionary import COMPLETE_CHOICES, ExportColumn
 from fm_platform.sources.redcap_forms import FormSource
-from fm_platform.study import ClinicalSource
+from fm_platform.study.clinical import ClinicalSource
 from fm_platform.validation.declared import DATE, ITEM, NUMBER, STAGED_NAMES, DeclaredColumn
 
 COMPLETE = next(code for code, label in COMPLETE_CHOICES.items() if label == "Complete")

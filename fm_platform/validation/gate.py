@@ -14,7 +14,7 @@ import polars as pl
 
 from fm_platform.instruments.model import Instrument
 from fm_platform.sources.redcap_forms import FormSource
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import withdrawals
 from fm_platform.validation.candidate import candidate
 from fm_platform.validation.cell_findings import cell_findings

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from fm_platform.errors import InputError
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import columns_of_source
 from fm_platform.validation.original_fiq import refuse_original_fiq

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from fm_platform.errors import InputError
 from fm_platform.instruments.mapping import columns_of
 from fm_platform.instruments.model import Instrument
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.rules import FIQR
 
 ORIGINAL_ITEMS = (10, 20)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from fm_platform.study import ClinicalSource, Study
+from fm_platform.study.clinical import ClinicalSource
+from fm_platform.study.model import Study
 from fm_platform.validation import expressions, windows
 from fm_platform.validation.cell_findings import date
 from fm_platform.validation.declared import DeclaredColumn, columns_of_source

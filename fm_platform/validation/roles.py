@@ -6,7 +6,8 @@ outcomes and units (``columns``).
 
 from __future__ import annotations
 
-from fm_platform.study import ClinicalSource, Study
+from fm_platform.study.clinical import ClinicalSource
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import AGE_RANGE, DATE, NUMBER, DeclaredColumn
 
 DATED_ROLES = ("start", "first_dose")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import DATE, NUMBER, TEXT, DeclaredColumn, columns_of_source
 from fm_platform.validation.roles import subject_role, subject_sources
 

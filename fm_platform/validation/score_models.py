@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fm_platform.instruments.model import Instrument, Score
 from fm_platform.sql.model import GeneratedModel
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import SUBJECT_ID, VISIT_ID, columns_of_source
 from fm_platform.warehouse.names import identifier, literal

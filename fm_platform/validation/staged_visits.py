@@ -11,7 +11,7 @@ from functools import cached_property
 
 import polars as pl
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 WHO = ("subject_id", "visit_id")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from fm_platform.instruments.model import Instrument
 from fm_platform.sql.model import GeneratedModel
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import expressions, windows
 from fm_platform.validation.aggregation import aggregated
 from fm_platform.validation.cell_findings import date

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fm_platform.sql.model import GeneratedModel
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation.declared import NUMBER, SUBJECT_ID, TEXT, DeclaredColumn
 from fm_platform.validation.expressions import texts
 from fm_platform.validation.roles import subject_role, subject_sources, visit_sources

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import date
 from fm_platform.validation.declared import SUBJECT_ID, DeclaredColumn

@@ -17,7 +17,7 @@ from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sources.delimited import read_text_table
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.checks import AGREES
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.gate import find

@@ -16,7 +16,7 @@ from fm_platform.drafting.redcap_project import item_columns, write_redcap_proje
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instrument
 from fm_platform.sources.redcap_dictionary import read_dictionary
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.warehouse.home import Home
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from fm_platform.drafting.scaffold import write_study
 from fm_platform.errors import EnvironmentFailure, InputError
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform_tests.e2e.conftest import run_fm
 
 

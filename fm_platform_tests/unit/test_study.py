@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.study import Study, load_study
+from fm_platform.study.loading import load_study
+from fm_platform.study.model import Study
 
 STUDY = """\
 study:

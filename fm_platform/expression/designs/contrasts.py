@@ -21,7 +21,8 @@ from fm_platform.expression.designs.weights import contrast_weights, resting_on
 from fm_platform.expression.designs.withdrawn import withdrawn_samples
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.reduced import reduced_design
-from fm_platform.study import Contrast, LevelPair, Study
+from fm_platform.study.expression import Contrast, LevelPair
+from fm_platform.study.model import Study
 
 Status = Literal["run", "exploratory", "descriptive", "skipped"]
 MIN_RESIDUAL_DF = 3

@@ -14,7 +14,7 @@ import polars as pl
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.reconcile import IdMapping, match_ids
-from fm_platform.study import SamplesSource
+from fm_platform.study.expression import SamplesSource
 
 PLATFORM_COLUMNS = ("sample_id", "count_id", "position", "subject_id", "visit_id", "reason")
 """Columns of ``expression.samples`` that do not come from the sheet under their own name."""

@@ -21,7 +21,8 @@ from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.model import Options
 from fm_platform.expression.fit.size_factors import size_factors as estimated
 from fm_platform.expression.quality.qc_normalize import size_factors as ratio_else_poscounts
-from fm_platform.study import SizeFactorsSource, Study
+from fm_platform.study.expression import SizeFactorsSource
+from fm_platform.study.model import Study
 
 _SHOWN = 10
 

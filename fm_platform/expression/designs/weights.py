@@ -14,7 +14,7 @@ import numpy as np
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.design import Design
 from fm_platform.expression.fit.gene_arrays import Floats
-from fm_platform.study import Contrast
+from fm_platform.study.expression import Contrast
 
 _CODED = re.compile(r"\[(?:T\.)?([^\]]*)\]")
 _SOLE = 1e-8

@@ -20,7 +20,7 @@ from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrast
 from fm_platform.expression.designs.sizing import sizing
 from fm_platform.expression.run import run_plan
-from fm_platform.study import SizeFactorsSource
+from fm_platform.study.expression import SizeFactorsSource
 
 ESTIMATED = SizeFactorsSource()
 AFFORDABLE = 5_000_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fm_platform.reporting.characteristics import population, strata_in_order
 from fm_platform.reporting.figures import drawing
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 MOST_PANELS = 12
 MOST_LABELLED = 30

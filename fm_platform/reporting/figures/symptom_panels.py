@@ -28,7 +28,7 @@ from fm_platform.reporting.figures.symptom_axes import (
     draw_medians,
 )
 from fm_platform.reporting.figures.symptom_content import SymptomContent, content_caption, symptom_content
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

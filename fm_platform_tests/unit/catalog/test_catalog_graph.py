@@ -16,7 +16,7 @@ import pytest
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.sql.lineage import column_lineage
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.warehouse.records import ColumnLineage
 from fm_platform_tests.unit.catalog.tiny_study import IN_ORDER, write_tiny_study
 

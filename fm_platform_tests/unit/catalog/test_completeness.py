@@ -14,7 +14,7 @@ from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.models import CHECKOUT, model_asset
 from fm_platform.errors import InputError
 from fm_platform.sql.loader import load_models
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform_tests.e2e.conftest import run_fm
 from fm_platform_tests.unit.catalog.tiny_study import write_tiny_study
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrast
 from fm_platform.expression.designs.samples import resolve_samples
-from fm_platform.study import Contrast, SamplesSource
+from fm_platform.study.expression import Contrast, SamplesSource
 
 SampleTable = Callable[..., pl.DataFrame]
 Plan = Callable[..., ContrastPlan]

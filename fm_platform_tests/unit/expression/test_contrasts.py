@@ -9,7 +9,8 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import levels_seen, plan_contrast, plan_contrasts
 from fm_platform.expression.tables import contrasts_table
-from fm_platform.study import Contrast, load_study
+from fm_platform.study.expression import Contrast
+from fm_platform.study.loading import load_study
 
 WEEK = ["0", "0", "0", "0", "0", "0", "12", "12"]
 GROUP = ["fm", "fm", "fm", "hc", "hc", "hc", "fm", "fm"]

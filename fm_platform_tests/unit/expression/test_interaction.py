@@ -18,7 +18,7 @@ from fm_platform.expression.fit.engine import DeEngine
 from fm_platform.expression.fit.model import Mode
 from fm_platform.expression.fit.results import DeResult
 from fm_platform.expression.run import run_plan
-from fm_platform.study import Contrast, SizeFactorsSource
+from fm_platform.study.expression import Contrast, SizeFactorsSource
 
 FROZEN = Path(__file__).resolve().parents[2] / "oracles" / "interaction"
 GROUP = ["fm"] * 6 + ["hc"] * 6

@@ -10,7 +10,7 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrast
 from fm_platform.expression.designs.samples import resolve_samples
-from fm_platform.study import Contrast, SamplesSource
+from fm_platform.study.expression import Contrast, SamplesSource
 
 SUBJECTS = ["p1", "p1", "p2", "p2", "p3", "p4", "p5", "p6"]
 WEEKS = ["0", "12", "0", "12", "0", "0", "12", "12"]

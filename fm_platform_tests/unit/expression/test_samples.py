@@ -6,7 +6,7 @@ import pytest
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.samples import NO_COUNTS, resolve_samples
-from fm_platform.study import SamplesSource
+from fm_platform.study.expression import SamplesSource
 
 SOURCE = SamplesSource(path="samples.csv", id="sample", count_id="column", subject="patient", visit="visit")
 COLUMNS = {

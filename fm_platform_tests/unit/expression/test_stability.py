@@ -9,7 +9,7 @@ import pytest
 from fm_platform.expression.designs.contrasts import plan_contrast
 from fm_platform.expression.quality.stability import AFFORDABLE, called_genes, stability_table
 from fm_platform.expression.run import run_plan
-from fm_platform.study import Contrast
+from fm_platform.study.expression import Contrast
 
 GROUPS = ["a"] * 4 + ["b"] * 4
 

@@ -7,7 +7,8 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.instruments.mapping import columns_of
 from fm_platform.instruments.registry import load_instrument
-from fm_platform.study import InstrumentUse, load_study
+from fm_platform.study.clinical import InstrumentUse
+from fm_platform.study.loading import load_study
 
 FIQR = load_instrument("fiqr")
 ACR = load_instrument("acr2016")

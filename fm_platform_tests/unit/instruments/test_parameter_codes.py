@@ -6,7 +6,7 @@ import pytest
 
 from fm_platform.catalog.parameters import parameters
 from fm_platform.instruments.registry import library_ids, load_instrument
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 
 STUDY = """
 study: {id: codes, title: Codes}

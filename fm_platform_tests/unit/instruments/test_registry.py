@@ -9,7 +9,7 @@ import pytest
 
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument, load_instruments
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 
 PAIN_NRS = """\
 id: pain_nrs

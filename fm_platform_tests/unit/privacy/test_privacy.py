@@ -25,7 +25,7 @@ from fm_platform.privacy.k_anonymity import (
 )
 from fm_platform.privacy.pseudonyms import VARIABLE, key_id, pseudonym_key, pseudonyms
 from fm_platform.privacy.tags import Tags
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.warehouse.records import ColumnInput
 
 KEY = b"a secret of some length"

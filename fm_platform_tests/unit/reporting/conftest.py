@@ -12,7 +12,8 @@ import pytest
 
 from fm_platform.reporting.page import GateLine, HalfState, ReportInput, RunInfo, SourceLine
 from fm_platform.reporting.tables import characteristics, responders_table, symptom_change_table, top_genes
-from fm_platform.study import Study, load_study
+from fm_platform.study.loading import load_study
+from fm_platform.study.model import Study
 
 STUDY_YAML = """
 study: {{id: paper-figure, title: "A made-up series", synthetic: {synthetic}}}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fm_platform.reporting.figures import symptom_caption, symptom_figure, volcano
 from fm_platform.reporting.figures.drawing import BLUE, RED, plain, spread
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform_tests.unit.reporting.conftest import OUTCOMES, de_results, people, symptom_scores
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -13,7 +13,7 @@ import pytest
 from fm_platform.reporting.html import render_report
 from fm_platform.reporting.page import GateLine, HalfState, ReportInput, SourceLine
 from fm_platform.reporting.sections import EXPLORATORY, NOT_A_PUBLISHED_RESULT, SEVERAL_ARMS, SINGLE_ARM
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform_tests.unit.reporting.conftest import contrasts, people, symptom_scores
 
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "background"}

@@ -12,7 +12,7 @@ from fm_platform.reporting.tables import (
     symptom_change_table,
     top_genes,
 )
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform_tests.unit.reporting.conftest import (
     change_stats,
     contrasts,

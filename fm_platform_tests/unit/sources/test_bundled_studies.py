@@ -16,7 +16,7 @@ import pytest
 from fm_platform.expression.counts import count_ids, expression_counts, raw_count_columns, raw_counts
 from fm_platform.sources.counts import read_counts
 from fm_platform.sources.delimited import read_text_table, require_columns
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 DEMO = DATA / "demo"

@@ -19,7 +19,7 @@ from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.provenance import with_row_ids
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.gate import GateResult, find, gate
 from fm_platform.validation.headers import optional_columns

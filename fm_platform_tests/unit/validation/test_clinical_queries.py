@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.study import Study
+from fm_platform.study.model import Study
 from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.headers import require_columns
 from fm_platform.validation.query_history import next_state

@@ -333,7 +333,7 @@ def test_declarations_need_neither_great_expectations_nor_pandas(tmp_path):
 import sys
 from pathlib import Path
 from fm_platform.instruments.registry import load_instruments
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.expectations import suite_version
 from fm_platform.validation.gate import gate_inputs

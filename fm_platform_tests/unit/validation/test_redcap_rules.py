@@ -11,7 +11,7 @@ from fm_platform.catalog.graph import build_catalog
 from fm_platform.catalog.redcap_quality import forms_of
 from fm_platform.sources.redcap_export import read_form
 from fm_platform.sources.redcap_forms import dictionary_of, expand_redcap, structure_of
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.redcap_cells import exports_of
 from fm_platform.validation.redcap_rules import LEAST_VALUES, Judged, judge, queries_of
 

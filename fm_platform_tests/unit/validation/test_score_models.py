@@ -15,7 +15,7 @@ from fm_platform.instruments.registry import load_instruments
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.provenance import with_row_ids
-from fm_platform.study import load_study
+from fm_platform.study.loading import load_study
 from fm_platform.validation.score_models import score_model
 from fm_platform.validation.staging_models import staging_models
 
