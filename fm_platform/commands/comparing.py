@@ -52,19 +52,23 @@ def diff(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), default=str, indent=1))
     else:
-        print_diff(found)
+        print_diff(found, every_table=table is not None or limit is not None)
 
 
-def print_diff(found: Diff) -> None:
-    """A comparison for the terminal: conclusions, reasons, tables."""
+def print_diff(found: Diff, *, every_table: bool = True) -> None:
+    """A comparison for the terminal: conclusions, reasons, tables.
+
+    Args:
+        found: The comparison.
+        every_table: Whether to list rows of tables beyond what the report prints.
+    """
     if found.synthetic:
         click.echo("SYNTHETIC DATA")
     click.echo(f"{_called(found.a)} -> {_called(found.b)}")
     if not found.tables:
         click.echo("no value differs")
         return
-    if found.conclusions:
-        click.echo("\nconclusions that moved")
+    click.echo("\nconclusions that moved" if found.conclusions else "\nno conclusion moved")
     for entry in found.conclusions:
         click.echo(
             f"  {entry.table} {_key(entry.key)}: {entry.column} {_value(entry.old)} -> {_value(entry.new)}, "
@@ -75,9 +79,12 @@ def print_diff(found: Diff) -> None:
         click.echo(f"  [{reason.id}] {reason.text}")
     click.echo("\ntables")
     for table in sorted(found.tables, key=_place):
-        _print_table(table)
+        _print_table(table, rows=every_table or _printed(table))
+    if not every_table and any(not _printed(table) and table.rows for table in found.tables):
+        click.echo("  (rows of a table: --table SCHEMA.TABLE; of all of them: --limit N)")
 
 
+_QUERIES = "report.data_queries"
 _ORDER = ("report", "stats", "expression", "marts", "privacy", "staging", "quarantine", "study", "raw")
 
 
@@ -86,11 +93,18 @@ def _place(table: Table) -> tuple[int, str]:
     return (_ORDER.index(schema) if schema in _ORDER else len(_ORDER), table.table)
 
 
-def _print_table(table: Table) -> None:
+def _printed(table: Table) -> bool:
+    """Whether the report prints the table's rows."""
+    return table.table.startswith("report.") and table.table != _QUERIES
+
+
+def _print_table(table: Table, *, rows: bool) -> None:
     counts = ", ".join(f"{count:,} {status}" for status, count in sorted(table.counts.items()))
     click.echo(f"  {click.style(table.table, bold=True)}: {counts} {_marks(table.reasons)}")
     for side, names in table.columns.items():
         click.echo(f"    columns only in the {'old' if side == 'a' else 'new'}: {', '.join(names)}")
+    if not rows:
+        return
     for row in table.rows:
         _print_row(row)
     rest = sum(table.counts.values()) - len(table.rows)

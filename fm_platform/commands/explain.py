@@ -70,10 +70,10 @@ def _print(explanation: Explanation) -> None:
         click.echo("SYNTHETIC DATA")
     click.echo(f"{explanation.table} ({key})")
     if explanation.column:
-        click.echo(f"  {explanation.column} = {explanation.value}")
+        click.echo(f"  {explanation.column} = {_said(explanation.value)}")
     else:
         for name, value in explanation.value.items():
-            click.echo(f"  {name} = {value}")
+            click.echo(f"  {name} = {_said(value)}")
     if explanation.method:
         click.echo(f"  method     {explanation.method}")
     for name, value in explanation.parameters.items():
@@ -106,6 +106,10 @@ def _print_gene(gene: GeneFit) -> None:
         f"alpha {gene.alpha}" + (f", {gene.subset}" if gene.subset else "")
     )
     click.echo(f"  dispersion {gene.dispersion}")
+    click.echo(
+        f"  padj       Benjamini-Hochberg over the {gene.n_adjusted:,} genes of the contrast that independent "
+        f"filtering kept, of {gene.n_tested:,} with a p-value"
+    )
     for sample in gene.samples:
         click.echo(
             f"    sample   {sample.sample_id} ({sample.sheet}:{sample.sheet_line}): count {sample.count} in column "
@@ -127,8 +131,12 @@ def _print_upstream(upstream: Sequence[UpstreamCells]) -> None:
             click.echo(f"    and {entry.count - _CELLS} more")
 
 
+def _said(value: Any) -> str:
+    return "(none)" if value is None else str(value)
+
+
 def _short(value: Any) -> str:
-    text = str(value)
+    text = _said(value)
     return text if len(text) <= _WIDE else text[: _WIDE - 3] + "..."
 
 

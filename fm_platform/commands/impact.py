@@ -15,6 +15,8 @@ import click
 from fm_platform.commands.options import home_named, json_option, place_options
 from fm_platform.errors import InputError
 
+KEYS_LISTED = 20
+
 if TYPE_CHECKING:
     from fm_platform.lineage.impact import Impact
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 @click.option("--source", "path", help="A delivered file, below the study folder.")
 @click.option("--line", type=int, help="The line of that file on which the row begins.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Keys listed per table."
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Keys of reached rows listed per table (0 unless told; with --json {KEYS_LISTED}).",
 )
 @json_option
 def impact(
@@ -34,7 +38,7 @@ def impact(
     subject: str | None,
     path: str | None,
     line: int | None,
-    limit: int,
+    limit: int | None,
     as_json: bool,
 ) -> None:
     """Everything that a delivered row, or a subject, reaches, and what a refresh without it recomputes."""
@@ -53,7 +57,8 @@ def impact(
             assert path is not None
             assert line is not None
             origin = origin_of_line(published, path, line)
-        found = follow(published, origin, publications_with(place, origin.row_ids), limit=limit)
+        listed = limit if limit is not None else KEYS_LISTED if as_json else 0
+        found = follow(published, origin, publications_with(place, origin.row_ids), limit=listed)
     if as_json:
         click.echo(json.dumps(_as_json(found), default=str, indent=1))
     else:
@@ -72,15 +77,18 @@ def _print(found: Impact) -> None:
         click.echo(f"  {row.path}:{row.line}  sha256 {row.sha256}")
     if found.samples:
         click.echo(f"  samples {', '.join(found.samples)}, with their columns of the count matrix")
-    click.echo(f"reaches {len(found.tables)} tables, {found.report_numbers} report numbers")
+    click.echo(f"reaches {len(found.tables)} tables, {found.report_numbers:,} report numbers")
+    width = max((len(table.table) for table in found.tables), default=0)
     for table in found.tables:
-        ways = ", ".join(f"{count} by {way}" for way, count in table.ways.items())
-        click.echo(f"  {table.table}  {table.rows} of {table.of} rows ({ways})")
+        ways = ", ".join(f"{count:,} by {way}" for way, count in table.ways.items())
+        click.echo(f"  {table.table:<{width}}  {table.rows:,} of {table.of:,} rows ({ways})")
         for key in table.keys:
             shown = ", ".join(f"{name}={'(all)' if value is None else value}" for name, value in key.items())
             click.echo(f"      {shown}")
         if table.more and table.keys:
             click.echo(f"      and {table.more} more")
+    if found.tables and not any(table.keys for table in found.tables):
+        click.echo("  (their keys: --limit N)")
     click.echo(f"a refresh without it recomputes {len(found.recomputed)}: {', '.join(found.recomputed)}")
     for publication in found.publications:
         click.echo(

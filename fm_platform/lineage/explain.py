@@ -14,9 +14,10 @@ from typing import Any
 from fm_platform.errors import InputError
 from fm_platform.lineage.explain_cells import UpstreamCells, upstream_chain
 from fm_platform.lineage.explain_gene import GeneFit, gene_fit, sheet_rows
+from fm_platform.lineage.explain_inputs import inputs_of_row
 from fm_platform.lineage.explain_left_out import LeftOut, Refused, left_out, quarantined
 from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS, SourceRow, source_rows_of
-from fm_platform.warehouse.names import identifier
+from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
 
 _MANY = 10
@@ -34,7 +35,7 @@ class Explanation:
     Attributes:
         key: The row's key.
         value: The cell, or every column of the row when no column was named.
-        inputs: Column inputs of the cell: (table, column, kind, transformation).
+        inputs: Column inputs of the cell: table, column, kind, transformation; without those of other rows.
         rows: The delivered rows that contributed.
         checks: The latest verdicts on the table and on everything upstream of it.
         made: Run, time, code version and fingerprint of the materialization.
@@ -103,7 +104,8 @@ def explain_row(
         made: The table's materialization, if it was looked up already.
     """
     made = _materialization(published, table) if made is None else made
-    inputs = _inputs(published, table, column)
+    keys = table_keys(published)
+    inputs = inputs_of_row(published, table, row, _inputs(published, table, column), keys)
     return Explanation(
         table=table,
         key={name: row[name] for name in made["key"]},
@@ -118,9 +120,7 @@ def explain_row(
         made={name: value for name, value in made.items() if name != "key"},
         publication=published.recall("SELECT * FROM audit.publication").row(0, named=True),
         parameters={name: row[name] for name in PARAMETERS if row.get(name) is not None},
-        upstream=upstream_chain(
-            published, table, column, row, partial(_inputs, published), table_keys(published)
-        ),
+        upstream=upstream_chain(published, table, column, row, partial(_inputs, published), keys),
         quarantined=quarantined(published, table, column, row),
         left_out=left_out(published, row),
         gene=gene_fit(published, row),
@@ -174,7 +174,6 @@ def _materialization(published: Published, table: str) -> dict[str, Any]:
 def _one_row(
     published: Published, table: str, where: Sequence[tuple[str, str]], key: Sequence[str]
 ) -> dict[str, Any]:
-    schema, _, name = table.partition(".")
     conditions, values = [], []
     for column, value in where:
         if value == "":
@@ -185,7 +184,7 @@ def _one_row(
     clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(identifier(column) for column in key)
     frame = published.query(
-        f"SELECT * FROM {identifier(schema)}.{identifier(name)}{clause} ORDER BY {order} LIMIT {_MANY + 1}",
+        f"SELECT * FROM {quoted_table(table)}{clause} ORDER BY {order} LIMIT {_MANY + 1}",
         values,
     )
     if frame.height == 1:

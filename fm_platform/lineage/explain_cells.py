@@ -16,8 +16,9 @@ from typing import Any
 
 import polars as pl
 
+from fm_platform.lineage.explain_inputs import inputs_of_row
 from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS
-from fm_platform.warehouse.names import identifier
+from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
 
 LISTED = 20
@@ -56,15 +57,17 @@ def upstream_chain(
         lineage: The recorded inputs of a table's column.
         keys: Key of every table.
     """
-    found = upstream_cells(published, table, row, lineage(table, column), keys)
+    inputs = inputs_of_row(published, table, row, lineage(table, column), keys)
+    found = upstream_cells(published, table, row, inputs, keys)
     step = found
     while column is not None and len(step) == 1 and step[0].count == 1:
         table, column = step[0].table, step[0].column
         key = step[0].cells[0]["key"]
         where = " AND ".join(f"{identifier(name)} IS NOT DISTINCT FROM ?" for name in key)
-        name = ".".join(identifier(part) for part in table.split(".", 1))
-        row = published.recall(f"SELECT * FROM {name} WHERE {where}", list(key.values())).row(0, named=True)
-        step = upstream_cells(published, table, row, lineage(table, column), keys)
+        found_row = published.recall(f"SELECT * FROM {quoted_table(table)} WHERE {where}", list(key.values()))
+        row = found_row.row(0, named=True)
+        inputs = inputs_of_row(published, table, row, lineage(table, column), keys)
+        step = upstream_cells(published, table, row, inputs, keys)
         found = [*found, *step]
     return found
 
@@ -129,7 +132,6 @@ def _cells_of(
             values.append(None if row[own] is None else str(row[own]))
     if not conditions and not row.get(ROW_IDS):
         return []
-    name = ".".join(identifier(part) for part in source.split(".", 1))
     shown = list(dict.fromkeys([*key, *(column for column in columns if column in schema)]))
     order = ", ".join(f"{identifier(column)} NULLS FIRST" for column in key)
     frame = pl.DataFrame()
@@ -137,7 +139,7 @@ def _cells_of(
         where = " AND ".join([*conditions, shared])
         frame = published.recall(
             f"SELECT {', '.join(identifier(column) for column in shown)}, count(*) OVER () AS _matches "
-            f"FROM {name} WHERE {where} ORDER BY {order} LIMIT {LISTED}",
+            f"FROM {quoted_table(source)} WHERE {where} ORDER BY {order} LIMIT {LISTED}",
             [*values, *ids],
         )
         if not frame.is_empty():

@@ -40,7 +40,12 @@ class GeneSample:
 
 @dataclass(frozen=True)
 class GeneFit:
-    """A gene in a contrast."""
+    """A gene in a contrast.
+
+    Attributes:
+        n_tested: Genes of the contrast with a p-value.
+        n_adjusted: Those of them that independent filtering kept: the family of ``padj``.
+    """
 
     gene_id: str
     contrast: str
@@ -54,6 +59,8 @@ class GeneFit:
     engine: str | None
     engine_version: str | None
     dispersion: float | None
+    n_tested: int
+    n_adjusted: int
     na_reason: str | None
     notes: Sequence[str]
     samples: Sequence[GeneSample]
@@ -76,6 +83,10 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
         return None
     gene, contrast = result.row(0, named=True), declared.row(0, named=True)
     factors = contrast.get("size_factors") or [None] * len(contrast["samples"])
+    family = published.recall(
+        f"SELECT count(pvalue) AS n_tested, count(padj) AS n_adjusted FROM {RESULTS} WHERE contrast = ?",
+        [row["contrast"]],
+    ).row(0, named=True)
     by_sample = dict(zip(contrast["samples"], factors, strict=True))
     return GeneFit(
         gene_id=gene["gene_id"],
@@ -87,6 +98,7 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
         na_reason=gene["na_reason"],
         compares=_compares(contrast),
         notes=contrast["notes"],
+        **family,
         **{
             name: contrast[name]
             for name in (

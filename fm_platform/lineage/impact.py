@@ -24,7 +24,7 @@ from typing import Any
 from fm_platform.lineage.impact_origin import Origin, has_table
 from fm_platform.lineage.impact_ways import ways_of
 from fm_platform.lineage.source_rows import SourceRow
-from fm_platform.warehouse.names import identifier
+from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
 
 KEYS_LISTED = 20
@@ -155,16 +155,12 @@ def table_graph(published: Published) -> tuple[dict[str, list[str]], dict[str, l
 def _reached(published: Published, origin: Origin, table: str, key: Sequence[str], limit: int) -> Reached:
     schema = published.schema(table)
     ways, values = ways_of(published, origin, table, schema)
-    schema_name, _, name = table.partition(".")
     flags = ", ".join(f"coalesce({sql}, false) AS {_BY}{way}" for way, sql in ways.items())
     own = [column for column in schema if not column.startswith("_")]
-    count = published.query(f"SELECT count(*) FROM {identifier(schema_name)}.{identifier(name)}").item()
+    count = published.query(f"SELECT count(*) FROM {quoted_table(table)}").item()
     if not ways:
         return Reached(table, 0, count, {}, (), 0)
-    select = (
-        f"SELECT {', '.join(identifier(c) for c in schema)}, {flags} "
-        f"FROM {identifier(schema_name)}.{identifier(name)}"
-    )
+    select = f"SELECT {', '.join(identifier(c) for c in schema)}, {flags} FROM {quoted_table(table)}"
     columns = {way: f"{_BY}{way}" for way in ways}
     if {"family", "p_holm"} <= set(schema):
         hit = " OR ".join(columns.values())

@@ -24,10 +24,15 @@ def split_table(table: str) -> tuple[str, str]:
     return schema, name
 
 
+def quoted_table(table: str) -> str:
+    """The quoted name of ``schema.table`` in the database that is open."""
+    schema, name = split_table(table)
+    return f"{identifier(schema)}.{identifier(name)}"
+
+
 def relation(table: str, database: str = "fm") -> str:
     """The quoted, full name of ``schema.table`` in an attached database."""
-    schema, name = split_table(table)
-    return f"{identifier(database)}.{identifier(schema)}.{identifier(name)}"
+    return f"{identifier(database)}.{quoted_table(table)}"
 
 
 def order_by(key: Sequence[str]) -> str:

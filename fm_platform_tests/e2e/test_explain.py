@@ -173,6 +173,29 @@ def test_a_gene_s_p_value_shows_its_counts_samples_and_the_fit(refreshed):
     assert "week in (0)" in found["left_out"][0]["reason"]
 
 
+def test_an_adjusted_p_value_names_its_family(refreshed):
+    gene = ["--where", "contrast=fm_vs_healthy", "--where", "gene_id=SYNG00007", "--column", "padj"]
+    found = explained(refreshed, "expression.de_results", *gene)
+    with open_published(Home(refreshed.home)) as published:
+        p, adjusted = published.query(
+            "SELECT pvalue, padj FROM expression.de_results WHERE contrast = 'fm_vs_healthy' AND padj IS NOT NULL"
+        )
+    smaller = sum(one <= p[adjusted.to_list().index(found["value"])] for one in p)
+    assert found["gene"]["n_adjusted"] == len(p)
+    assert found["value"] <= p[adjusted.to_list().index(found["value"])] * len(p) / smaller * (1 + 1e-12)
+    assert {entry["table"] for entry in found["inputs"]} == {"expression.fit_fm_vs_healthy"}
+    assert f"over the {len(p):,} genes" in refreshed.fm("explain", "expression.de_results", *gene).out
+
+
+@pytest.mark.parametrize(("variable", "column"), [("age", "age"), ("sex", "sex"), ("n", "subject_id")])
+def test_a_described_variable_comes_from_its_own_column(refreshed, variable, column):
+    where = ["--where", f"variable={variable}", "--where", "stratum="]
+    where += ["--where", "level=female"] if variable == "sex" else ["--where", "level="]
+    found = explained(refreshed, "report.characteristics", *where, "--column", "value")
+    assert {e["column"] for e in found["inputs"] if e["kind"] == "DIRECT"} == {column}
+    assert [(entry["column"], entry["count"]) for entry in found["upstream"]] == [(column, 6)]
+
+
 def test_what_the_gate_kept_out_and_who_has_no_pair_is_said(tmp_path, refreshed):
     copy = Home(tmp_path)
     copy.published.write_bytes(Home(refreshed.home).published.read_bytes())
