@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from fm_platform.lineage.explain_gene import GeneFit
 
 _HASH = 12
-_CELLS = 5
+_CELLS = 20
+_CELLS_OF_ROW = 5
 _WIDE = 80
+_EXACT, _SCALE = "_exact", "_scale"
 
 
 @click.command()
@@ -83,7 +85,7 @@ def _print(explanation: Explanation) -> None:
         _print_gene(explanation.gene)
     _print_made(explanation.made)
     _print_inputs(explanation.inputs)
-    _print_upstream(explanation.upstream)
+    _print_upstream(explanation.upstream, _CELLS if explanation.column else _CELLS_OF_ROW)
     passed = sum(bool(check["passed"]) for check in explanation.checks)
     click.echo(f"  checks     {passed} of {len(explanation.checks)} passed, here and upstream")
     for check in explanation.checks:
@@ -119,16 +121,61 @@ def _print_gene(gene: GeneFit) -> None:
         click.echo(f"    note     {note}")
 
 
-def _print_upstream(upstream: Sequence[UpstreamCells]) -> None:
+def _print_upstream(upstream: Sequence[UpstreamCells], most: int) -> None:
+    """Cells behind a cell; a score kept as a fraction of two columns is printed as the value it is."""
     for entry in upstream:
-        click.echo(f"  from       {entry.table}.{entry.column}: {entry.count} cell{'s' * (entry.count != 1)}")
-        for cell in entry.cells[:_CELLS]:
+        scale = _scale_of(entry, upstream)
+        if scale is None and _exact_of(entry, upstream) is not None:
+            continue
+        name = entry.column.removesuffix(_EXACT)
+        shown = f"{name} = {entry.column}/{scale.column}" if scale else entry.column
+        click.echo(f"  from       {entry.table}.{shown}: {entry.count} cell{'s' * (entry.count != 1)}")
+        listed = entry.cells if len(entry.cells) <= most + 1 else entry.cells[:most]
+        for place, cell in enumerate(listed):
             key = ", ".join(
                 f"{name}={'(all)' if value is None else value}" for name, value in cell["key"].items()
             )
-            click.echo(f"    {key}: {_short(cell['value'])}")
-        if entry.count > _CELLS:
-            click.echo(f"    and {entry.count - _CELLS} more")
+            value = _fraction(cell["value"], scale.cells[place]["value"]) if scale else _short(cell["value"])
+            click.echo(f"    {key}: {value}")
+        if entry.count > len(listed):
+            click.echo(f"    and {entry.count - len(listed):,} more")
+
+
+def _scale_of(entry: UpstreamCells, upstream: Sequence[UpstreamCells]) -> UpstreamCells | None:
+    """The denominators of an entry's numerators."""
+    return _partner(entry, upstream, _EXACT, _SCALE)
+
+
+def _exact_of(entry: UpstreamCells, upstream: Sequence[UpstreamCells]) -> UpstreamCells | None:
+    """The numerators of an entry's denominators."""
+    return _partner(entry, upstream, _SCALE, _EXACT)
+
+
+def _partner(
+    entry: UpstreamCells, upstream: Sequence[UpstreamCells], own: str, other: str
+) -> UpstreamCells | None:
+    """The entry for the same cells of the column that only ends otherwise."""
+    if not entry.column.endswith(own):
+        return None
+    wanted = entry.column.removesuffix(own) + other
+    keys = [cell["key"] for cell in entry.cells]
+    for candidate in upstream:
+        named = (candidate.table, candidate.column, candidate.count) == (entry.table, wanted, entry.count)
+        if named and [cell["key"] for cell in candidate.cells] == keys:
+            return candidate
+    return None
+
+
+def _fraction(exact: Any, scale: Any) -> str:
+    """A score in its own unit, and as the exact fraction where it is no whole number.
+
+    >>> _fraction(455, 6), _fraction(8, 1), _fraction(None, None)
+    ('75.8333 (455/6)', '8', '(none)')
+    """
+    if exact is None or not scale:
+        return _said(None)
+    whole, rest = divmod(exact, scale)
+    return str(whole) if rest == 0 else f"{exact / scale:.4f}".rstrip("0") + f" ({exact}/{scale})"
 
 
 def _said(value: Any) -> str:

@@ -6,6 +6,8 @@ import csv
 import gzip
 import hashlib
 import json
+import re
+from fractions import Fraction
 
 import duckdb
 import pytest
@@ -140,6 +142,30 @@ def test_a_copied_number_is_followed_to_the_cells_that_it_was_computed_from(refr
         assert cell["key"]["outcome_id"] == "pain"
         assert cell["value"] == int(visits[cell["key"]["subject_id"], "week_12"]["fiqr_q12"])
     assert "Hodges-Lehmann" in found["parameters"]["method"]
+
+
+def test_the_text_shows_every_score_behind_a_p_value_in_its_own_unit(refreshed):
+    where = ["--where", "outcome=fiqr_total", "--where", "visit=week_12", "--where", "stratum="]
+    asked = ("explain", "report.symptom_change", *where, "--column", "p_value")
+    text = refreshed.fm(*asked).out
+    with (refreshed.study / "clinical/visits.csv").open(newline="") as handle:
+        visits = {(row["subject_id"], row["visit"]): row for row in csv.DictReader(handle)}
+    for name, visit in (("base", "baseline"), ("post", "week_12")):
+        block = text.split(f"marts.symptom_change.{name} = {name}_exact/{name}_scale: 6 cells\n")[1]
+        shown = dict(
+            re.findall(r"subject_id=(\w+),.*: ([\d.]+)", block.split("  from")[0].split("  checks")[0])
+        )
+        assert len(shown) == 6
+        for subject, score in shown.items():
+            items = [int(visits[subject, visit][f"fiqr_q{n}"]) for n in range(1, 22)]
+            total = Fraction(sum(items[:9]), 3) + sum(items[9:11]) + Fraction(sum(items[11:]), 2)
+            assert float(score) == pytest.approx(float(total), abs=5e-5)
+    assert " more\n" not in text
+    columns = {
+        entry["column"]: entry["count"]
+        for entry in json.loads(refreshed.fm(*asked, "--json").out)["upstream"]
+    }
+    assert {"base_exact": 6, "base_scale": 6, "post_exact": 6, "post_scale": 6}.items() <= columns.items()
 
 
 def test_a_gene_s_p_value_shows_its_counts_samples_and_the_fit(refreshed):
