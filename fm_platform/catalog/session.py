@@ -8,6 +8,7 @@ or any one asset.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -37,7 +38,7 @@ from fm_platform.lineage.plan import (
 from fm_platform.lineage.snapshots import to_prune
 from fm_platform.sources.store import keep
 from fm_platform.warehouse.database import TableDigests, TableWrite, Warehouse, open_warehouse
-from fm_platform.warehouse.files import place_files, stage_files
+from fm_platform.warehouse.files import place_files, remove_outdated, stage_files
 from fm_platform.warehouse.home import STATE_VERSION, Home
 from fm_platform.warehouse.ledger import canonical, sha256_text
 from fm_platform.warehouse.lock import Holder, hold_lock, mark_alive
@@ -304,7 +305,19 @@ class Session:
                 },
             )
         place_files(self.home, digests)
+        kept = {name for made in self.history.materialized.values() for name in made.body.get("files", {})}
+        remove_outdated(self.home, self._files_written(asset.table), kept)
         return ()
+
+    def _files_written(self, table: str) -> Iterator[dict[str, str]]:
+        """The files of every materialization of a file asset: path to SHA-256."""
+        bodies = self.warehouse.query(
+            "SELECT body FROM fm.audit.ledger WHERE kind = 'materialization' "
+            "AND json_extract_string(body, '$.table') = ?",
+            [table],
+        )["body"]
+        for body in bodies:
+            yield json.loads(body)["files"]
 
     def _publish(self, asset: Asset, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
         number = int((self.history.publication or {}).get("number", 0)) + 1

@@ -19,6 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 from fm_platform.reporting.page import (
+    PRINTED_MARK,
     FigureView,
     GateLine,
     HalfState,
@@ -35,9 +36,6 @@ __all__ = ["GateLine", "HalfState", "ReportInput", "RunInfo", "SourceLine", "ren
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_PRINTED_MARK = (
-    '@page { @top-center { content: "SYNTHETIC DATA"; font: bold 9pt sans-serif; color: #7a3e00; } }\n'
-)
 _HALF_NAMES = {"clinical": "Clinical data", "expression": "Expression data"}
 
 
@@ -65,7 +63,7 @@ def render_page(study: Study, facts: Sequence[tuple[str, str]], sections: Sequen
     """
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     if study.study.synthetic:
-        style += _PRINTED_MARK
+        style += PRINTED_MARK
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -13,6 +13,11 @@ import polars as pl
 
 from fm_platform.study.model import Study
 
+PRINTED_MARK = (
+    '@page { @top-center { content: "SYNTHETIC DATA"; font: bold 9pt sans-serif; color: #7a3e00; } }\n'
+)
+"""Style that marks every printed page of synthetic data."""
+
 Half = Literal["clinical", "expression"]
 
 

@@ -1,12 +1,13 @@
 """Files that a run makes for people: written aside, recorded, then moved into place.
 
-Belongs here: the order of those three, and finishing it after a crash. Does not belong here: what the files say.
+Belongs here: the order of those three, finishing it after a crash, and taking away what is no longer made. Does not
+belong here: what the files say.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from fm_platform.warehouse.home import Home, write_atomically
@@ -43,6 +44,33 @@ def place_files(home: Home, recorded: Mapping[str, str]) -> list[str]:
     for sha256 in set(recorded.values()):
         _aside(home, sha256).unlink(missing_ok=True)
     return lost
+
+
+def remove_outdated(home: Home, written: Iterable[Mapping[str, str]], kept: Collection[str]) -> list[str]:
+    """Remove files that were made earlier and are made no longer.
+
+    A file that someone else put there, or changed since, has other bytes than any that were recorded and stays.
+
+    Args:
+        home: The home whose lock the caller holds.
+        written: Path to SHA-256, as earlier records have them.
+        kept: Paths that some record still holds.
+
+    Returns:
+        The paths that were removed.
+    """
+    made: dict[str, set[str]] = {}
+    for files in written:
+        for name, sha256 in files.items():
+            if name not in kept:
+                made.setdefault(name, set()).add(sha256)
+    removed = []
+    for name, digests in sorted(made.items()):
+        target = home.path / name
+        if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() in digests:
+            target.unlink()
+            removed.append(name)
+    return removed
 
 
 def _aside(home: Home, sha256: str) -> Path:

@@ -142,6 +142,41 @@ def test_the_overview_names_sources_head_and_reconciliation(pages, refreshed):
     assert checks.count('class="bad"') == sum(not row["passed"] for row in verdicts)
 
 
+def test_the_overview_fits_a_page_and_draws_every_table(refreshed):
+    text = (refreshed.home / "site/index.html").read_text(encoding="utf-8")
+    drawing = re.search(r'<svg class="drawing" width="(\d+)".*?</svg>', text, re.S)
+    assert drawing is not None
+    assert int(drawing[1]) <= 1200
+    tables = {path.stem for path in (refreshed.home / "site/tables").iterdir()}
+    assert set(re.findall(r'href="tables/(.+?)\.html"', drawing[0])) == tables
+
+
+def test_what_scrolls_takes_the_keyboards_focus_and_has_a_name(pages):
+    for page in pages.values():
+        text = page.path.read_text(encoding="utf-8")
+        for scrolling in re.findall(r'<div class="scroll"[^>]*>', text):
+            assert 'tabindex="0"' in scrolling
+            name = re.search(r'aria-label="[^"]+"|aria-labelledby="([^"]+)"', scrolling)
+            assert name is not None, (page.path, scrolling)
+            assert name[1] is None or name[1] in page.ids
+        assert text.count("<table") == text.count("<caption")
+
+
+def test_every_place_that_shows_a_head_says_of_which_moment(pages, refreshed):
+    heads = {row["hash"]: row["seq"] for row in rows(refreshed, "SELECT seq, hash FROM audit.ledger")}
+    report = (refreshed.home / "reports/report.html").read_text(encoding="utf-8")
+    shown = re.search(r"Ledger head when this report was made</dt><dd>([0-9a-f]{64})", report)
+    site = re.search(
+        r'Ledger head when this site was made</dt><dd class="hash">([0-9a-f]{64})',
+        (refreshed.home / "site/index.html").read_text(encoding="utf-8"),
+    )
+    assert shown is not None
+    assert site is not None
+    assert heads[shown[1]] < heads[site[1]]
+    for page in [report, *(page.path.read_text(encoding="utf-8") for page in pages.values())]:
+        assert "the same chain" in html.unescape(page)
+
+
 def test_pages_are_marked_synthetic_and_can_be_walked_by_landmarks(pages):
     for page in pages.values():
         assert "SYNTHETIC DATA" in page.path.read_text(encoding="utf-8")

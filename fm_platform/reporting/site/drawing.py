@@ -8,6 +8,7 @@ carries the same rules itself; links do not work there and are left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def svg(picture: Picture, *, standalone: bool = False) -> str:
 
 
 def _curve(picture: Picture, edge: Edge) -> str:
+    way = picture.ways.get((edge.source, edge.target))
+    if way is not None:
+        return _curve_down(picture, edge, way)
     x1, y1 = _anchor(picture, edge.source, edge.source_line, right=True)
     x2, y2 = _anchor(picture, edge.target, edge.target_line, right=False)
     bend = max(28, (x2 - x1) // 2)
@@ -48,6 +52,21 @@ def _curve(picture: Picture, edge: Edge) -> str:
     return (
         f'<path class="{kind}" d="{path}">{title}</path>' if title else f'<path class="{kind}" d="{path}"/>'
     )
+
+
+def _curve_down(picture: Picture, edge: Edge, way: Sequence[tuple[int, int, int]]) -> str:
+    """From the lower edge of a box, through its lanes, to the upper edge of another."""
+    (left, top), (target_left, target_top) = picture.corners[edge.source], picture.corners[edge.target]
+    middle = picture.box_width // 2
+    y = top + picture.boxes[edge.source].height
+    path = f"M{left + middle} {y}"
+    x = left + middle
+    for next_x, enters, leaves in [*way, (target_left + middle, target_top, target_top)]:
+        bend = (y + enters) // 2
+        path += f"C{x} {bend} {next_x} {bend} {next_x} {enters}" + (f"V{leaves}" if leaves > enters else "")
+        x, y = next_x, leaves
+    title = escape(edge.title or f"{edge.source} to {edge.target}")
+    return f'<path class="{"direct" if edge.direct else "indirect"}" d="{path}"><title>{title}</title></path>'
 
 
 def _anchor(picture: Picture, name: str, line: int | None, *, right: bool) -> tuple[int, int]:

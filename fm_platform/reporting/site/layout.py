@@ -1,6 +1,7 @@
 """Where the boxes of a drawing stand: layers from left to right, few crossings within a layer.
 
-Belongs here: positions. Does not belong here: what a box means (``trace``) or SVG (``drawing``).
+Belongs here: positions. Does not belong here: layers from top to bottom (``stacking``), what a box means
+(``trace``) or SVG (``drawing``).
 
 The method is Sugiyama's in its simplest form: longest-path layers, then sweeps that order each layer by the mean
 position of its neighbours (Sugiyama, Tagawa, Toda 1981, doi:10.1109/TSMC.1981.4308636). Same input, same picture.
@@ -9,13 +10,13 @@ position of its neighbours (Sugiyama, Tagawa, Toda 1981, doi:10.1109/TSMC.1981.4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 ROW = 18
 HEAD = 26
 PAD = 6
-WIDEST, NARROWEST = 248, 96
+WIDEST, NARROWEST = 296, 96
 CHARACTER, BOLD_CHARACTER = 7, 8
 GAP_X = 64
 GAP_Y = 14
@@ -66,7 +67,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Picture:
-    """Boxes with their upper left corners, edges, the width of a box and the size of the whole, in pixels."""
+    """Boxes with their upper left corners, edges, the width of a box and the size of the whole, in pixels.
+
+    Attributes:
+        ways: Where edges lead from top to bottom, by source and target: the lanes an edge passes, each as its x, where
+            it enters and where it leaves. Empty where they lead from left to right.
+    """
 
     boxes: Mapping[str, Box]
     edges: Sequence[Edge]
@@ -74,6 +80,7 @@ class Picture:
     box_width: int
     width: int
     height: int
+    ways: Mapping[tuple[str, str], Sequence[tuple[int, int, int]]] = field(default_factory=dict)
 
 
 def arrange(boxes: Sequence[Box], edges: Sequence[Edge]) -> Picture:
@@ -83,13 +90,9 @@ def arrange(boxes: Sequence[Box], edges: Sequence[Edge]) -> Picture:
         boxes: At least one; ids are unique.
         edges: Between them, without cycles between boxes.
     """
-    before: dict[str, set[str]] = {box.id: set() for box in boxes}
-    after: dict[str, set[str]] = {box.id: set() for box in boxes}
-    for edge in edges:
-        before[edge.target].add(edge.source)
-        after[edge.source].add(edge.target)
+    before, after = neighbours_of(boxes, edges)
     by_id = {box.id: box for box in boxes}
-    layers = _ordered(_layers(before, after), before, after)
+    layers = in_order_of_neighbours(_layers(before, after), before, after)
     heights = [sum(by_id[i].height for i in layer) + GAP_Y * (len(layer) - 1) for layer in layers]
     tallest = max(heights)
     needed = [BOLD_CHARACTER * len(box.title) for box in boxes]
@@ -122,6 +125,18 @@ def reduced(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return kept
 
 
+def neighbours_of(
+    boxes: Sequence[Box], edges: Sequence[Edge]
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The boxes that lead to each box, and those it leads to."""
+    before: dict[str, set[str]] = {box.id: set() for box in boxes}
+    after: dict[str, set[str]] = {box.id: set() for box in boxes}
+    for edge in edges:
+        before[edge.target].add(edge.source)
+        after[edge.source].add(edge.target)
+    return before, after
+
+
 def _layers(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list[list[str]]:
     """Each box right of all its inputs; what has no inputs stands just left of its first reader."""
     level: dict[str, int] = {}
@@ -136,13 +151,17 @@ def _layers(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> li
     return [layer for layer in layers if layer]
 
 
-def _ordered(
-    layers: list[list[str]], before: Mapping[str, set[str]], after: Mapping[str, set[str]]
+def in_order_of_neighbours(
+    layers: list[list[str]],
+    before: Mapping[str, set[str]],
+    after: Mapping[str, set[str]],
+    sizes: Mapping[str, float] | None = None,
 ) -> list[list[str]]:
     """Order each layer by the mean relative place of its neighbours, sweeping to and fro."""
+    widths = sizes or {}
     for sweep in range(SWEEPS):
         neighbours = before if sweep % 2 == 0 else after
-        place = _places(layers)
+        place = _places(layers, widths)
         for layer in layers if sweep % 2 == 0 else layers[::-1]:
             weights = {
                 name: sum(place[n] for n in neighbours[name]) / len(neighbours[name])
@@ -151,9 +170,17 @@ def _ordered(
                 for name in layer
             }
             layer.sort(key=lambda name: (weights[name], name))
-            place |= _places([layer])
+            place |= _places([layer], widths)
     return layers
 
 
-def _places(layers: Sequence[Sequence[str]]) -> dict[str, float]:
-    return {name: (number + 0.5) / len(layer) for layer in layers for number, name in enumerate(layer)}
+def _places(layers: Sequence[Sequence[str]], sizes: Mapping[str, float]) -> dict[str, float]:
+    """The middle of each name in its layer, from 0 to 1; all count alike but for those with a size."""
+    found = {}
+    for layer in layers:
+        whole, passed = sum(sizes.get(name, 1.0) for name in layer), 0.0
+        for name in layer:
+            own = sizes.get(name, 1.0)
+            found[name] = (passed + own / 2) / whole
+            passed += own
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fm_platform.lineage.inventory import CheckFacts, ColumnFacts, Inventory, TableFacts
-from fm_platform.reporting.page import GateLine
+from fm_platform.reporting.page import PRINTED_MARK, GateLine
 from fm_platform.reporting.site.drawing import svg
 from fm_platform.reporting.site.names import FOLDER, Links, column_anchor, source_anchor, table_page
+from fm_platform.reporting.site.pairs import fractions
 from fm_platform.reporting.site.trace import (
     column_picture,
     downstream,
@@ -191,7 +193,7 @@ def _drawn(picture: Any) -> Markup:
 
 
 def _render(site: SiteInput, template: str, links: Links, **content: Any) -> str:
-    style, script = _style(), content.get("script", "")
+    style, script = _style(site.inventory.synthetic), content.get("script", "")
     return (
         _environment()
         .get_template(template)
@@ -223,13 +225,22 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters["instant"] = lambda at: at[:19].replace("T", " ") + " UTC" if at else ""
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["breakable"] = _breakable
+    environment.filters["fractions"] = fractions
     environment.filters["how"] = lambda entry: entry.transformation.lower().replace("_", " ")
     return environment
 
 
+def _breakable(name: str) -> Markup:
+    """A name that may go on in the next line after a dot or underscore."""
+    return Markup(re.sub(r"(?<=[._])(?=.)", "<wbr>", str(escape(name))))
+
+
 @cache
-def _style() -> str:
-    return "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("site.css", "drawing.css"))
+def _style(synthetic: bool) -> str:
+    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("site.css", "drawing.css"))
+    return style + (PRINTED_MARK if synthetic else "")
 
 
 @cache

@@ -12,10 +12,14 @@ from itertools import chain
 from fm_platform.lineage.inventory import ColumnFacts, Inventory, TableFacts
 from fm_platform.reporting.site.layout import Box, Edge, Line, Picture, arrange, reduced
 from fm_platform.reporting.site.names import Links
+from fm_platform.reporting.site.pairs import together
+from fm_platform.reporting.site.stacking import stack
 from fm_platform.warehouse.records import ColumnInput
 
 MOST_LINES = 8
 """A box that takes part with more columns shows this many, and says how many more."""
+OVERVIEW_BOXES, OVERVIEW_BOX_WIDTH = 5, 198
+"""Boxes side by side in the overview, and their width in pixels: together what a page of 1280 pixels holds."""
 
 Column = tuple[str, str]
 
@@ -106,22 +110,40 @@ def table_picture(
 
 
 def overview_picture(inventory: Inventory, links: Links) -> Picture:
-    """All tables; an edge that a longer path also tells is left out."""
+    """All tables from top to bottom, no wider than a page; an edge that a longer path also tells is left out."""
     inputs = {
         table.table: [name for name in table.inputs if name in inventory.tables]
         for table in inventory.tables.values()
     }
     boxes = [
-        Box(name, name, _kind(name), links.table(name), marked=any(not c.passed for c in table.checks))
+        Box(
+            name,
+            _kind(name),
+            _kind(name),
+            links.table(name),
+            (Line(name.split(".", 1)[-1], links.table(name)),),
+            marked=any(not c.passed for c in table.checks),
+        )
         for name, table in inventory.tables.items()
     ]
     edges = [Edge(parent, name) for name, parents in reduced(inputs).items() for parent in parents]
     files = {entry.path for table in inventory.tables.values() for entry in table.delivered}
-    boxes += [Box(path, path, "file", links.source(path)) for path in sorted(files)]
+    boxes += [_file_in_overview(path, links) for path in sorted(files)]
     edges += [
         Edge(entry.path, table.table) for table in inventory.tables.values() for entry in table.delivered
     ]
-    return arrange(boxes, edges)
+    return stack(boxes, edges, OVERVIEW_BOXES, OVERVIEW_BOX_WIDTH)
+
+
+def _file_in_overview(path: str, links: Links) -> Box:
+    folder, _, name = path.rpartition("/")
+    return Box(
+        path,
+        f"{folder}/" if folder else "file",
+        "file",
+        links.source(path),
+        (Line(name, links.source(path)),),
+    )
 
 
 def _facts(inventory: Inventory, table: str, column: str) -> ColumnFacts | None:
@@ -145,10 +167,15 @@ def _box(
     most: int = MOST_LINES,
     whole: bool = False,
 ) -> Box:
-    shown = columns if len(columns) <= most else columns[: most - 1]
-    lines = [Line(name, links.column(table, name), name in marked) for name in shown]
-    if len(shown) < len(columns):
-        lines.append(Line(f"and {len(columns) - len(shown)} more columns", links.table(table)))
+    groups = together(columns)
+    shown = groups if len(groups) <= most else groups[: most - 1]
+    lines = [
+        Line(" / ".join(names), links.column(table, names[0]), any(name in marked for name in names))
+        for names in shown
+    ]
+    if len(shown) < len(groups):
+        left = sum(len(names) for names in groups[len(shown) :])
+        lines.append(Line(f"and {left} more columns", links.table(table)))
     return Box(table, table, _kind(table), links.table(table), tuple(lines), marked=bool(marked) or whole)
 
 
@@ -169,9 +196,11 @@ def _edges(
     """
     places = {
         table: {
-            name: place if len(names) <= most else min(place, most - 1) for place, name in enumerate(names)
+            name: place if len(groups) <= most else min(place, most - 1)
+            for place, names in enumerate(groups)
+            for name in names
         }
-        for table, names in columns.items()
+        for table, groups in ((table, together(names)) for table, names in columns.items())
     }
     found: dict[tuple[str, int, str, int | None, bool], Edge] = {}
     for entry, (table, column) in reading:

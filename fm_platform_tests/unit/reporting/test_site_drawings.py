@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 
@@ -14,6 +15,8 @@ from fm_platform.lineage.inventory import Inventory, table_facts
 from fm_platform.reporting.site.drawing import svg
 from fm_platform.reporting.site.layout import Box, Edge, Line, arrange, reduced
 from fm_platform.reporting.site.names import Links, slug
+from fm_platform.reporting.site.pages import SiteInput, render_site
+from fm_platform.reporting.site.stacking import stack
 from fm_platform.reporting.site.trace import column_picture, downstream, table_picture, upstream
 
 
@@ -54,6 +57,58 @@ def test_every_edge_leads_right_and_no_two_boxes_touch(graph):
     for column in spans.values():
         ordered = sorted(column)
         assert all(end < start for (_, end), (start, _) in pairwise(ordered))
+
+
+@given(acyclic(), st.integers(1, 4))
+def test_a_stack_leads_down_is_no_wider_than_asked_and_hides_no_edge_behind_a_box(graph, most):
+    boxes = [Box(name, name, "x", lines=(Line("a"),)) for name in graph]
+    picture = stack(
+        boxes, [Edge(parent, name) for name, before in graph.items() for parent in before], most, 100
+    )
+    height = boxes[0].height
+    rows: dict[int, list[int]] = {}
+    for x, y in picture.corners.values():
+        assert 0 <= x <= picture.width - 100
+        assert 0 <= y <= picture.height - height
+        rows.setdefault(y, []).append(x)
+    for row in rows.values():
+        assert len(row) <= most
+        assert all(after - before > 100 for before, after in pairwise(sorted(row)))
+    for name, before in graph.items():
+        for parent in before:
+            top, bottom = picture.corners[parent][1], picture.corners[name][1]
+            assert top + height < bottom
+            passed = sorted(y for y in rows if top < y < bottom)
+            way = picture.ways[parent, name]
+            assert [(enters, leaves) for _, enters, leaves in way] == [(y, y + height) for y in passed]
+            assert not [x for at, y, _ in way for x in rows[y] if x <= at <= x + 100]
+    ElementTree.fromstring(svg(picture))
+
+
+def test_a_score_in_two_columns_is_drawn_and_listed_as_one(inventory):
+    ends = ("base_exact", "base_scale")
+    lineage = {
+        "report.p": {"p": [["marts.c", end, "DIRECT", "AGGREGATION"] for end in ends]},
+        "marts.c": {end: [["raw.v", "score", "DIRECT", "TRANSFORMATION"]] for end in ends},
+    }
+    tables = dict(inventory.tables)
+    for table, columns in lineage.items():
+        body = {
+            "columns": [[name, "BIGINT"] for name in columns], "column_lineage": columns, "fingerprint": "f",
+            "value_digest": "d", "full_digest": "d", "parts": {"inputs": {}},
+        }  # fmt: skip
+        tables[table] = table_facts(Materialized(table, 9, "2026-01-01T00:00:00+00:00", "r", body), ())
+    study = Inventory("s", "S", True, (1, "h"), tables)
+    path = upstream(study, "report.p", "p")
+    picture = column_picture(study, "report.p", "p", path, Links("", frozenset(tables)))
+    assert [line.text for line in picture.boxes["marts.c"].lines] == ["base_exact / base_scale"]
+    assert len([edge for edge in picture.edges if edge.target == "report.p"]) == 1
+    page = render_site(SiteInput(study))["site/tables/report.p.html"].decode()
+    listed = re.findall(r"<li>(.*?)</li>", page.split('class="ways"')[1].split("</ul>")[0])
+    assert len(listed) == 1
+    assert "#column-base_exact" in listed[0]
+    assert "#column-base_scale" in listed[0]
+    assert "exact fraction" in listed[0]
 
 
 @given(acyclic())
