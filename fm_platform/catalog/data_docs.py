@@ -48,7 +48,11 @@ def write_data_docs(catalog: Catalog, home: Home, path: Path) -> tuple[SourceDoc
     with open_published(home) as published:
         sources = tuple(_source(catalog, published, source) for source in catalog.study.clinical)
         (number, head) = published.query("SELECT number, ledger_hash FROM audit.publication").row(0)
-    facts = (("Study", catalog.study.study.id), ("Publication", str(number)), ("Ledger head", head))
+    facts = (
+        ("Study", catalog.study.study.id),
+        ("Publication", str(number)),
+        ("Ledger head of that publication", head),
+    )
     write_atomically(path, render_page(catalog.study, facts, data_docs_sections(sources)).encode())
     return sources
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
+from fm_platform.reporting.change_tables import outcome_headings
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
 from fm_platform.study.model import Study
 
@@ -82,9 +83,9 @@ def between_arms(report: ReportInput) -> TableView | None:
     table = report.table("report.between_arms")
     if table is None:
         return None
-    groups = []
-    for label, members in groupby(
-        table.sort("position").iter_rows(named=True), lambda row: row["outcome_label"]
+    groups, headings = [], outcome_headings(report)
+    for (outcome, label), members in groupby(
+        table.sort("position").iter_rows(named=True), lambda row: (row["outcome"], row["outcome_label"])
     ):
         rows = tuple(
             (
@@ -99,7 +100,7 @@ def between_arms(report: ReportInput) -> TableView | None:
             )
             for row in members
         )
-        groups.append(RowGroup(rows, label))
+        groups.append(RowGroup(rows, headings.get(outcome) or label))
     heads = (
         Head("Visit and arms", numeric=False),
         *(Head(text) for text in ("n arm / reference", "Missing", "Median change, arm")),

@@ -29,8 +29,11 @@ def change(report: ReportInput) -> TableView | None:
         *(Head(text) for text in ("n", "Missing", "Better/ same/ worse", "Baseline median", "Median change")),
         *(Head(text) for text in ("HL estimate", "HL interval (level)", "p", "p, Holm", "Rank-biserial r")),
     )
+    headings = outcome_headings(report)
     groups = tuple(
-        RowGroup(tuple((row["visit_label"], *_change_cells(row)) for row in rows), _heading(rows[0]))
+        RowGroup(
+            tuple((row["visit_label"], *_change_cells(row)) for row in rows), _heading(rows[0], headings)
+        )
         for rows in _by(table, "outcome")
     )
     return TableView("Change from baseline, all participants", heads, groups, _change_notes(table))
@@ -78,19 +81,20 @@ def change_by_stratum(report: ReportInput) -> TableView | None:
             )
         ),
     )
-    groups = []
+    groups, headings = [], outcome_headings(report)
     for rows in _by(table, "outcome"):
         cells = []
         for row in rows:
             values = _change_cells(row)
             name = f"{row['visit_label']}, {labels.get(row['stratum'], row['stratum'])}"
             cells.append((name, *values[:6], values[7]))
-        groups.append(RowGroup(tuple(cells), _heading(rows[0])))
+        groups.append(RowGroup(tuple(cells), _heading(rows[0], headings)))
     unprinted = table["p_value"].is_null().all()
     notes = (
         "p-values within an arm are not printed: they say nothing about the treatment."
         if unprinted
-        else "Descriptive: groups this small rarely allow a small p-value, whatever the change (see floors).",
+        else "Descriptive: groups this small rarely allow a small p-value, whatever the change. "
+        "Floor: the smallest p that so few could give.",
         *_methods(table),
     )
     return TableView("Change from baseline, by stratum", heads, tuple(groups), notes)
@@ -105,7 +109,8 @@ def _change_notes(table: pl.DataFrame) -> tuple[str, ...]:
     )
     notes = [
         "n: participants with a value at baseline and at the visit; Missing: those without. Change is visit "
-        "minus baseline. The test uses those whose value changed.",
+        "minus baseline, in points of the scale that stands beside each outcome. The test uses those whose "
+        "value changed.",
         "HL: Hodges-Lehmann estimate of the change, with its exact interval at the level it really reaches; "
         "no 95% interval exists for five pairs or fewer. Rank-biserial r is −1 if every value fell and +1 "
         "if every one rose.",
@@ -122,6 +127,8 @@ def _change_notes(table: pl.DataFrame) -> tuple[str, ...]:
             f"Holm adjustment over the {size} declared tests of family {family}: no adjusted p can fall "
             f"below {fmt.p_value(floor)}."
         )
+    if families.height and table["family"].null_count():
+        notes.append(f"{fmt.NOT_AVAILABLE} under p, Holm: the outcome belongs to no declared family.")
     return tuple(notes)
 
 
@@ -144,14 +151,15 @@ def responders(report: ReportInput) -> TableView | None:
     heads = (
         Head("Visit", numeric=False),
         *(Head(text) for text in ("Responders / n (%)", "Interval of the rate (level)")),
-        Head("All expected, missing as non-responders"),
+        Head("Missing as non-responders: responders / expected (%); interval"),
     )
     cases = ", ".join(table["denominator"].drop_nulls().unique().sort().to_list())
     notes = (
-        f"n ({cases or 'none'}): participants with a baseline above zero and a value at the visit.",
+        f"n ({cases or 'none'}): participants with a baseline above zero and a value at the visit. Last column: "
+        "everyone expected at the visit counts, without a value as a non-responder.",
         *_methods(table),
     )
-    return TableView("Responders", heads, tuple(groups), notes)
+    return TableView("Responders by definition, visit and group", heads, tuple(groups), notes)
 
 
 def _rate_cells(row: Row) -> tuple[str, str, str]:
@@ -185,9 +193,29 @@ def _by(table: pl.DataFrame, column: str) -> list[list[Row]]:
     return [list(members) for _, members in groupby(rows, key=lambda row: row[column])]
 
 
-def _heading(row: Row) -> str:
+def outcome_headings(report: ReportInput) -> dict[str, str]:
+    """What stands above an outcome's rows: its name, the ends of its scale, which way is better.
+
+    Args:
+        report: Outcomes that `study.outcomes` no longer declares have no entry.
+    """
+    outcomes = report.table("study.outcomes")
+    if outcomes is None:
+        return {}
+    return {row["outcome_id"]: _described(row) for row in outcomes.iter_rows(named=True)}
+
+
+def _described(row: Row) -> str:
+    name = str(row["label"] or row["outcome_id"])
+    low, high = row["range_low"], row["range_high"]
+    if low is not None and high is not None:
+        name += f", {fmt.short_number(low)} to {fmt.short_number(high)}"
     better = {"lower": "lower is better", "higher": "higher is better"}.get(row["better"] or "", "")
-    return f"{row['outcome_label']} ({better})" if better else str(row["outcome_label"])
+    return f"{name} ({better})" if better else name
+
+
+def _heading(row: Row, headings: Mapping[str, str]) -> str:
+    return headings.get(row["outcome"]) or str(row["outcome_label"])
 
 
 def _count(value: int | None) -> str:

@@ -22,7 +22,7 @@ UNKNOWN = "Unknown"
 """The level that counts missing values, unless the data has a level of that name."""
 
 _CATEGORIES = ("sex", "arm", "site")
-_VARIABLE_LABELS = {"n": "Participants", "age": "Age", "sex": "Sex", "arm": "Arm", "site": "Site"}
+_VARIABLE_LABELS = {"n": "Participants", "age": "Age, years", "sex": "Sex", "arm": "Arm", "site": "Site"}
 _SCHEMA: dict[str, Any] = {
     "variable": pl.String,
     "level": pl.String,

@@ -15,7 +15,7 @@ import polars as pl
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.arms_table import between_arms
 from fm_platform.reporting.change_tables import change, change_by_stratum, responders
-from fm_platform.reporting.characteristics import population, strata_labels
+from fm_platform.reporting.characteristics import UNKNOWN, population, strata_labels
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
 from fm_platform.study.model import Study
 
@@ -57,15 +57,21 @@ def _characteristics(report: ReportInput) -> TableView | None:
             for row in rows
         ]
         heading = "" if variable == "n" else f"{rows[0]['variable_label']}, {rows[0]['statistic']}"
+        if heading and len(rows) == 1 and rows[0]["level"] is None:
+            texts, heading = [(heading, *texts[0][1:])], ""
         groups.append(RowGroup(tuple(texts), heading))
-    notes = ["Percentages are of the participants with a recorded value; Unknown counts those without one."]
+    notes = ["Percentages are of the participants with a recorded value."]
+    if table["level_label"].str.starts_with(UNKNOWN).any():
+        notes = [
+            "Percentages are of the participants with a recorded value; Unknown counts those without one."
+        ]
     if len(strata) > 1 and people is not None:
         unplaced = population(people)["stratum"].null_count()
         if unplaced:
             notes.append(f"{unplaced} without a recorded {report.study.strata} are counted under All only.")
     return TableView(
         "Participant characteristics",
-        (Head("", numeric=False), *(Head(label) for label in strata.values())),
+        (Head("Characteristic", numeric=False), *(Head(label) for label in strata.values())),
         tuple(groups),
         tuple(notes),
     )
@@ -103,7 +109,10 @@ def _recorded(report: ReportInput) -> TableView | None:
         "Participants with a value, by outcome and visit",
         (Head("Outcome", numeric=False), *(Head(visit.label or visit.id) for visit in visits)),
         (RowGroup(rows),),
-        ("A comparison leaves out participants without the values it needs; nothing is carried forward.",),
+        (
+            "Participants with a value / all participants.",
+            "A comparison leaves out participants without the values it needs; nothing is carried forward.",
+        ),
     )
 
 

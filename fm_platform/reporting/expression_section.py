@@ -54,10 +54,10 @@ def contrast_table(report: ReportInput) -> TableView | None:
             (
                 title,
                 str(row["design"]),
-                _text(row["n_samples"]),
+                _samples(row),
                 _text(row["residual_df"]),
                 str(row["status"]),
-                _text(row["n_tested"]),
+                _of(row["n_tested"], row.get("n_genes")),
                 _passed(row),
             )
         )
@@ -65,16 +65,16 @@ def contrast_table(report: ReportInput) -> TableView | None:
             notes.append(f"{title}: {row['status']}, because of {row['reason']}.")
         if row.get("n_refits"):
             notes.append(
-                f"{title}: {row['n_stable']} of {row['n_significant']} genes stay below the cut-off, with the same "
-                f"sign, in each of {row['n_refits']} refits without one sample."
+                f"{title}: {fmt.count(row['n_stable'])} of {fmt.count(row['n_significant'])} genes stay below the "
+                f"cut-off, with the same sign, in each of {row['n_refits']} refits without one sample."
             )
         notes += [f"{title}: {note}" for note in row["notes"] or ()]
     heads = (
         Head("Contrast", numeric=False),
         Head("Design", numeric=False),
-        *(Head(text) for text in ("Samples", "Residual df")),
+        *(Head(text) for text in ("Samples (level vs reference)", "Residual df")),
         Head("Status", numeric=False),
-        *(Head(text) for text in ("Genes tested", "Adjusted p below cut-off")),
+        *(Head(text) for text in ("Genes tested", "Genes with adjusted p below the cut-off")),
     )
     return TableView("Contrasts", heads, (RowGroup(tuple(rows)),), (*notes, *_engines(contrasts)))
 
@@ -86,17 +86,24 @@ def gap_table(report: ReportInput) -> TableView | None:
         return None
     counted = results.filter(pl.col("na_reason").is_not_null()).group_by("contrast", "na_reason").len()
     found = {(contrast, reason): n for contrast, reason, n in counted.iter_rows()}
+    sizes = dict(results.group_by("contrast").len().iter_rows())
     shown = [reason for reason in REASONS if any(reason == seen for _, seen in found)]
     if not shown:
         return None
     rows = tuple(
-        (contrast_title(row), *(_text(found.get((row["contrast"], reason), 0)) for reason in shown))
+        (
+            contrast_title(row),
+            fmt.count(sizes.get(row["contrast"])),
+            *(fmt.count(found.get((row["contrast"], reason), 0)) for reason in shown),
+        )
         for row in contrasts
         if row["status"] != "skipped"
     )
-    heads = (Head("Contrast", numeric=False), *(Head(reason.replace("_", " ")) for reason in shown))
-    notes = tuple(f"{reason.replace('_', ' ')}: {REASONS[reason]}." for reason in shown)
-    return TableView("Genes without a value, by reason", heads, (RowGroup(rows),), notes)
+    heads = (Head("Contrast", numeric=False), Head("Genes"), *(Head(_reason(reason)) for reason in shown))
+    notes = tuple(f"{_reason(reason)}: {REASONS[reason]}." for reason in shown)
+    return TableView(
+        "Genes without a p-value or without an adjusted one, by reason", heads, (RowGroup(rows),), notes
+    )
 
 
 def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
@@ -111,7 +118,7 @@ def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
         (
             str(gene["gene_id"]),
             str(gene["rank"]),
-            fmt.number(gene["base_mean"]),
+            fmt.number(gene["base_mean"], grouped=True),
             fmt.number(gene["log2_fold_change"], 2, signed=True),
             fmt.number(gene["lfc_se"], 2),
             fmt.small_p(gene["pvalue"]),
@@ -126,7 +133,8 @@ def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
     exploratory = is_exploratory(row)
     notes = (
         *(("Exploratory: a ranking to look at, not a list of findings.",) if exploratory else ()),
-        f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene. "
+        f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene.{direction(row)} "
+        "Base mean: mean of the normalised counts of these samples; SE: standard error of the log2 fold change. "
         f"{_capital(row.get('test') or 'Wald test')}; p adjusted after Benjamini and Hochberg "
         f"({fmt.NOT_AVAILABLE}: not adjusted, its mean count is too low).",
         *_engines([row]),
@@ -135,10 +143,33 @@ def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
     return TableView(caption + (" (exploratory)" if exploratory else ""), heads, (RowGroup(rows),), notes)
 
 
+def direction(row: ContrastRow) -> str:
+    """Which sign of a fold change stands for what, as a sentence after a space; empty where that has no name."""
+    if row["variable"] is None:
+        return ""
+    return (
+        f" A positive log2 fold change means higher expression with {row['variable']} "
+        f"{row['level']} than with {row['reference']}."
+    )
+
+
+def _reason(code: str) -> str:
+    return "Cook's outlier" if code == "cooks_outlier" else _capital(code.replace("_", " "))
+
+
+def _samples(row: ContrastRow) -> str:
+    groups = (row.get("n_level"), row.get("n_reference"))
+    return _text(row["n_samples"]) + (f" ({groups[0]} vs {groups[1]})" if None not in groups else "")
+
+
+def _of(part: int | None, whole: int | None) -> str:
+    return fmt.count(part) if whole is None or part is None else f"{fmt.count(part)} of {fmt.count(whole)}"
+
+
 def _passed(row: ContrastRow) -> str:
     if row["n_significant"] is None:
         return fmt.NOT_AVAILABLE
-    return f"{row['n_significant']} at {row['alpha']:g}"
+    return f"{fmt.count(row['n_significant'])} at {row['alpha']:g}"
 
 
 def _engines(contrasts: list[ContrastRow]) -> tuple[str, ...]:

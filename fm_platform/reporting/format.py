@@ -20,22 +20,32 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SMALLEST_PRINTED = 1e-300
 
 
-def number(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
+def number(value: float | None, digits: int = 1, *, signed: bool = False, grouped: bool = False) -> str:
     """A number with a fixed count of decimals.
 
     Args:
         value: The number; None, NaN and infinities are written as not available.
         digits: Decimals after the point.
         signed: Whether a positive number carries a plus (changes do).
+        grouped: Whether thousands stand apart.
 
-    >>> number(-22.25), number(3, signed=True), number(None)
-    ('−22.3', '+3.0', '–')
+    >>> number(-22.25), number(3, signed=True), number(None), number(22818.84, grouped=True)
+    ('−22.3', '+3.0', '–', '22,818.8')
     """
     if value is None or not math.isfinite(value):
         return NOT_AVAILABLE
     rounded = _round(value, digits)
     sign = _MINUS if rounded < 0 else ("+" if signed and rounded > 0 else "")
-    return f"{sign}{abs(rounded):f}"
+    return f"{sign}{abs(rounded):,f}" if grouped else f"{sign}{abs(rounded):f}"
+
+
+def count(value: int | None) -> str:
+    """A count, its thousands apart.
+
+    >>> count(20000), count(None)
+    ('20,000', '–')
+    """
+    return NOT_AVAILABLE if value is None else f"{value:,}"
 
 
 def short_number(value: float | None, digits: int = 1) -> str:

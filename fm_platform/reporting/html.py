@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fm_platform.reporting.page import (
     PRINTED_MARK,
@@ -72,12 +72,24 @@ def render_page(study: Study, facts: Sequence[tuple[str, str]], sections: Sequen
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["with_code"] = _with_code
     return environment.get_template("report.html.j2").render(
         study=study.study,
         style=Markup(style),
         policy=_policy(style),
         facts=list(facts),
         sections=_numbered(sections),
+    )
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence in which what stands between backticks is a command."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
     )
 
 
@@ -94,7 +106,7 @@ def _facts(report: ReportInput) -> Iterator[tuple[str, str]]:
         as_of = f"as of {state.as_of}" if state.as_of else "no results yet"
         yield _HALF_NAMES[state.half], f"{as_of}; newest delivery blocked" if state.blocked else as_of
     yield "Run", report.run.run_id
-    yield "Ledger head", report.head_hash
+    yield "Ledger head when this report was made", report.head_hash
 
 
 def _numbered(sections: Sequence[Section]) -> list[dict[str, Any]]:

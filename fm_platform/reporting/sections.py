@@ -11,6 +11,7 @@ from fm_platform.reporting.expression_section import (
     contrast_table,
     contrast_title,
     contrasts_in_order,
+    direction,
     gap_table,
     is_exploratory,
     top_gene_table,
@@ -33,7 +34,7 @@ SEVERAL_ARMS = (
     "placebo response."
 )
 EXPLORATORY = (
-    "Differential expression of contrasts marked exploratory is exploratory: it ranks genes for a later "
+    "A contrast marked exploratory has too little replication for a finding: it ranks genes for a later "
     "study and supports no claim about any of them."
 )
 IDENTIFYING = (
@@ -83,8 +84,8 @@ def report_figures(report: ReportInput) -> tuple[FigureView, ...]:
                     synthetic=report.study.study.synthetic,
                 ),
                 f"Volcano plot, {title}{' (exploratory)' if exploratory else ''}: log2 fold change against "
-                "p for every tested gene; the dashed line is where the adjusted p-value passes "
-                f"{row['alpha']:g}.",
+                f"p for every tested gene; the dashed line is where the adjusted p-value passes {row['alpha']:g}."
+                f"{direction(row)}",
                 f"Scatter of log2 fold change against minus log10 p for {title}. The leading genes are in "
                 "the table of genes with the smallest p-values.",
             )
@@ -156,7 +157,7 @@ def _data_quality(report: ReportInput) -> Section:
     rows = tuple(
         (
             line.source,
-            *(str(n) for n in (line.rows_read, line.rows_accepted, line.rows_set_aside, line.cells_nulled)),
+            *(f"{n:,}" for n in (line.rows_read, line.rows_accepted, line.rows_set_aside, line.cells_nulled)),
         )
         for line in report.gate
     )
@@ -183,7 +184,7 @@ def _reading(report: ReportInput) -> Section:
 def _provenance(report: ReportInput) -> Section:
     blocks: list[TableView | FigureView] = []
     if report.sources:
-        files = tuple((line.name, line.source, str(line.size), line.sha256) for line in report.sources)
+        files = tuple((line.name, line.source, f"{line.size:,}", line.sha256) for line in report.sources)
         blocks.append(_code_table("Source files", ("File", "Source", "Bytes", "SHA-256"), files))
     if report.run.code_versions:
         versions = tuple(sorted(report.run.code_versions.items()))
@@ -192,9 +193,10 @@ def _provenance(report: ReportInput) -> Section:
         libraries = tuple(sorted(report.run.libraries.items()))
         blocks.append(_code_table("Libraries", ("Library", "Version"), libraries))
     sentences = (
-        f"Ledger head when this report was made: {report.head_hash}. `fm verify --head` with this hash "
-        "proves that nothing recorded up to here was altered since; `fm explain` traces any number of a "
-        "table to its source lines.",
+        f"Ledger head when this report was made: {report.head_hash}, the last record before the report's own. "
+        "The steward's site, every snapshot and `fm verify` name the last record of their own moment: another "
+        "link of the same chain. `fm verify --head` with any of them tells whether anything recorded up to "
+        "there was altered since; `fm explain` traces any number of a table to its source lines.",
     )
     return Section("provenance", "Provenance", tuple(blocks), paragraphs=sentences)
 

@@ -159,7 +159,8 @@ def content_caption(content: SymptomContent) -> str:
         "One line per participant"
         + (", labelled with the study id." if content.labelled else "; thick: medians."),
         "Participants with a value: " + ", ".join(f"{visit} n = {n}" for visit, n in counts) + ";",
-        "n of each panel stands below its axis. Lines break at missing visits; nothing is carried forward.",
+        "n of each panel stands below its axis; the upright axis is the outcome's whole scale. Lines break at missing "
+        "visits; nothing is carried forward.",
         worse,
     ]
     if content.left_out:

@@ -16,13 +16,14 @@ from fm_platform.reporting.figures import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 NAMED_GENES = 10
 """Significant genes that carry their name, smallest p-values first."""
 
-_WIDTH, _HEIGHT = 6.4, 4.6
-_BOX = (0.62, 0.78, 5.6, 3.3)
+_WIDTH, _HEAD = 6.4, 0.52
+_BOX = (0.62, 0.5, 5.6, 3.3)
+_FOOT_SIZE = 6.2
+_FOOT_LINE = 1.4 * _FOOT_SIZE / drawing.POINTS_PER_INCH
 _SIZE = 6.4
 _GAP = 1.35 * _SIZE
 _SMALLEST_P = 1e-300
@@ -66,17 +67,29 @@ def volcano(
         them), all else is vector.
     """
     points = _points(results.filter(pl.col("contrast") == contrast), alpha)
-    with drawing.canvas(_WIDTH, _HEIGHT) as figure:
-        left, bottom, width, height = _BOX
-        axes = figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT))
+    foot = _foot(points, alpha, exploratory=exploratory)
+    left, above_foot, width, height = _BOX
+    bottom = above_foot + len(foot) * _FOOT_LINE
+    total = bottom + height + _HEAD
+    with drawing.canvas(_WIDTH, total) as figure:
+        axes = figure.add_axes((left / _WIDTH, bottom / total, width / _WIDTH, height / total))
         if exploratory:
             _watermark(axes)
         _scatter(axes, points)
         _threshold(axes, points, alpha)
         _names(axes, points, width * drawing.POINTS_PER_INCH, height * drawing.POINTS_PER_INCH)
-        top = 1 - (0.24 if synthetic else 0.08) / _HEIGHT
+        top = 1 - (0.24 if synthetic else 0.08) / total
         figure.text(left / _WIDTH, top, drawing.plain(title, 90), fontsize=9, fontweight="bold", va="top")
-        _foot(figure, points, alpha, left / _WIDTH, exploratory=exploratory)
+        figure.text(
+            left / _WIDTH,
+            0.07 / total,
+            "\n".join(foot),
+            fontsize=_FOOT_SIZE,
+            color=drawing.FAINT,
+            va="bottom",
+            linespacing=1.4,
+            gid="caption",
+        )
         if synthetic:
             drawing.mark_synthetic(figure)
         marks = [drawing.SYNTHETIC] * synthetic + ["exploratory"] * exploratory
@@ -203,27 +216,20 @@ def _watermark(axes: Axes) -> None:
     )
 
 
-def _foot(figure: Figure, points: _Points, alpha: float, left: float, *, exploratory: bool) -> None:
+def _foot(points: _Points, alpha: float, *, exploratory: bool) -> list[str]:
+    """The lines below the axes: counts, and what a reader may not take the picture for."""
     up = int((points.significant & (points.x > 0)).sum())
     down = int((points.significant & (points.x <= 0)).sum())
-    tested = len(points.genes)
     beyond = int((np.abs(points.x) > points.reach).sum())
-    first = (
-        f"{tested} genes tested; adjusted p < {alpha:g}: {up} higher (red), {down} lower (blue). "
-        f"{points.not_tested} without a p-value are not drawn."
-    )
-    sentences = [first]
+    sentences = [
+        f"{len(points.genes):,} genes tested; adjusted p < {alpha:g}: {up:,} higher (red), {down:,} lower (blue). "
+        f"{points.not_tested:,} without a p-value are not drawn."
+    ]
     if exploratory:
         sentences.append("Exploratory: too little replication to call any gene a finding.")
     if beyond:
-        sentences.append(f"{beyond} beyond the drawn fold changes stand at the edge (diamonds).")
-    figure.text(
-        left,
-        0.07 / _HEIGHT,
-        "\n".join(textwrap.wrap(" ".join(sentences), 122)),
-        fontsize=6.2,
-        color=drawing.FAINT,
-        va="bottom",
-        linespacing=1.4,
-        gid="caption",
-    )
+        stands = (
+            "gene with a larger fold change stands" if beyond == 1 else "genes with larger fold changes stand"
+        )
+        sentences.append(f"{beyond:,} {stands} at the edge ({'diamond' if beyond == 1 else 'diamonds'}).")
+    return textwrap.wrap(" ".join(sentences), 122)

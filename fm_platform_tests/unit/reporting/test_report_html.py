@@ -140,6 +140,46 @@ def test_it_is_accessible(make_report: Make) -> None:
     )
 
 
+def test_what_is_wider_than_the_page_takes_the_keyboards_focus_and_has_a_name(make_report: Make) -> None:
+    page = Page(render_report(make_report()))
+    scrolling = [attributes for attributes in page.all("div") if attributes.get("class") == "scroll"]
+    assert len(scrolling) == len(page.all("table")) + len(page.all("img"))
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    for attributes in scrolling:
+        assert (attributes["tabindex"], attributes["role"]) == ("0", "region")
+        assert attributes.get("aria-label") or attributes["aria-labelledby"] in ids
+
+
+def test_numbers_have_their_scale_unit_and_denominator(make_report: Make) -> None:
+    page = Page(render_report(make_report(contrasts=contrasts(n_genes=20400, n_tested=19399))))
+    symptoms, genes = page.text("clinical"), page.text("expression")
+    assert "FIQR total, 0 to 100 (lower is better) Week 4" in symptoms
+    assert "in points of the scale that stands beside each outcome" in symptoms
+    assert "Age, years, median (min to max)" in symptoms
+    assert "Participants with a value / all participants." in symptoms
+    assert "19,399 of 20,400" in genes
+    assert "A positive log2 fold change means higher expression with group fm than with healthy." in genes
+    assert "Base mean: mean of the normalised counts" in genes
+
+
+def test_an_outcome_outside_every_family_says_why_it_has_no_adjusted_p(make_report: Make) -> None:
+    whole = make_report()
+    note = "– under p, Holm: the outcome belongs to no declared family."
+    assert note in Page(render_report(whole)).text("clinical")
+    declared = whole.tables["report.symptom_change"].filter(pl.col("family").is_not_null())
+    tables = {**whole.tables, "report.symptom_change": declared}
+    assert note not in Page(render_report(make_report(tables=tables))).text("clinical")
+
+
+def test_commands_are_set_as_code_and_the_head_says_of_which_moment(make_report: Make) -> None:
+    html = render_report(make_report())
+    assert "`" not in html
+    assert "<code>fm verify --head</code>" in html
+    text = Page(html).text()
+    assert "Ledger head when this report was made" in text
+    assert "another link of the same chain" in text
+
+
 def test_synthetic_data_are_marked_on_every_section_table_and_figure(
     make_report: Make, make_study: Callable[..., Study]
 ) -> None:
@@ -147,7 +187,7 @@ def test_synthetic_data_are_marked_on_every_section_table_and_figure(
     page = Page(html)
     assert "SYNTHETIC DATA: A made-up series" in page.text("")
     for kind in ("caption", "figcaption", "h2"):
-        inner = re.findall(rf"<{kind}>(.*?)</{kind}>", html, re.S)
+        inner = re.findall(rf"<{kind}(?: [^>]*)?>(.*?)</{kind}>", html, re.S)
         assert inner
         assert all("Synthetic data" in text for text in inner)
     assert all(image["alt"].strip().startswith("Synthetic data") for image in page.all("img"))
@@ -265,8 +305,8 @@ def test_the_same_input_gives_the_same_bytes(make_report: Make) -> None:
 
 def test_gaps_are_counted_by_reason_and_refits_are_told(make_report: Make) -> None:
     text = Page(render_report(make_report())).text("expression")
-    assert "Genes without a value, by reason" in text
-    assert "cooks outlier: one sample decides the result" in text
+    assert "Genes without a p-value or without an adjusted one, by reason" in text
+    assert "Cook's outlier: one sample decides the result" in text
     assert "6 of 8 genes stay below the cut-off, with the same sign, in each of 10 refits" in text
 
 
