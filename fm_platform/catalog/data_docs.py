@@ -24,6 +24,8 @@ from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.reader import Published, open_published
 
 _TOOL, _SUITE = "great_expectations", "suite_version"
+_COUNTED = {"rows": "rows that fail", "share": "share set aside", "read": "rows read"}
+_NO_COLUMN = ("columns_checked", 0)
 _CHECKS = "SELECT \"at\", body FROM audit.ledger WHERE kind = 'check' AND body LIKE ? ORDER BY seq"
 
 
@@ -53,7 +55,9 @@ def write_data_docs(catalog: Catalog, home: Home, path: Path) -> tuple[SourceDoc
         ("Publication", str(number)),
         ("Ledger head of that publication", head),
     )
-    write_atomically(path, render_page(catalog.study, facts, data_docs_sections(sources)).encode())
+    write_atomically(
+        path, render_page(catalog.study, facts, data_docs_sections(sources), "Data docs").encode()
+    )
     return sources
 
 
@@ -96,6 +100,9 @@ def _source(catalog: Catalog, published: Published, source: str) -> SourceDocs:
             )
             for asked in suite
         ),
+        rows=next(
+            (body["metadata"]["read"] for _, body in newest.values() if "read" in body["metadata"]), None
+        ),
         newest=tuple(_verdict(at, body) for at, body in newest.values()),
         earlier=tuple(_verdict(at, body) for at, body in earlier),
     )
@@ -103,8 +110,8 @@ def _source(catalog: Catalog, published: Published, source: str) -> SourceDocs:
 
 def _verdict(at: str, body: Mapping[str, Any]) -> Verdict:
     counts = ", ".join(
-        f"{name.replace('_', ' ')} {value:,}"
+        f"{_COUNTED.get(name, name.replace('_', ' '))} {value:,}"
         for name, value in body["metadata"].items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and (name, value) != _NO_COLUMN
     )
     return Verdict(at, body["check"], bool(body["passed"]), body["description"], counts)

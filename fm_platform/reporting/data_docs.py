@@ -57,6 +57,7 @@ class SourceDocs:
         suite_version: Of the suite that was run.
         current: Whether that is the suite that study.yaml gives now.
         great_expectations: The version that ran it; empty before the first run.
+        rows: Rows of the newest delivery that was judged; None before the first run.
     """
 
     source: str
@@ -64,6 +65,7 @@ class SourceDocs:
     current: bool
     great_expectations: str
     asked: tuple[Asked, ...]
+    rows: int | None
     newest: tuple[Verdict, ...]
     earlier: tuple[Verdict, ...]
 
@@ -88,12 +90,19 @@ def _section(docs: SourceDocs) -> Section:
         heading=docs.source,
         paragraphs=(
             f"Great Expectations {docs.great_expectations or '(not run yet)'}, suite {docs.suite_version[:12]}, "
-            f"{len(docs.asked)} expectations. The rules in DuckDB find the rows; Great Expectations must count the "
-            "same, or the check gx_agrees fails and nothing goes on.",
+            f"{len(docs.asked)} expectations; {_summary(docs)}. The rules in DuckDB find the rows; Great Expectations "
+            "must count the same, or the check gx_agrees fails and nothing goes on.",
         ),
         warning=" ".join(warnings),
         blocks=tuple(blocks),
     )
+
+
+def _summary(docs: SourceDocs) -> str:
+    passed = sum(verdict.passed for verdict in docs.newest)
+    if not docs.newest:
+        return "no check has run"
+    return f"{passed} of {len(docs.newest)} checks passed"
 
 
 def _verdicts(caption: str, verdicts: Sequence[Verdict], *, with_day: bool) -> TableView:
@@ -125,7 +134,10 @@ def _expectations(docs: SourceDocs) -> TableView:
     )
     heads = tuple(Head(text, numeric=False) for text in ("Column", "Expectation", "Arguments", "Rules"))
     return TableView(
-        f"Expectations of {docs.source}", (*heads, Head("Unexpected")), (RowGroup(rows),), code=True
+        f"Expectations of {docs.source}",
+        (*heads, Head("Unexpected" + ("" if docs.rows is None else f", of {docs.rows:,} rows"))),
+        (RowGroup(rows),),
+        code=True,
     )
 
 

@@ -53,13 +53,16 @@ def render_report(report: ReportInput, figures: tuple[FigureView, ...] | None = 
     return render_page(report.study, tuple(_facts(report)), report_sections(report, drawn))
 
 
-def render_page(study: Study, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
+def render_page(
+    study: Study, facts: Sequence[tuple[str, str]], sections: Sequence[Section], kind: str = "Report"
+) -> str:
     """Sections as one HTML document in the report's form.
 
     Args:
         study: Its title, and whether its data are synthetic.
         facts: Names and values below the title.
         sections: In their order.
+        kind: What the page is, above the title and in its name.
     """
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     if study.study.synthetic:
@@ -77,6 +80,7 @@ def render_page(study: Study, facts: Sequence[tuple[str, str]], sections: Sequen
         study=study.study,
         style=Markup(style),
         policy=_policy(style),
+        kind=kind,
         facts=list(facts),
         sections=_numbered(sections),
     )

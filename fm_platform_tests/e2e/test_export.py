@@ -113,6 +113,10 @@ def test_data_docs_are_one_page_without_any_request(refreshed: Workspace, tmp_pa
     page = path.read_text(encoding="utf-8")
     assert "SYNTHETIC DATA" in page
     assert "gx_agrees" in page
+    assert "20 of 20 checks passed" in page
+    assert "Unexpected, of 18 rows" in page
+    assert "Ledger head of that publication" in page
+    assert re.search(r"<title>SYNTHETIC DATA: .+ - data docs</title>", page)
     assert page.count("ExpectColumnValuesToBeInSet") > 20
     assert "<script" not in page
     assert "SYN01" not in page

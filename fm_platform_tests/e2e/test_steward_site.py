@@ -13,7 +13,7 @@ import pytest
 
 from fm_platform_tests.e2e.conftest import Workspace
 
-VOID = {"meta", "link", "br", "hr", "input", "img"}
+VOID = {"meta", "link", "br", "hr", "input", "img", "wbr"}
 
 
 class Page(HTMLParser):
