@@ -23,8 +23,9 @@ RED = "#c1121f"
 BLUE = "#1d4ed8"
 NEUTRAL = "#334155"
 NOT_RECORDED = "#6b7280"
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#b0508a", "#8a6d00", "#2b8cbe", "#000000")
-"""Distinguishable with the common colour-vision deficiencies (after Okabe and Ito, darker)."""
+PALETTE = ("#0072b2", "#bd5300", "#007f5c", "#b0508a", "#8a6d00", "#5e4fa2", "#000000")
+"""Distinguishable with the common colour-vision deficiencies (after Okabe and Ito), and dark enough for small text on
+white (contrast 4.5 and more, WCAG 2.2 AA)."""
 SYNTHETIC = "SYNTHETIC DATA"
 
 _STYLE: Any = {

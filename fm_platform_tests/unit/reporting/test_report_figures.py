@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fm_platform.reporting.figures import symptom_caption, symptom_figure, volcano
+from fm_platform.reporting.figures import drawing, symptom_caption, symptom_figure, volcano
 from fm_platform.reporting.figures.drawing import BLUE, RED, plain, spread
 from fm_platform.study.model import Study
 from fm_platform_tests.unit.reporting.conftest import OUTCOMES, de_results, people, symptom_scores
@@ -236,3 +236,23 @@ def test_plain_text_is_printable_and_short(text: str) -> None:
     shown = plain(text, 20)
     assert len(shown) <= 20
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        *drawing.PALETTE,
+        drawing.INK,
+        drawing.FAINT,
+        drawing.RED,
+        drawing.BLUE,
+        drawing.NEUTRAL,
+        drawing.NOT_RECORDED,
+    ],
+)
+def test_every_colour_of_small_text_can_be_read_on_white(colour: str) -> None:
+    """WCAG 2.2, success criterion 1.4.3: 4.5 to 1, by its definition of relative luminance."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    assert 1.05 / (luminance + 0.05) >= 4.5
