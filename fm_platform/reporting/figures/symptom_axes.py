@@ -68,7 +68,7 @@ def draw_axes(axes: Axes, panel: Panel, content: SymptomContent, scale: Scale, *
             textcoords="offset points",
             ha="center",
             va="top",
-            fontsize=5.6,
+            fontsize=6.0,
             color=drawing.FAINT,
         )
 

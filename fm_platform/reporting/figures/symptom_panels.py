@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _LABEL_CHARACTERS = 14
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.38, 0.06, 0.3, 0.44
-_CAPTION_SIZE = 5.8
+_CAPTION_SIZE = 6.4
 
 
 def symptom_figure(

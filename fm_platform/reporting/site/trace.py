@@ -18,6 +18,9 @@ from fm_platform.warehouse.records import ColumnInput
 
 MOST_LINES = 8
 """A box that takes part with more columns shows this many, and says how many more."""
+INPUT_LINES = 70
+"""A table's drawing shows about this many columns of its inputs, so that it can be seen at one time."""
+
 OVERVIEW_BOXES, OVERVIEW_BOX_WIDTH = 5, 198
 """Boxes side by side in the overview, and their width in pixels: together what a page of 1280 pixels holds."""
 
@@ -85,7 +88,7 @@ def table_picture(
         table: The table.
         links: Where boxes and lines lead.
         readers: Tables that read it.
-        lines: How many of its columns are shown at most.
+        lines: How many of its columns are shown at most, and of those of an input; of many inputs, fewer each.
     """
     used: dict[str, list[str]] = {name: [] for name in table.inputs}
     for column in table.own_columns:
@@ -94,10 +97,14 @@ def table_picture(
     columns = {name: list(dict.fromkeys(names)) for name, names in used.items()}
     own = [column.name for column in table.own_columns]
     columns[table.table] = own
-    boxes = [_box(name, names, links, most=lines) for name, names in columns.items() if name != table.table]
+    many = sum(len(names) for names in used.values()) > INPUT_LINES
+    most = dict.fromkeys(columns, max(3, INPUT_LINES // len(used)) if many else lines) | {table.table: lines}
+    boxes = [
+        _box(name, names, links, most=most[name]) for name, names in columns.items() if name != table.table
+    ]
     boxes.append(_box(table.table, own, links, most=lines, whole=True))
     reading = ((entry, (table.table, column.name)) for column in table.own_columns for entry in column.inputs)
-    edges = _edges(columns, reading, most=lines, deciding_to_title=True)
+    edges = _edges(columns, reading, most, deciding_to_title=True)
     linked = {edge.source for edge in edges}
     edges += [Edge(name, table.table) for name in table.inputs if name not in linked]
     for entry_file in table.delivered:
@@ -182,7 +189,7 @@ def _box(
 def _edges(
     columns: Mapping[str, list[str]],
     reading: Iterable[tuple[ColumnInput, Column]],
-    most: int = MOST_LINES,
+    most: Mapping[str, int] | None = None,
     *,
     deciding_to_title: bool = False,
 ) -> list[Edge]:
@@ -191,12 +198,13 @@ def _edges(
     Args:
         columns: The columns of each box, in the order of its lines.
         reading: Inputs, each with the (table, column) that reads it.
-        most: How many lines a box has at most.
+        most: How many lines each box has at most, if not the usual number.
         deciding_to_title: Lead INDIRECT inputs to the title of the reading box.
     """
+    limits = most or dict.fromkeys(columns, MOST_LINES)
     places = {
         table: {
-            name: place if len(groups) <= most else min(place, most - 1)
+            name: place if len(groups) <= limits[table] else min(place, limits[table] - 1)
             for place, names in enumerate(groups)
             for name in names
         }

@@ -177,6 +177,22 @@ def test_a_table_that_is_gone_is_drawn_without_a_link(inventory):
     assert picture.boxes["report.r0"].href == ""
 
 
+def test_a_table_of_very_many_columns_is_drawn_so_that_it_can_be_seen_at_one_time(inventory):
+    inputs = [[f"stats.t{n}", f"c{c}", "DIRECT", "IDENTITY"] for n in range(10) for c in range(20)]
+    body = {
+        "columns": [["all", "INT"]], "fingerprint": "f", "value_digest": "d", "full_digest": "d",
+        "column_lineage": {"all": inputs}, "parts": {"inputs": {f"stats.t{n}": "d" for n in range(10)}},
+    }  # fmt: skip
+    wide = table_facts(Materialized("marts.w", 9, "2026-01-01T00:00:00+00:00", "r", body), ())
+    picture = table_picture(wide, Links("", frozenset()))
+    assert picture.height < 2000
+    for n in range(10):
+        lines = picture.boxes[f"stats.t{n}"].lines
+        assert lines[-1].text == f"and {20 - len(lines) + 1} more columns"
+        reached = {edge.source_line for edge in picture.edges if edge.source == f"stats.t{n}"}
+        assert reached == set(range(len(lines)))
+
+
 def test_a_standalone_drawing_is_an_image_of_its_own(inventory):
     drawn = ElementTree.fromstring(
         svg(table_picture(inventory.tables["report.r"], Links("", frozenset())), standalone=True)
