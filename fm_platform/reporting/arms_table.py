@@ -108,9 +108,19 @@ def between_arms(report: ReportInput) -> TableView | None:
     )
     used = table.filter(pl.col("n") > 0).select("method", "engine_version").unique().sort("method")
     methods = "; ".join(f"{method} (version {version})" for method, version in used.iter_rows())
+    alone = table["family"].null_count() > 0
     notes = (
-        "Changes from baseline are compared between arms; the shift is arm minus reference.",
+        "Changes from baseline are compared between arms; n: participants with a value at baseline and at the visit; "
+        "Missing: those without.",
+        "HL shift: Hodges-Lehmann estimate of the change in the arm minus that in the reference arm, in points of the "
+        "scale that stands beside each outcome, with its exact interval at the level it really reaches.",
+        "Floor: the smallest two-sided p that arms of these sizes and values could give.",
         "No p-value is printed for a change within an arm.",
+        *(
+            (f"{fmt.NOT_AVAILABLE} under p, Holm: the outcome belongs to no declared family.",)
+            if alone
+            else ()
+        ),
         *((f"Method: {methods}.",) if methods else ()),
     )
     return TableView("Change from baseline, arm against arm", heads, tuple(groups), notes)

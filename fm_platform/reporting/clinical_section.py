@@ -80,7 +80,7 @@ def _characteristics(report: ReportInput) -> TableView | None:
 def _level(row: Row) -> str:
     if row["variable"] == "n":
         return "Participants, n"
-    return str(row["level_label"] or row["level"] or row["variable_label"])
+    return str(row["level_label"] or row["level"] or "Recorded")
 
 
 def _value(row: Row | None) -> str:

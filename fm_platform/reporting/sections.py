@@ -33,6 +33,7 @@ SEVERAL_ARMS = (
     "visits, not arms, and so cannot separate an effect of treatment from regression to the mean and "
     "placebo response."
 )
+ARMS_COMPARED = "Arms are compared in the table of change from baseline, arm against arm, and only there."
 EXPLORATORY = (
     "A contrast marked exploratory has too little replication for a finding: it ranks genes for a later "
     "study and supports no claim about any of them."
@@ -115,7 +116,8 @@ def _clinical(report: ReportInput, figures: tuple[FigureView, ...]) -> Section:
     blocks += [view for name, view in tables.items() if name not in first]
     several = arms(report.study, report.table("marts.participants")) > 1
     sentence = SEVERAL_ARMS if several else SINGLE_ARM
-    return _section(report, "clinical", "Symptoms", blocks, (sentence,))
+    compared = (ARMS_COMPARED,) if "report.between_arms" in tables else ()
+    return _section(report, "clinical", "Symptoms", blocks, (sentence, *compared))
 
 
 def _expression(report: ReportInput, figures: tuple[FigureView, ...]) -> Section:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.html import render_report
 from fm_platform.reporting.page import GateLine, HalfState, ReportInput, SourceLine
 from fm_platform.reporting.sections import EXPLORATORY, NOT_A_PUBLISHED_RESULT, SEVERAL_ARMS, SINGLE_ARM
@@ -315,3 +316,15 @@ def test_a_contrast_of_one_sample_against_one_is_labelled_and_not_drawn(make_rep
     page = Page(render_report(make_report(contrasts=described)))
     assert "descriptive, because of one sample against one." in page.text("expression")
     assert len(page.all("img")) == 1
+
+
+def test_an_age_that_is_not_known_of_all_has_a_row_of_its_own(make_report: Make) -> None:
+    whole = make_report()
+    some = people().with_columns(age=pl.when(pl.col("subject_id") != "S1").then("age"))
+    described = characteristics(some, whole.study)
+    tables = {**whole.tables, "report.characteristics": described, "marts.participants": some}
+    text = Page(render_report(make_report(tables=tables))).text("clinical")
+    assert "Age, years, median (min to max) Recorded 34 (32 to 36)" in text
+    assert "Unknown 1" in text
+    assert "Unknown counts those without one" in text
+    assert "Unknown" not in Page(render_report(whole)).text("clinical")
