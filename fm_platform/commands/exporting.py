@@ -49,9 +49,9 @@ def tables(
     Subjects appear under pseudonyms when FM_PSEUDONYM_KEY is set. Nothing is written while fewer people than
     study.yaml asks for (at least 3) share their quasi-identifiers.
     """
+    from fm_platform.catalog.disclosure.releases import WIDTHS, release
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.catalog.releases import WIDTHS, release
     from fm_platform.privacy.k_anonymity import BANDINGS
 
     catalog = build_catalog(study_folder(study, home))
@@ -85,9 +85,9 @@ def tables(
 @json_option
 def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -> None:
     """Write the expectations of every clinical source and what was found, as one HTML file."""
-    from fm_platform.catalog.data_docs import write_data_docs
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
+    from fm_platform.catalog.report.data_docs import write_data_docs
 
     catalog = build_catalog(study_folder(study, home))
     sources = write_data_docs(catalog, home_of(catalog.study, home), out)
@@ -129,8 +129,8 @@ def openlineage(
     A collector's bearer token is read from OPENLINEAGE_API_KEY.
     """
     from fm_platform.lineage.delivery import send_events, write_events
-    from fm_platform.lineage.openlineage import openlineage_events
-    from fm_platform.lineage.published_inventory import published_inventory
+    from fm_platform.lineage.exchange.openlineage import openlineage_events
+    from fm_platform.lineage.exchange.published_inventory import published_inventory
     from fm_platform.warehouse.reader import open_published
 
     target = endpoint or (os.environ.get("OPENLINEAGE_URL") if out is None else None)
@@ -159,7 +159,7 @@ def openlineage(
 @place_options
 def ro_crate(out: Path, with_data: bool, study: Path | None, home: Path | None) -> None:
     """Make a Workflow Run RO-Crate of the published run: workflow, inputs, steps, report."""
-    from fm_platform.lineage.ro_crate import export_crate
+    from fm_platform.lineage.exchange.ro_crate import export_crate
 
     crate = export_crate(home_named(study, home), out, with_data=with_data)
     click.echo(

@@ -1,7 +1,7 @@
 """Where OpenLineage events go: a file with one event a line, or a collector that was named.
 
-Belongs here: writing and sending. Does not belong here: what the events say (``openlineage``). Nothing here is called,
-and no connection is opened, unless the person who runs the export names an endpoint.
+Belongs here: writing and sending. Does not belong here: what the events say (``exchange.openlineage``). Nothing here is
+called, and no connection is opened, unless the person who runs the export names an endpoint.
 """
 
 from __future__ import annotations
