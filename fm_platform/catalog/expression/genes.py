@@ -15,7 +15,15 @@ from fm_platform.warehouse.records import ColumnLineage
 
 RAW_GENES = "raw.genes"
 GENES = "expression.genes"
-_ABOUT = ("biotype", "description", "chromosome", "start", "end", "strand")
+_ABOUT = {
+    "biotype": "What kind of gene it is",
+    "description": "Its name in words",
+    "chromosome": "Where it is",
+    "start": "Its first base",
+    "end": "Its last base",
+    "strand": "+ or -",
+}
+"""What an annotation says about a gene beyond its names."""
 
 
 def gene_assets(study: Study) -> list[Asset]:
@@ -43,12 +51,7 @@ def _raw(study: Study) -> Asset:
             _row_id="Hash of source, row content and occurrence",
             gene_id="The gene",
             symbol="Its symbol",
-            biotype="What kind of gene it is",
-            description="Its name in words",
-            chromosome="Where it is",
-            start="Its first base",
-            end="Its last base",
-            strand="+ or -",
+            **_ABOUT,
         ),
     )
 
@@ -86,12 +89,7 @@ def _genes(annotated: bool) -> Asset:
             gene_id="The gene",
             symbol="Its symbol: the annotation's, else the count file's",
             symbol_source="annotation or counts",
-            biotype="What kind of gene it is",
-            description="Its name in words",
-            chromosome="Where it is",
-            start="Its first base",
-            end="Its last base",
-            strand="+ or -",
+            **_ABOUT,
             match="How it was found in the annotation: exact, without version, or not (null)",
             damage="What its id or symbol was before a spreadsheet made it a date or number",
         ),
