@@ -10,6 +10,7 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, di
 from fm_platform.catalog.expression.fits import fit_assets
 from fm_platform.catalog.expression.genes import gene_assets
 from fm_platform.catalog.expression.inputs import input_assets
+from fm_platform.catalog.expression.sex_genes import sex_gene_assets
 from fm_platform.catalog.expression.stability import stability_assets
 from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.expression.counts import expression_counts
@@ -26,10 +27,14 @@ SAMPLES = "expression.samples"
 def expression_assets(study: Study) -> list[Asset]:
     """Every expression asset of a study, but for its report table."""
     contrast_assets = [*stability_assets(study), *fit_assets(study)]
-    return [*input_assets(study), _samples(study), _counts(), *gene_assets(study), *contrast_assets]
+    ready = [_samples(study), _counts(), *gene_assets(study), *sex_gene_assets(study)]
+    return [*input_assets(study), *ready, *contrast_assets]
 
 
 def _samples(study: Study) -> Asset:
+    assert study.expression is not None
+    sheet = study.expression.samples
+    named = {"subject_id": sheet.subject, "visit_id": sheet.visit}
     linked: tuple[str, ...] = ()
     if study.withdrawals is not None:
         linked = (WITHDRAWALS, *(("staging.stg_visits",) if study.has_clinical else ()))
@@ -48,6 +53,7 @@ def _samples(study: Study) -> Asset:
             "sample_id": direct("raw.samples", "_row_id"),
             "count_id": direct("raw.count_columns", "count_id", how="IDENTITY"),
             "position": direct("raw.count_columns", "position"),
+            **{name: direct("raw.samples", "_row_id") for name, column in named.items() if column},
         },
         columns=constants(
             columns(
