@@ -76,7 +76,7 @@ def require_k(tables: Sequence[Leaving], k: int, banding: Banding = BANDINGS[0])
         CheckFailed: A class is smaller; the message names the finest banding that would do.
     """
     k = max(k, SMALLEST_CLASS)
-    people = _people(tables)
+    people = people_of(tables)
     names = tuple(name for name in people.columns if name not in ("_person", "_row_ids"))
     if not names:
         return Judgement((), k, None)
@@ -95,7 +95,7 @@ def require_k(tables: Sequence[Leaving], k: int, banding: Banding = BANDINGS[0])
     )
 
 
-def _people(tables: Sequence[Leaving]) -> pl.DataFrame:
+def people_of(tables: Sequence[Leaving]) -> pl.DataFrame:
     """One row a person with every quasi-identifier that some table carries, under its name in small letters."""
     people = pl.DataFrame(schema={"_person": pl.String})
     for leaving in tables:
