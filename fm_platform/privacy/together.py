@@ -111,7 +111,7 @@ def smallest_class(
     people = people_of(known)
     names = tuple(name for name in people.columns if name not in ("_person", "_row_ids"))
     found = equivalence_classes(people, names, SMALLEST_CLASS).filter(pl.col("banding") == _AS_RECORDED.name)
-    return (min(found["n"].to_list(), default=None), names)
+    return min(found["n"].to_list(), default=None), tuple(sorted(names))
 
 
 # -- publications -----------------------------------------------------------------------------------------------------
