@@ -53,7 +53,7 @@ def export_crate(
     elif with_report:
         require_reason("the report may show single people", reason)
     require_empty(folder)
-    holds: Holds = "row-level data" if with_data else "report" if with_report else "lineage"
+    holds: Holds = "row-level data" if with_data else "report" if with_report else "no rows"
     with open_door(home, reason) as door:
         crate = make_crate(home, door.published, with_report=with_report or with_data, with_data=with_data)
         door.let_out(Parcel("ro-crate", holds, crate.contents, {"tables": list(crate.tables)}, {}), folder)
@@ -98,7 +98,7 @@ def export_openlineage(
 
         name = out.name if out is not None else "events.ndjson"
         facts = {"tables": sorted(inventory.tables), **({"run": run_id} if run_id else {})}
-        parcel = Parcel("openlineage", "lineage", {name: event_lines(events)}, facts, {})
+        parcel = Parcel("openlineage", "no rows", {name: event_lines(events)}, facts, {})
         door.let_out(
             parcel, out.parent if out is not None else None, send, _address(endpoint) if endpoint else None
         )
@@ -131,5 +131,5 @@ def export_data_docs(
     with open_door(home, reason) as door:
         page, sources = make_data_docs(catalog, door.published)
         facts = {"tables": [f"quarantine.{docs.source}" for docs in sources]}
-        door.let_out(Parcel("data-docs", "lineage", {out.name: page}, facts, {}), out.parent)
+        door.let_out(Parcel("data-docs", "no rows", {out.name: page}, facts, {}), out.parent)
     return sources

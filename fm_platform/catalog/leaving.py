@@ -3,8 +3,7 @@
 Belongs here: the lock, the publication as recorded, the export record, and the order of writing. Does not belong here:
 what may leave (``releases``), the formats (``lineage.ro_crate``, ``lineage.openlineage``, ``data_docs``).
 
-Files wait beside their places while the record is committed, and get their names after it. A crash can therefore leave
-a record of what did not leave, and never the reverse.
+A crash, a full disk or a refusing collector can therefore leave a record of what did not leave, and never the reverse.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from fm_platform.catalog.session import Actor
 from fm_platform.errors import CheckFailed, EnvironmentFailure, InputError
 from fm_platform.lineage.exports import KIND, Export, Holds, exports_of
 from fm_platform.warehouse.database import WAREHOUSE_VARIABLE, Warehouse, open_warehouse
-from fm_platform.warehouse.files import drop_aside, move_in, write_aside
+from fm_platform.warehouse.files import require_writable, write_recorded
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.lock import hold_lock
@@ -82,15 +81,14 @@ class Door:
         Raises:
             EnvironmentFailure: The disk or the collector refuses.
         """
-        waiting = write_aside(folder, parcel.contents) if folder is not None else {}
-        try:
-            with self._warehouse.transaction():
-                record = self._warehouse.append(KIND, self._body(parcel, folder is not None, sent_to))
-        except BaseException:
-            drop_aside(waiting)
-            raise
-        self.home.write_state({**self.home.state(), "head": {"seq": record.seq, "hash": record.hash}})
-        move_in(waiting)
+        if folder is not None:
+            require_writable(folder, list(parcel.contents))
+        with self._warehouse.transaction():
+            record = self._warehouse.append(KIND, self._body(parcel, folder is not None, sent_to))
+        if state := self.home.state():
+            self.home.write_state({**state, "head": {"seq": record.seq, "hash": record.hash}})
+        if folder is not None:
+            write_recorded(folder, parcel.contents)
         if send is not None:
             send()
         return record

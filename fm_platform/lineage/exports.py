@@ -21,7 +21,7 @@ from fm_platform.warehouse.publish import file_sha256
 
 KIND = "export"
 
-Holds = Literal["lineage", "tables", "report", "row-level data"]
+Holds = Literal["no rows", "tables", "report", "row-level data"]
 """What an export holds of people: nothing; tables, judged by the quasi-identifiers that are declared; the report, which
 is not judged and may show single people; rows of delivered files and tables as they are."""
 

@@ -1,14 +1,14 @@
-"""Files for people, in the home or leaving it: written aside, recorded, then moved into place.
+"""Files for people: in the home written aside, recorded, then moved into place; outside it recorded, then written.
 
-Belongs here: the order of those three, and finishing it after a crash. Does not belong here: what the files say.
+Belongs here: these orders, and finishing the first after a crash. Does not belong here: what the files say.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from fm_platform.errors import EnvironmentFailure
 from fm_platform.warehouse.home import Home, write_atomically
@@ -51,53 +51,40 @@ def _aside(home: Home, sha256: str) -> Path:
     return home.scratch / f"file-{sha256}"
 
 
-def write_aside(folder: Path, files: Mapping[str, bytes]) -> dict[Path, Path]:
-    """Write files that are to leave the home beside their places, so that a full disk is noticed before any record.
+def require_writable(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a place outside the home where files could not be written, before anything is recorded.
 
     Args:
-        folder: Where they go.
-        files: Path relative to the folder to content.
-
-    Returns:
-        The place of each to the file that waits beside it.
+        folder: Where the files will go; it is made if it is not there.
+        names: Their paths below it.
 
     Raises:
-        EnvironmentFailure: The disk refuses; no file is left behind.
+        EnvironmentFailure: It cannot be made or written to, or something else is in a file's place.
     """
-    waiting: dict[Path, Path] = {}
-    try:
-        for name, content in files.items():
-            target = folder / name
-            if target.is_dir():
-                raise EnvironmentFailure("is a folder", file=target, mend="name a file, or another folder")
-            aside = target.with_name(f"{target.name}.leaving")
-            waiting[target] = aside
-            write_atomically(aside, content)
-    except EnvironmentFailure:
-        drop_aside(waiting)
-        raise
-    return waiting
+    for parent in sorted({(folder / name).parent for name in names}):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=parent):
+                pass
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"cannot be written: {error.strerror}", file=parent, mend="name another place with -o"
+            ) from error
+    for target in (folder / name for name in names):
+        if target.is_dir():
+            raise EnvironmentFailure("is a folder", file=target, mend="name another place with -o")
 
 
-def drop_aside(waiting: Mapping[Path, Path]) -> None:
-    """Remove what waits."""
-    for aside in waiting.values():
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
-
-
-def move_in(waiting: Mapping[Path, Path]) -> None:
-    """Give what waits its name.
+def write_recorded(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files outside the home, once a record says so.
 
     Raises:
         EnvironmentFailure: The disk refuses.
     """
-    for target, aside in waiting.items():
+    for name, content in files.items():
         try:
-            aside.replace(target)
-        except OSError as error:
+            write_atomically(folder / name, content)
+        except EnvironmentFailure as error:
             raise EnvironmentFailure(
-                f"cannot be written: {error.strerror}; the export is recorded already",
-                file=target,
-                mend=f"look for {aside.name} beside it, or export again",
+                f"{error.message}; the export is recorded as if it had left", file=error.file, mend=error.mend
             ) from error

@@ -76,7 +76,7 @@ def test_every_export_is_a_record_with_the_hash_of_every_file(exported, refreshe
     assert [record["kind"] for record in added] == ["export"] * 5
     bodies = [json.loads(record["body"]) for record in added]
     assert [body["form"] for body in bodies] == ["tables", "ro-crate", "ro-crate", "openlineage", "data-docs"]
-    assert [body["holds"] for body in bodies] == ["tables", "lineage", "row-level data", "lineage", "lineage"]
+    assert [body["holds"] for body in bodies] == ["tables", "no rows", "row-level data", "no rows", "no rows"]
     assert [body.get("reason") for body in bodies] == ["revision", None, "audit of the sponsor", None, None]
     assert {body["actor"] for body in bodies} == {"j.doe"}
     assert {body["publication"] for body in bodies} == {1}
@@ -101,7 +101,7 @@ def test_the_chain_goes_on_and_verify_covers_it(exported, refreshed, tmp_path):
         assert hashlib.sha256(text.encode()).hexdigest() == following["hash"]
     code, found = verified(exported.home)
     assert (code, found["problems"]) == (0, [])
-    assert found["head"][1] == records[-1]["hash"]
+    assert found["head"]["hash"] == records[-1]["hash"]
     for head in (records[-1]["hash"], ledger(refreshed.home / "work.duckdb")[-1]["hash"]):
         assert run_fm("verify", "--home", str(exported.home), "--head", head).code == 0
     damaged = tmp_path / "home"
@@ -159,7 +159,10 @@ def test_a_file_is_traced_to_the_exports_that_wrote_it(exported, tmp_path):
     renamed = tmp_path / "from-a-mail.csv"
     shutil.copyfile(out / "tables" / "report.top_genes.csv", renamed)
     found = json.loads(exported.fm("exports", "--file", str(renamed), "--json").out)
-    assert [(entry["form"], entry["reason"]) for entry in found] == [("tables", "revision")]
+    assert [(entry["form"], entry["reason"]) for entry in found] == [
+        ("tables", "revision"),
+        ("ro-crate", "audit of the sponsor"),
+    ], "the report inside the crate has the same table"
     renamed.write_text(renamed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     outcome = exported.fm("exports", "--file", str(renamed))
     assert (outcome.code, "no recorded export" in outcome.err) == (1, True)
@@ -238,9 +241,17 @@ def test_a_published_file_without_its_ledger_or_altered_lets_nothing_out(exporti
     assert not list(tmp_path.glob("events*"))
 
 
+def test_a_lock_that_cannot_be_had_lets_nothing_out(exporting, tmp_path):
+    (exporting.home / "lock").unlink()
+    (exporting.home / "lock").mkdir()
+    outcome = exporting.fm("export", "tables", "report.top_genes", "-o", str(tmp_path / "out"))
+    assert (outcome.code, "Mend:" in outcome.err) == (3, True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_place_that_cannot_be_written_records_nothing(exporting, tmp_path):
     before = len(ledger(exporting.home / "work.duckdb"))
     (tmp_path / "file").write_text("mine")
     outcome = exporting.fm("export", "tables", "report.top_genes", "-o", str(tmp_path / "file" / "inside"))
-    assert outcome.code in (2, 3)
+    assert outcome.code == 3
     assert len(ledger(exporting.home / "work.duckdb")) == before
