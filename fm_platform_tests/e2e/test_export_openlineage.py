@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import threading
@@ -222,6 +223,10 @@ def collector():
     server.server_close()
 
 
+def last_record(workspace: Workspace) -> dict:
+    return json.loads(workspace.fm("exports", "--json").out)[-1]
+
+
 def test_a_named_collector_gets_every_event_in_order(sender, events, collector, monkeypatch):
     monkeypatch.setenv("OPENLINEAGE_URL", collector)
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
@@ -229,6 +234,10 @@ def test_a_named_collector_gets_every_event_in_order(sender, events, collector, 
     assert outcome.code == 0, outcome.err
     assert [body for _, _, body in Collector.taken] == events
     assert {(path, key) for path, key, _ in Collector.taken} == {("/api/v1/lineage", "Bearer secret")}
+    record = last_record(sender)
+    lines = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) + "\n" for _, _, e in Collector.taken]
+    assert record["files"][0]["sha256"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert (record["sent_to"], record["written"]) == (f"{collector}/api/v1/lineage", False)
 
 
 def test_a_file_is_enough_and_nothing_is_sent_then(sender, collector, monkeypatch, tmp_path):
@@ -239,9 +248,16 @@ def test_a_file_is_enough_and_nothing_is_sent_then(sender, collector, monkeypatc
 
 def test_a_refusing_collector_is_an_environment_failure_that_says_how_far_it_came(sender, collector):
     Collector.refuse_after = 3
-    outcome = sender.fm("export", "openlineage", "--endpoint", collector)
+    outcome = sender.fm("export", "openlineage", "--endpoint", collector, "--reason", "catalogue")
     assert outcome.code == 3
     assert "took 3 of" in outcome.err
+    assert last_record(sender)["reason"] == "catalogue", "three events have left"
+
+
+def test_no_name_or_password_of_a_collector_is_recorded(sender, collector):
+    named = collector.replace("http://", "http://user:hidden@") + "/events?token=hidden"
+    sender.fm("export", "openlineage", "--endpoint", named)
+    assert last_record(sender)["sent_to"] == f"{collector}/events"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--endpoint", "collector.example")])
