@@ -55,9 +55,9 @@ def tables(
     Subjects appear under pseudonyms when FM_PSEUDONYM_KEY is set. Nothing is written while fewer people than
     study.yaml asks for (at least 3) share their quasi-identifiers, in these tables or together with what left before.
     """
+    from fm_platform.catalog.disclosure.releases import WIDTHS, release
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.catalog.releases import WIDTHS, release
     from fm_platform.privacy.k_anonymity import BANDINGS
 
     catalog = build_catalog(study_folder(study, home))
@@ -96,7 +96,7 @@ def tables(
 @json_option
 def data_docs(out: Path, reason: str | None, study: Path | None, home: Path | None, as_json: bool) -> None:
     """Write the expectations of every clinical source and what was found, as one HTML file."""
-    from fm_platform.catalog.exports import export_data_docs
+    from fm_platform.catalog.disclosure.exports import export_data_docs
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
 
@@ -146,7 +146,7 @@ def openlineage(
     Events hold names, digests and counts, and no row of a table. A collector's bearer token is read from
     OPENLINEAGE_API_KEY.
     """
-    from fm_platform.catalog.exports import export_openlineage
+    from fm_platform.catalog.disclosure.exports import export_openlineage
 
     target = endpoint or (os.environ.get("OPENLINEAGE_URL") if out is None else None) or None
     if out is None and target is None:
@@ -181,7 +181,7 @@ def ro_crate(
     What may show a single person is named by its SHA-256 and stays unless it is asked for, since k-anonymity is not
     judged here.
     """
-    from fm_platform.catalog.exports import export_crate
+    from fm_platform.catalog.disclosure.exports import export_crate
 
     crate = export_crate(
         home_named(study, home), out, with_report=with_report, with_data=with_data, reason=reason

@@ -1,6 +1,6 @@
 """The form in which OpenLineage events go: a file with one event a line, or to a collector that was named.
 
-Belongs here: the file's content, and sending. Does not belong here: what the events say (``openlineage``). No
+Belongs here: the file's content, and sending. Does not belong here: what the events say (``exchange.openlineage``). No
 connection is opened unless the person who runs the export names an endpoint.
 """
 

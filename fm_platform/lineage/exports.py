@@ -1,7 +1,7 @@
 """What left the home: the ledger's export records, and which of them wrote a file that somebody holds.
 
 Belongs here: the form and the reading of these records. Does not belong here: letting anything out
-(``catalog.leaving``), or what may leave.
+(``catalog.disclosure.leaving``), or what may leave.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fm_platform.catalog.disclosure.releases import WIDTHS, Release, release
 from fm_platform.catalog.graph import build_catalog
-from fm_platform.catalog.releases import WIDTHS, Release, release
 from fm_platform.errors import CheckFailed, InputError
 from fm_platform.lineage.exports import read_exports
 from fm_platform.lineage.verify import verify
