@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,38 +18,36 @@ from fm_platform.reporting.html import render_page
 from fm_platform.validation.checks import count_findings
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import expectations_of, suite_version
-from fm_platform.warehouse.home import Home, write_atomically
 from fm_platform.warehouse.names import relation
-from fm_platform.warehouse.reader import Published, open_published
+from fm_platform.warehouse.reader import Published
 
 _TOOL, _SUITE = "great_expectations", "suite_version"
 _CHECKS = "SELECT \"at\", body FROM audit.ledger WHERE kind = 'check' AND body LIKE ? ORDER BY seq"
 
 
-def write_data_docs(catalog: Catalog, home: Home, path: Path) -> tuple[SourceDocs, ...]:
-    """Write the data docs of a publication as one HTML file without any request.
-
-    Args:
-        catalog: The study's catalog.
-        home: Its home.
-        path: The file.
-
-    Returns:
-        What is on the page, a source each.
+def require_suites(catalog: Catalog) -> None:
+    """Refuse a study without a clinical half.
 
     Raises:
-        InputError: Nothing is published, or the study has no clinical half.
+        InputError: It has none, and so no suites.
     """
     if not catalog.study.has_clinical:
         raise InputError(
             "this study has no clinical half, and so no suites", mend="`fm status` lists its checks"
         )
-    with open_published(home) as published:
-        sources = tuple(_source(catalog, published, source) for source in catalog.study.clinical)
-        (number, head) = published.query("SELECT number, ledger_hash FROM audit.publication").row(0)
+
+
+def make_data_docs(catalog: Catalog, published: Published) -> tuple[bytes, tuple[SourceDocs, ...]]:
+    """The data docs of a publication as one HTML page without any request, and what is on it, a source each.
+
+    Args:
+        catalog: The study's catalog.
+        published: Its open publication.
+    """
+    sources = tuple(_source(catalog, published, source) for source in catalog.study.clinical)
+    (number, head) = published.query("SELECT number, ledger_hash FROM audit.publication").row(0)
     facts = (("Study", catalog.study.study.id), ("Publication", str(number)), ("Ledger head", head))
-    write_atomically(path, render_page(catalog.study, facts, data_docs_sections(sources)).encode())
-    return sources
+    return render_page(catalog.study, facts, data_docs_sections(sources)).encode(), sources
 
 
 def _source(catalog: Catalog, published: Published, source: str) -> SourceDocs:
