@@ -17,6 +17,7 @@ from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.erasing import erase
 from fm_platform.commands.explain import explain
 from fm_platform.commands.exporting import export
+from fm_platform.commands.exports import exports
 from fm_platform.commands.expression import de
 from fm_platform.commands.history import lock, snapshots
 from fm_platform.commands.impact import impact
@@ -88,6 +89,7 @@ for _command in (
     lock,
     verify,
     export,
+    exports,
     de,
     init,
     dev,

@@ -53,7 +53,6 @@ carried as (
         before.paramn,
         before.subject_id,
         visits.visit_id,
-        before.visit_id as observed_at,
         before.value_exact,
         before.value_scale,
         visits.label,
@@ -83,14 +82,14 @@ carried as (
 
 shown as (
     select
-        paramcd, param, paramn, subject_id, visit_id, visit_id as observed_at, value_exact, value_scale, label,
+        paramcd, param, paramn, subject_id, visit_id, visit_id as seen_at, value_exact, value_scale, label,
         position, is_baseline
     from planned
 
     union all
 
     select
-        paramcd, param, paramn, subject_id, visit_id, observed_at, value_exact, value_scale, label,
+        paramcd, param, paramn, subject_id, visit_id, cast(null as varchar) as seen_at, value_exact, value_scale, label,
         position, false as is_baseline
     from carried
 )
@@ -116,8 +115,8 @@ select
             100 * (cast(post.value_exact as hugeint) * base.value_scale - cast(base.value_exact as hugeint) * post.value_scale)
             / (cast(base.value_exact as hugeint) * post.value_scale)
     end as PCHG,
-    case when post.observed_at <> post.visit_id then 'LOCF' end as DTYPE,
-    case when post.observed_at = post.visit_id then 'Y' end as ANL01FL
+    case when post.seen_at is null then 'LOCF' end as DTYPE,
+    case when post.seen_at is not null then 'Y' end as ANL01FL
 from shown as post
 left join planned as base
     on base.subject_id = post.subject_id
@@ -125,5 +124,4 @@ left join planned as base
     and base.is_baseline
 left join {{ ref('stg_visit_schedule') }} as days
     on days.subject_id = post.subject_id
-    and days.visit_id = post.visit_id
-    and post.observed_at = post.visit_id
+    and days.visit_id = post.seen_at

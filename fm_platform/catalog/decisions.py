@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from fm_platform.catalog.clinical.queries import QUERIES
 from fm_platform.catalog.graph import Catalog
-from fm_platform.catalog.queries import QUERIES
 from fm_platform.catalog.session import Actor, open_session
 from fm_platform.errors import InputError
 from fm_platform.validation.query_history import OPEN

@@ -15,8 +15,8 @@ from fm_platform.catalog.withdrawals import withdrawals_of
 from fm_platform.errors import InputError
 from fm_platform.lineage.erasures import erasures_of
 from fm_platform.sources.delimited import read_text_table
-from fm_platform.sources.redcap_export import read_form
-from fm_platform.sources.redcap_forms import FormSource, dictionary_of, events_of, structure_of
+from fm_platform.sources.redcap.export import read_form
+from fm_platform.sources.redcap.forms import FormSource, dictionary_of, events_of, structure_of
 from fm_platform.study.model import Study
 from fm_platform.validation.headers import required_columns
 from fm_platform.validation.withdrawals import accepted_absences

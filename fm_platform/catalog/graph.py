@@ -10,24 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fm_platform.catalog.asset import Asset
-from fm_platform.catalog.clinical import clinical_assets
+from fm_platform.catalog.clinical.assets import clinical_assets
+from fm_platform.catalog.clinical.parameters import parameters_asset
+from fm_platform.catalog.clinical.queries import query_assets
 from fm_platform.catalog.completeness import with_lineage
 from fm_platform.catalog.config_tables import config_assets
-from fm_platform.catalog.expression import expression_assets
-from fm_platform.catalog.expression_qc import qc_assets
-from fm_platform.catalog.expression_sets import set_assets
+from fm_platform.catalog.disclosure.tags import with_privacy
+from fm_platform.catalog.expression.assets import expression_assets
+from fm_platform.catalog.expression.quality import qc_assets
+from fm_platform.catalog.expression.sets import set_assets
 from fm_platform.catalog.models import model_cache
-from fm_platform.catalog.parameters import parameters_asset
-from fm_platform.catalog.privacy_tags import with_privacy
-from fm_platform.catalog.queries import query_assets
-from fm_platform.catalog.reports import PUBLICATION, report_assets
-from fm_platform.catalog.site import site_asset
+from fm_platform.catalog.report.assets import PUBLICATION, report_assets
+from fm_platform.catalog.report.site import site_asset
 from fm_platform.catalog.withdrawals import withdrawal_assets
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.code import CodeVersion
 from fm_platform.lineage.graph import in_order
-from fm_platform.sources.redcap_forms import expand_redcap
+from fm_platform.sources.redcap.forms import expand_redcap
 from fm_platform.study.loading import load_study
 from fm_platform.study.model import Study
 from fm_platform.warehouse.ledger import canonical, sha256_text

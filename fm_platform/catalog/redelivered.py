@@ -1,6 +1,6 @@
 """Deliveries that bring an erased subject back.
 
-Belongs here: refusing them before anything is kept. Does not belong here: erasing (``erasure``).
+Belongs here: refusing them before anything is kept. Does not belong here: erasing (``disclosure.erasure``).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from fm_platform.commands.options import home_named, json_option, place_options
-from fm_platform.lineage.diff_model import Diff, Row, Table
+from fm_platform.lineage.diff.model import Diff, Row, Table
 from fm_platform.lineage.snapshots import LATEST, Snapshot
 
 _ROWS = 5
@@ -40,7 +40,7 @@ def diff(
     as_json: bool,
 ) -> None:
     """Changed rows and cells between two snapshots, with every reason. OLD and NEW: number, lock's name or latest."""
-    from fm_platform.lineage.diff import diff as compare
+    from fm_platform.lineage.diff.comparison import diff as compare
     from fm_platform.lineage.history import from_state
     from fm_platform.lineage.snapshots import find_snapshot
 

@@ -23,7 +23,7 @@ def queries(
     study: Path | None, home: Path | None, everything: bool, rule: str | None, as_csv: bool, as_json: bool
 ) -> None:
     """Data queries for the study site: what to check, since when, and where it stands in the delivery."""
-    from fm_platform.catalog.query_list import query_list
+    from fm_platform.catalog.clinical.query_list import query_list
     from fm_platform.terminal import print_frame, rows_as_json
 
     frame = query_list(home_named(study, home), everything=everything, rule=rule)

@@ -22,7 +22,7 @@ from fm_platform.commands.options import json_option, place_options
 @json_option
 def erase(study: Path | None, home: Path | None, subject: str, reason: str, as_json: bool) -> None:
     """Purge a withdrawn subject from stored sources, snapshots, work tables and Dagster's history."""
-    from fm_platform.catalog.erasure import erase as purge
+    from fm_platform.catalog.disclosure.erasure import erase as purge
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
 

@@ -16,9 +16,9 @@ import click
 from fm_platform.commands.options import home_named, json_option, pair, place_options
 
 if TYPE_CHECKING:
-    from fm_platform.lineage.explain import Explanation
-    from fm_platform.lineage.explain_cells import UpstreamCells
-    from fm_platform.lineage.explain_gene import GeneFit
+    from fm_platform.lineage.explain.cells import UpstreamCells
+    from fm_platform.lineage.explain.explanation import Explanation
+    from fm_platform.lineage.explain.gene import GeneFit
 
 _HASH = 12
 _CELLS = 20
@@ -44,7 +44,7 @@ def explain(
     as_json: bool,
 ) -> None:
     """Where a number comes from: value, method, delivered rows with file, line and hash, checks, code, run."""
-    from fm_platform.lineage.explain import explain as explain_cell
+    from fm_platform.lineage.explain.explanation import explain as explain_cell
     from fm_platform.warehouse.reader import open_published
 
     where = [pair(condition, "--where") for condition in conditions]

@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from fm_platform.commands.options import FILE, FOLDER, home_named, json_option, place_options
+from fm_platform.commands.options import FILE, FOLDER, home_named, json_option, place_options, reason_option
 from fm_platform.errors import InputError
 
 
 @click.group()
 def export() -> None:
-    """Take results out of the home, in forms that other programs read."""
+    """Take results out of the home, in forms that other programs read; every export is recorded (`fm exports`)."""
 
 
 @export.command()
@@ -31,6 +31,11 @@ def export() -> None:
 )
 @click.option("--without", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option("--suppress", is_flag=True, help="Leave out variables that describe too few people.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    help="Why, for the ledger; accepts what the tables tell together with earlier ones.",
+)
 @place_options
 @json_option
 def tables(
@@ -40,6 +45,7 @@ def tables(
     band: str | None,
     without: tuple[str, ...],
     suppress: bool,
+    reason: str | None,
     study: Path | None,
     home: Path | None,
     as_json: bool,
@@ -47,11 +53,11 @@ def tables(
     """Write published tables as files, one each (default: the report's tables).
 
     Subjects appear under pseudonyms when FM_PSEUDONYM_KEY is set. Nothing is written while fewer people than
-    study.yaml asks for (at least 3) share their quasi-identifiers.
+    study.yaml asks for (at least 3) share their quasi-identifiers, in these tables or together with what left before.
     """
+    from fm_platform.catalog.disclosure.releases import WIDTHS, release
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
-    from fm_platform.catalog.releases import WIDTHS, release
     from fm_platform.privacy.k_anonymity import BANDINGS
 
     catalog = build_catalog(study_folder(study, home))
@@ -64,12 +70,16 @@ def tables(
         banding=WIDTHS[band] if band else BANDINGS[0],
         without=without,
         suppress=suppress,
+        reason=reason,
     )
+    for text in released.accepted:
+        click.echo(f"accepted by the reason given: {text}", err=True)
     if as_json:
         click.echo(json.dumps(released.as_json(), indent=1, ensure_ascii=False))
         return
     for table in released.tables:
-        click.echo(f"{table.table:<32} {table.rows:>7,} rows  {table.path}")
+        left_out = f"  without {', '.join(table.suppressed)}" if table.suppressed else ""
+        click.echo(f"{table.table:<32} {table.rows:>7,} rows  {table.path}{left_out}")
     judged = released.judgement
     if judged.k_achieved is not None:
         click.echo(f"k-anonymity of {', '.join(judged.quasi_identifiers)}: {judged.k_achieved}")
@@ -81,16 +91,17 @@ def tables(
 
 @export.command("data-docs")
 @click.option("-o", "--out", type=FILE, required=True, help="The HTML file to write.")
+@reason_option
 @place_options
 @json_option
-def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -> None:
+def data_docs(out: Path, reason: str | None, study: Path | None, home: Path | None, as_json: bool) -> None:
     """Write the expectations of every clinical source and what was found, as one HTML file."""
-    from fm_platform.catalog.data_docs import write_data_docs
+    from fm_platform.catalog.disclosure.exports import export_data_docs
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
 
     catalog = build_catalog(study_folder(study, home))
-    sources = write_data_docs(catalog, home_of(catalog.study, home), out)
+    sources = export_data_docs(catalog, home_of(catalog.study, home), out, reason=reason)
     found: list[dict[str, Any]] = [
         {
             "source": docs.source,
@@ -120,48 +131,62 @@ def data_docs(out: Path, study: Path | None, home: Path | None, as_json: bool) -
 @click.option(
     "--run", "run_id", metavar="ID", help="Only what this run recorded (default: the publication's tables)."
 )
+@reason_option
 @place_options
 def openlineage(
-    out: Path | None, endpoint: str | None, run_id: str | None, study: Path | None, home: Path | None
+    out: Path | None,
+    endpoint: str | None,
+    run_id: str | None,
+    reason: str | None,
+    study: Path | None,
+    home: Path | None,
 ) -> None:
     """Write or send OpenLineage events: runs, datasets, column lineage, checks.
 
-    A collector's bearer token is read from OPENLINEAGE_API_KEY.
+    Events hold names, digests and counts, and no row of a table. A collector's bearer token is read from
+    OPENLINEAGE_API_KEY.
     """
-    from fm_platform.lineage.delivery import send_events, write_events
-    from fm_platform.lineage.openlineage import openlineage_events
-    from fm_platform.lineage.published_inventory import published_inventory
-    from fm_platform.warehouse.reader import open_published
+    from fm_platform.catalog.disclosure.exports import export_openlineage
 
-    target = endpoint or (os.environ.get("OPENLINEAGE_URL") if out is None else None)
-    if out is None and not target:
+    target = endpoint or (os.environ.get("OPENLINEAGE_URL") if out is None else None) or None
+    if out is None and target is None:
         raise InputError(
             "nowhere to put the events", mend="name a file with -o or a collector with --endpoint"
         )
-    with open_published(home_named(study, home)) as published:
-        inventory = published_inventory(published, run_id)
-    events = openlineage_events(inventory)
+    key = os.environ.get("OPENLINEAGE_API_KEY")
+    sent = export_openlineage(home_named(study, home), out, target, run_id=run_id, api_key=key, reason=reason)
     if out is not None:
-        write_events(events, out)
-        click.echo(f"{len(events)} events of {len(inventory.tables)} tables and file sets in {out}")
-    if target:
-        send_events(events, target, os.environ.get("OPENLINEAGE_API_KEY"))
-        click.echo(f"{len(events)} events sent to {target}")
+        click.echo(f"{sent.events} events of {sent.tables} tables and file sets in {out}")
+    if target is not None:
+        click.echo(f"{sent.events} events sent to {target}")
 
 
 @export.command("ro-crate")
 @click.option("-o", "--out", type=FOLDER, required=True, help="The folder to make; it must be empty or new.")
 @click.option(
+    "--with-report", is_flag=True, help="Also the report, which may show single people; needs --reason."
+)
+@click.option(
     "--with-data",
     is_flag=True,
-    help="Also copy source files, warehouse and ledger: patient data leaves the home.",
+    help="Also report, source files, warehouse and ledger: row-level data leaves the home; needs --reason.",
 )
+@reason_option
 @place_options
-def ro_crate(out: Path, with_data: bool, study: Path | None, home: Path | None) -> None:
-    """Make a Workflow Run RO-Crate of the published run: workflow, inputs, steps, report."""
-    from fm_platform.lineage.ro_crate import export_crate
+def ro_crate(
+    out: Path, with_report: bool, with_data: bool, reason: str | None, study: Path | None, home: Path | None
+) -> None:
+    """Make a Workflow Run RO-Crate of the published run: workflow, inputs, steps, lineage pages.
 
-    crate = export_crate(home_named(study, home), out, with_data=with_data)
+    What may show a single person is named by its SHA-256 and stays unless it is asked for, since k-anonymity is not
+    judged here.
+    """
+    from fm_platform.catalog.disclosure.exports import export_crate
+
+    crate = export_crate(
+        home_named(study, home), out, with_report=with_report, with_data=with_data, reason=reason
+    )
     click.echo(
-        f"publication {crate.publication} of {crate.study_id} in {out}: {crate.files} files, {crate.entities} entities"
+        f"publication {crate.publication} of {crate.study_id} in {out}: {len(crate.contents)} files, "
+        f"{crate.entities} entities"
     )

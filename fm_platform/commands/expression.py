@@ -134,7 +134,7 @@ def de(
     """Differential expression of any count matrix, no study needed."""
     from fm_platform.expression.de import run_de
     from fm_platform.expression.de_request import Compared
-    from fm_platform.sources.count_matrix import CountOptions
+    from fm_platform.sources.counts.matrix import CountOptions
     from fm_platform.terminal import de_as_json, print_de
 
     summary = run_de(

@@ -18,7 +18,7 @@ from fm_platform.errors import InputError
 KEYS_LISTED = 20
 
 if TYPE_CHECKING:
-    from fm_platform.lineage.impact import Impact
+    from fm_platform.lineage.impact.reached import Impact
 
 
 @click.command()
@@ -42,9 +42,9 @@ def impact(
     as_json: bool,
 ) -> None:
     """Everything that a delivered row, or a subject, reaches, and what a refresh without it recomputes."""
-    from fm_platform.lineage.impact import impact as follow
-    from fm_platform.lineage.impact_origin import origin_of_line, origin_of_subject
-    from fm_platform.lineage.impact_publications import publications_with
+    from fm_platform.lineage.impact.origin import origin_of_line, origin_of_subject
+    from fm_platform.lineage.impact.publications import publications_with
+    from fm_platform.lineage.impact.reached import impact as follow
     from fm_platform.warehouse.reader import open_published
 
     if (subject is None) == (path is None) or (path is None) != (line is None):

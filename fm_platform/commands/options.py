@@ -40,6 +40,11 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def reason_option(command: Command) -> Command:
+    """Add ``--reason`` to a command that needs none, but records it."""
+    return click.option("--reason", metavar="TEXT", help="Why, for the ledger.")(command)
+
+
 def pair(text: str, option: str) -> tuple[str, str]:
     """``NAME=VALUE`` as a pair."""
     name, sign, value = text.partition("=")

@@ -11,10 +11,10 @@ import dagster as dg
 import polars as pl
 
 from fm_platform.catalog.asset import Asset
+from fm_platform.catalog.report.site import steward_page
 from fm_platform.catalog.session import KEY_CHECK, PUBLISH, Session, StepResult
-from fm_platform.catalog.site import steward_page
 from fm_platform.errors import FmError
-from fm_platform.lineage.inventory import table_facts
+from fm_platform.lineage.exchange.inventory import table_facts
 from fm_platform.reporting.site.drawing import svg
 from fm_platform.reporting.site.names import Links
 from fm_platform.reporting.site.trace import table_picture

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from fm_platform.catalog.expression_inputs import require_count_files
+from fm_platform.catalog.expression.inputs import require_count_files
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.places import home_of, study_folder
 from fm_platform.catalog.session import PUBLISH, Actor, Session, StepResult, open_session

@@ -15,10 +15,10 @@ from fm_platform.drafting.exports import ROLES
 from fm_platform.drafting.scaffold import study_id_of
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument
-from fm_platform.sources.redcap_dictionary import Dictionary, Field, read_dictionary
-from fm_platform.sources.redcap_events import Events, read_events
-from fm_platform.sources.redcap_export import FormTable, read_form
-from fm_platform.sources.redcap_header import EVENT, INSTANCE
+from fm_platform.sources.redcap.dictionary import Dictionary, Field, read_dictionary
+from fm_platform.sources.redcap.events import Events, read_events
+from fm_platform.sources.redcap.export import FormTable, read_form
+from fm_platform.sources.redcap.header import EVENT, INSTANCE
 
 _ARM = re.compile(r"_arm_\d+$")
 _MOST_OUTCOMES = 12

@@ -17,7 +17,7 @@ from fm_platform.drafting.scaffold import study_id_of
 from fm_platform.errors import InputError
 from fm_platform.instruments.model import Instrument, Item
 from fm_platform.instruments.registry import load_instrument
-from fm_platform.sources.redcap_dictionary import HEADINGS, checkbox_column
+from fm_platform.sources.redcap.dictionary import HEADINGS, checkbox_column
 
 INSTRUMENTS = ("fiqr", "acr2016")
 EVENTS = {"baseline_arm_1": "Baseline", "week_4_arm_1": "Week 4", "week_12_arm_1": "Week 12"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.expression.lengths import as_length_lists, merge_lengths
-from fm_platform.sources.counts import CountMatrix
+from fm_platform.sources.counts.reading import CountMatrix
 
 NOT_COUNTED = -1
 """In a genes x samples array: no file has a count of that gene for that sample (null in tables)."""

@@ -22,8 +22,8 @@ from fm_platform.expression.fit.model import Mode
 from fm_platform.expression.fit.wald import Alternative
 from fm_platform.expression.run import run_plan
 from fm_platform.expression.tables import UNTESTED
-from fm_platform.sources.count_matrix import CountOptions
-from fm_platform.sources.counts import CountMatrix, read_counts
+from fm_platform.sources.counts.matrix import CountOptions
+from fm_platform.sources.counts.reading import CountMatrix, read_counts
 from fm_platform.sources.delimited import TextTable, read_text_table
 from fm_platform.study.expression import SamplesSource
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fm_platform.sources.counts import CountMatrix
+from fm_platform.sources.counts.reading import CountMatrix
 from fm_platform.sources.gene_annotation import GENE_COLUMNS
 from fm_platform.sources.gene_symbols import damage
 

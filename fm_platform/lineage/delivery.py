@@ -1,7 +1,7 @@
-"""Where OpenLineage events go: a file with one event a line, or a collector that was named.
+"""The form in which OpenLineage events go: a file with one event a line, or to a collector that was named.
 
-Belongs here: writing and sending. Does not belong here: what the events say (``openlineage``). Nothing here is called,
-and no connection is opened, unless the person who runs the export names an endpoint.
+Belongs here: the file's content, and sending. Does not belong here: what the events say (``exchange.openlineage``). No
+connection is opened unless the person who runs the export names an endpoint.
 """
 
 from __future__ import annotations
@@ -10,25 +10,19 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from fm_platform.errors import EnvironmentFailure, InputError
-from fm_platform.warehouse.home import write_atomically
 
 DEFAULT_PATH = "api/v1/lineage"
 TIMEOUT_SECONDS = 10
 
 
-def write_events(events: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write events as NDJSON, in one step.
-
-    Raises:
-        EnvironmentFailure: The disk refuses.
-    """
+def event_lines(events: Sequence[Mapping[str, Any]]) -> bytes:
+    """Events as NDJSON."""
     lines = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n" for event in events)
-    write_atomically(path, "".join(lines).encode())
+    return "".join(lines).encode()
 
 
 def send_events(events: Sequence[Mapping[str, Any]], endpoint: str, api_key: str | None = None) -> None:

@@ -78,7 +78,7 @@ def verify(home: Home, expected_head: str | None = None) -> Verification:
         raise InputError(
             "this home was never refreshed", file=home.path, mend="run `fm refresh`, or name another home"
         )
-    with _quiet_home(home):
+    with quiet_home(home, "verify"):
         try:
             with open_warehouse(home, "verify", read_only=True) as warehouse:
                 return verify_open(warehouse, home, expected_head)
@@ -87,10 +87,15 @@ def verify(home: Home, expected_head: str | None = None) -> Verification:
 
 
 @contextmanager
-def _quiet_home(home: Home) -> Iterator[None]:
-    """Hold the lock where the home can be written; a read-only copy has no writer."""
+def quiet_home(home: Home, who: str) -> Iterator[None]:
+    """Hold the lock where the home can be written; a read-only copy has no writer.
+
+    Args:
+        home: The home.
+        who: What those who wait are told.
+    """
     if os.access(home.path, os.W_OK) and (not home.lock.exists() or os.access(home.lock, os.W_OK)):
-        with hold_lock(home.lock, "verify"):
+        with hold_lock(home.lock, who):
             yield
     else:
         yield

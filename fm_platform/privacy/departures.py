@@ -76,7 +76,7 @@ def require_k(tables: Sequence[Leaving], k: int, banding: Banding = BANDINGS[0])
         CheckFailed: A class is smaller; the message names the finest banding that would do.
     """
     k = max(k, SMALLEST_CLASS)
-    people = _people(tables)
+    people = people_of(tables)
     names = tuple(name for name in people.columns if name not in ("_person", "_row_ids"))
     if not names:
         return Judgement((), k, None)
@@ -95,7 +95,7 @@ def require_k(tables: Sequence[Leaving], k: int, banding: Banding = BANDINGS[0])
     )
 
 
-def _people(tables: Sequence[Leaving]) -> pl.DataFrame:
+def people_of(tables: Sequence[Leaving]) -> pl.DataFrame:
     """One row a person with every quasi-identifier that some table carries, under its name in small letters."""
     people = pl.DataFrame(schema={"_person": pl.String})
     for leaving in tables:
@@ -121,9 +121,17 @@ COUNTS: Mapping[str, pl.Expr] = {
 }
 """Tables that describe people by ``variable``, with the number of people behind a row."""
 
+_STRATA: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "report.characteristics": ("stratum", ("variable", "level")),
+    "stats.ard": ("group", ("variable", "analysis_id", "stat_name")),
+}
+"""Their column of strata, null in rows over all people, and the columns that the rows of one count share."""
+
 
 def few_people(leaving: Leaving, quasi_identifiers: Sequence[str], k: int) -> tuple[str, ...]:
     """The quasi-identifiers that a table of counts describes for at least one, but fewer than k people.
+
+    What is left of a count over all people when those of the strata are subtracted counts as if it were printed.
 
     Args:
         leaving: The table.
@@ -133,11 +141,27 @@ def few_people(leaving: Leaving, quasi_identifiers: Sequence[str], k: int) -> tu
     count = COUNTS.get(leaving.table)
     if count is None or "variable" not in leaving.frame.columns:
         return ()
-    small = leaving.frame.filter(
-        pl.col("variable").is_in(list(quasi_identifiers)),
-        count.is_between(1, max(k, SMALLEST_CLASS) - 1),
+    own = leaving.frame.with_columns(_count=count).filter(pl.col("variable").is_in(list(quasi_identifiers)))
+    counts = pl.concat(
+        [own.select("variable", "_count"), _in_no_stratum(leaving.table, own)], how="vertical_relaxed"
     )
+    small = counts.filter(pl.col("_count").is_between(1, max(k, SMALLEST_CLASS) - 1))
     return tuple(small["variable"].unique().sort().to_list())
+
+
+def _in_no_stratum(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The people of each count who are in none of its strata: variable and their number."""
+    stratum, cell = _STRATA[table]
+    if stratum not in frame.columns:
+        return pl.DataFrame(schema={"variable": pl.String, "_count": pl.Float64})
+    in_strata = (
+        frame.filter(pl.col(stratum).is_not_null()).group_by(cell).agg(pl.col("_count").sum().alias("_parts"))
+    )
+    return (
+        frame.filter(pl.col(stratum).is_null())
+        .join(in_strata, on=cell, how="inner", nulls_equal=True)
+        .select("variable", _count=(pl.col("_count") - pl.col("_parts")).cast(pl.Float64))
+    )
 
 
 def without_variables(leaving: Leaving, variables: Sequence[str]) -> Leaving:

@@ -14,6 +14,7 @@ import polars as pl
 
 from fm_platform.reporting import format as fmt
 from fm_platform.study.model import Study
+from fm_platform.validation.roles import label_columns
 
 MEDIAN_RANGE = "median (min to max)"
 COUNT_PERCENT = "n (% of those recorded)"
@@ -162,7 +163,7 @@ def _category_rows(
 ) -> list[dict[str, Any]]:
     if variable not in everyone.columns or everyone[variable].null_count() == everyone.height:
         return []
-    columns = _label_columns(variable, study)
+    columns = label_columns(study, variable)
     declared = [level for column in columns for level in study.labels.get(column, {})]
     levels = _in_order(everyone[variable].drop_nulls().unique().to_list(), declared)
     n = group.people.height - group.people[variable].null_count()
@@ -190,12 +191,6 @@ def _category_rows(
             unknown += " (not recorded)"
         rows.append(_unknown(group, variable, unknown, n, missing))
     return rows
-
-
-def _label_columns(variable: str, study: Study) -> list[str]:
-    """Names under which study.yaml may label a variable's levels: the role, and the columns that play it."""
-    played = [source.role(variable) for source in study.clinical.values()]
-    return list(dict.fromkeys([variable, *(name for name in played if name)]))
 
 
 def _level_label(level: str, columns: Sequence[str], study: Study) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.instruments.criteria import Bounds, Verdict, criteria_verdict
-from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame
+from fm_platform.validation.query_rows import FOUND_SCHEMA, finding, found_frame
 from fm_platform.validation.rules import ACR2016, FIQR
 from fm_platform.validation.staged_visits import WHO, StagedVisits
 
@@ -28,11 +28,11 @@ def pain_differs(staged: StagedVisits) -> pl.DataFrame:
     differing = own.join(item, on=WHO, suffix="_item").filter(pl.col("value") != pl.col("answer"))
     return found_frame(
         [
-            _finding(
+            finding(
                 row,
                 "FM006",
-                row["variable"].split(".")[0],
                 row["variable"].split(".")[1],
+                source=row["variable"].split(".")[0],
                 value=f"{row['value'].normalize():f}",
                 expected=str(row["answer"]),
                 text="the pain column differs from the pain item of the FIQR",
@@ -52,7 +52,7 @@ def straight_lining(staged: StagedVisits) -> pl.DataFrame:
     same = answered.filter((pl.col("low") == pl.col("high")) & (pl.col("n") > 2) & (pl.col("low") > 0))
     return found_frame(
         [
-            _finding(row, "FM012", staged.source_of(FIQR), FIQR, severity="warn", value=str(row["low"]),
+            finding(row, "FM012", FIQR, source=staged.source_of(FIQR), severity="warn", value=str(row["low"]),
                      text=f"all {row['n']} answers of the FIQR are {row['low']}")
             for row in same.to_dicts()
         ]
@@ -68,7 +68,7 @@ def areas_against_pain(staged: StagedVisits) -> pl.DataFrame:
     )
     return found_frame(
         [
-            _finding(row, "FM013", staged.source_of(ACR2016), "wpi", severity="warn", value=f"{row['value']:g}",
+            finding(row, "FM013", "wpi", source=staged.source_of(ACR2016), severity="warn", value=f"{row['value']:g}",
                      text="all 19 areas hurt" if row["value"] else f"no area hurts, but pain is {row['answer']}")
             for row in rows.to_dicts()
         ]
@@ -87,7 +87,7 @@ def items_against_the_trend(staged: StagedVisits) -> pl.DataFrame:
     )
     return found_frame(
         [
-            _finding(row, "FM014", staged.source_of(FIQR), row["item"], severity="warn", value=str(row["answer"]),
+            finding(row, "FM014", row["item"], source=staged.source_of(FIQR), severity="warn", value=f"{row['answer']}",
                      text=f"changed by {row['change']:+d} from {row['base']} while the other items together changed "
                      f"by {row['others']:+d}")
             for row in odd.to_dicts()
@@ -118,32 +118,6 @@ def criteria_at_baseline(staged: StagedVisits) -> pl.DataFrame:
         if criteria_verdict(wpi, sss, regions, three_months.get(subject)) is Verdict.NOT_MET:
             shown = ", ".join(f"{name} {row['value']:g}" for name, row in parts.items())
             row = {"subject_id": subject, "visit_id": baseline, "_row_ids": parts["wpi"]["_row_ids"]}
-            rows.append(_finding(row, "FM015", staged.source_of(ACR2016), "criteria 2016", value=shown,
+            rows.append(finding(row, "FM015", "criteria 2016", source=staged.source_of(ACR2016), value=shown,
                                  text="enrolled with fibromyalgia, but the 2016 criteria are not met"))  # fmt: skip
     return found_frame(rows)
-
-
-def _finding(
-    row: dict,  # type: ignore[type-arg]
-    rule: str,
-    source: str,
-    item: str,
-    *,
-    text: str,
-    severity: str = "query",
-    value: str | None = None,
-    expected: str | None = None,
-    row_ids: list[str] | None = None,
-) -> dict[str, object]:
-    return {
-        "rule": rule,
-        "severity": severity,
-        "source": source,
-        "subject": row["subject_id"],
-        "event": row["visit_id"],
-        "item": item,
-        "value": value,
-        "expected": expected,
-        "text": text,
-        "_row_ids": row["_row_ids"] if row_ids is None else row_ids,
-    }

@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from fm_platform.sources.redcap_dictionary import COMPLETE_CHOICES, ExportColumn
-from fm_platform.sources.redcap_forms import FormSource
+from fm_platform.sources.redcap.dictionary import COMPLETE_CHOICES, ExportColumn
+from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.clinical import ClinicalSource
 from fm_platform.validation.declared import DATE, ITEM, NUMBER, STAGED_NAMES, DeclaredColumn
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fm_platform.instruments.model import Instrument
-from fm_platform.sources.redcap_forms import FormSource
+from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.model import Study
 from fm_platform.validation import withdrawals
 from fm_platform.validation.candidate import candidate

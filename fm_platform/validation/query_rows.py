@@ -6,8 +6,8 @@ visits (``clinical_queries``), states over deliveries (``query_history``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -37,6 +37,45 @@ FOUND_SCHEMA: dict[str, pl.DataType] = {
 """A finding: what is asked of the site, about which subject, event (visit) and item (column)."""
 
 FOUND_KEY = ("rule", "source", "subject", "event", "item")
+
+
+def finding(
+    row: Mapping[str, Any],
+    rule: str,
+    item: str,
+    *,
+    text: str,
+    source: str | None = None,
+    severity: str = "query",
+    value: str | None = None,
+    expected: str | None = None,
+    row_ids: Sequence[str] | None = None,
+) -> dict[str, object]:
+    """One finding about a staged row.
+
+    Args:
+        row: Has ``subject_id``, ``visit_id``, ``_row_ids`` and, unless ``source`` is given, ``source``.
+        rule: For example ``FM008``.
+        item: What is asked about: a column, an item, a sample.
+        text: The question in words.
+        source: The clinical source.
+        severity: ``query`` or ``warn``.
+        value: What was delivered.
+        expected: What would be in order.
+        row_ids: The delivered rows, where they are not those of ``row``.
+    """
+    return {
+        "rule": rule,
+        "severity": severity,
+        "source": row["source"] if source is None else source,
+        "subject": row["subject_id"],
+        "event": row["visit_id"],
+        "item": item,
+        "value": value,
+        "expected": expected,
+        "text": text,
+        "_row_ids": list(row["_row_ids"] if row_ids is None else row_ids),
+    }
 
 
 def found_frame(rows: Sequence[dict[str, object]]) -> pl.DataFrame:

@@ -11,11 +11,11 @@ from functools import cached_property
 
 import polars as pl
 
-from fm_platform.sources.redcap_dictionary import ExportColumn, checkbox_column
-from fm_platform.sources.redcap_forms import FormSource
-from fm_platform.sources.redcap_header import EVENT
-from fm_platform.sources.redcap_logic import Reference
-from fm_platform.sources.redcap_values import BLANK, UNKNOWN, Lookup, Unknown
+from fm_platform.sources.redcap.dictionary import ExportColumn, checkbox_column
+from fm_platform.sources.redcap.forms import FormSource
+from fm_platform.sources.redcap.header import EVENT
+from fm_platform.sources.redcap.logic import Reference
+from fm_platform.sources.redcap.values import BLANK, UNKNOWN, Lookup, Unknown
 
 Row = Mapping[str, str]
 

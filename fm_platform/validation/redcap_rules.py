@@ -1,7 +1,7 @@
 """REDCap's data-quality rules E, F and H as data queries: outliers, hidden fields with a value, wrong calculations.
 
 Belongs here: one function a rule, from the raw rows of a form to findings. Does not belong here: rules B, C, D and G,
-which look at one cell (``rules``: FM027 to FM029), and expressions (``sources.redcap_logic``).
+which look at one cell (``rules``: FM027 to FM029), and expressions (``sources.redcap.logic``).
 
 What cannot be decided raises no query: it is counted instead, so that silence is not taken for agreement.
 """
@@ -14,9 +14,9 @@ from fractions import Fraction
 
 import polars as pl
 
-from fm_platform.sources.redcap_dictionary import Field
-from fm_platform.sources.redcap_logic import Node, UnreadableLogic, parse_logic
-from fm_platform.sources.redcap_values import BLANK, UNKNOWN, Unknown, Value, evaluate, number, truth
+from fm_platform.sources.redcap.dictionary import Field
+from fm_platform.sources.redcap.logic import Node, UnreadableLogic, parse_logic
+from fm_platform.sources.redcap.values import BLANK, UNKNOWN, Unknown, Value, evaluate, number, truth
 from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame
 from fm_platform.validation.redcap_cells import Export, Form, Row
 

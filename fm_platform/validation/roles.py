@@ -24,6 +24,12 @@ def visit_sources(study: Study) -> tuple[str, ...]:
     return tuple(name for name, source in study.clinical.items() if source.by_visit)
 
 
+def label_columns(study: Study, role: str) -> list[str]:
+    """Names under which study.yaml may label a role's levels: the role, and the columns that play it."""
+    played = [source.role(role) for source in study.clinical.values()]
+    return list(dict.fromkeys([role, *(name for name in played if name)]))
+
+
 def subject_role(study: Study, name: str) -> str:
     """The attribute role that a name under ``population:`` or ``strata:`` means."""
     return subject_level_columns(study)[name].role

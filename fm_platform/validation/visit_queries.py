@@ -10,7 +10,7 @@ import re
 
 import polars as pl
 
-from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame
+from fm_platform.validation.query_rows import FOUND_SCHEMA, finding, found_frame
 from fm_platform.validation.staged_visits import StagedVisits
 
 RHEUMATIC = re.compile(
@@ -27,14 +27,14 @@ def dates_and_windows(staged: StagedVisits) -> pl.DataFrame:
     rows = []
     for row in visits.to_dicts():
         if row["before"] is not None and row["visit_date"] <= row["before"]:
-            rows.append(_of(row, "FM008", "date", value=str(row["visit_date"]), expected=f"after {row['before']}",
+            rows.append(finding(row, "FM008", "date", value=str(row["visit_date"]), expected=f"after {row['before']}",
                             text="the visit is not after the one before it", severity="warn"))  # fmt: skip
         elif (
             row["study_day"] is not None
             and row["low"] is not None
             and not (row["low"] <= row["study_day"] <= row["high"])
         ):
-            rows.append(_of(row, "FM008", "window", value=f"day {row['study_day']}",
+            rows.append(finding(row, "FM008", "window", value=f"day {row['study_day']}",
                             expected=f"day {row['low']} to {row['high']}", severity="warn",
                             text=f"the visit on {row['visit_date']} is outside its window"))  # fmt: skip
     return found_frame(rows)
@@ -52,7 +52,7 @@ def baseline_after_dose(staged: StagedVisits) -> pl.DataFrame:
     )
     return found_frame(
         [
-            _of(row, "FM009", "date", value=str(row["visit_date"]), expected=f"on or before {row['dose']}",
+            finding(row, "FM009", "date", value=str(row["visit_date"]), expected=f"on or before {row['dose']}",
                 text="the baseline visit is after the first dose")
             for row in late.to_dicts()
         ]
@@ -74,7 +74,7 @@ def type_and_diagnosis(staged: StagedVisits) -> pl.DataFrame:
         elif kind == "secondary" and dx.lower() in NO_DIAGNOSIS:
             text = "secondary fibromyalgia without a concomitant diagnosis"
         if text is not None:
-            rows.append(_of({**row, "visit_id": None}, "FM010", "concomitant_dx", value=dx, text=text))
+            rows.append(finding({**row, "visit_id": None}, "FM010", "concomitant_dx", value=dx, text=text))
     return found_frame(rows)
 
 
@@ -85,7 +85,7 @@ def subjects_without_visits(staged: StagedVisits) -> pl.DataFrame:
     alone = staged.population.join(staged.visits, on="subject_id", how="anti")
     return found_frame(
         [
-            _of(
+            finding(
                 {**row, "source": "", "visit_id": None},
                 "FM011",
                 "visits",
@@ -123,8 +123,8 @@ def missing_visits(staged: StagedVisits) -> pl.DataFrame:
         if not past and newest is not None and row["day_1"] is not None and row["high"] is not None:
             past = (newest - row["day_1"]).days + 1 > row["high"]
         if past:
-            rows.append(_of({**row, "source": ""}, "FM016", "visit", text="the visit is missing and nobody says why",
-                            expected="a form, or a reason"))  # fmt: skip
+            rows.append(finding(row, "FM016", "visit", source="", expected="a form, or a reason",
+                            text="the visit is missing and nobody says why"))  # fmt: skip
     return found_frame(rows)
 
 
@@ -142,34 +142,10 @@ def samples_of_nobody(staged: StagedVisits) -> pl.DataFrame:
         named = {**row, "source": "samples"}
         if row["subject_id"] and row["subject_id"] not in known:
             rows.append(
-                _of(named, "FM018", row["sample"], text="the sample's subject is in no clinical source")
+                finding(named, "FM018", row["sample"], text="the sample's subject is in no clinical source")
             )
         elif row["sample"] in twins and row["visit_id"] is not None:
             rows.append(
-                _of(named, "FM018", row["sample"], text="another sample has the same subject and visit")
+                finding(named, "FM018", row["sample"], text="another sample has the same subject and visit")
             )
     return found_frame(rows)
-
-
-def _of(
-    row: dict,  # type: ignore[type-arg]
-    rule: str,
-    item: str,
-    *,
-    text: str,
-    severity: str = "query",
-    value: str | None = None,
-    expected: str | None = None,
-) -> dict[str, object]:
-    return {
-        "rule": rule,
-        "severity": severity,
-        "source": row["source"],
-        "subject": row["subject_id"],
-        "event": row["visit_id"],
-        "item": item,
-        "value": value,
-        "expected": expected,
-        "text": text,
-        "_row_ids": row["_row_ids"],
-    }

@@ -168,6 +168,13 @@ class Warehouse:
         ).fetchall()
         return [LedgerRecord(*row) for row in rows]
 
+    def records_of(self, kind: str) -> list[LedgerRecord]:
+        """The ledger's records of one kind, in order."""
+        rows = self.connection.sql(
+            f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE kind = ? ORDER BY seq", params=[kind]
+        ).fetchall()
+        return [LedgerRecord(*row) for row in rows]
+
     def head(self) -> tuple[int, str]:
         """Sequence number and hash of the last record (0 and zeros for an empty ledger)."""
         row = self.connection.sql("SELECT seq, hash FROM fm.audit.head").fetchone()

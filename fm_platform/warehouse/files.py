@@ -1,7 +1,7 @@
-"""Files that a run makes for people: written aside, recorded, then moved into place.
+"""Files for people: in the home written aside, recorded, then moved into place; outside it recorded, then written.
 
-Belongs here: the order of those three, finishing it after a crash, and taking away what is no longer made. Does not
-belong here: what the files say.
+Belongs here: these orders, finishing the first after a crash, and taking away what is no longer made. Does not belong
+here: what the files say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from fm_platform.errors import EnvironmentFailure
 from fm_platform.warehouse.home import Home, write_atomically
 
 
@@ -75,3 +77,42 @@ def remove_outdated(home: Home, written: Iterable[Mapping[str, str]], kept: Coll
 
 def _aside(home: Home, sha256: str) -> Path:
     return home.scratch / f"file-{sha256}"
+
+
+def require_writable(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a place outside the home where files could not be written, before anything is recorded.
+
+    Args:
+        folder: Where the files will go; it is made if it is not there.
+        names: Their paths below it.
+
+    Raises:
+        EnvironmentFailure: It cannot be made or written to, or something else is in a file's place.
+    """
+    for parent in sorted({(folder / name).parent for name in names}):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=parent):
+                pass
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"cannot be written: {error.strerror}", file=parent, mend="name another place with -o"
+            ) from error
+    for target in (folder / name for name in names):
+        if target.is_dir():
+            raise EnvironmentFailure("is a folder", file=target, mend="name another place with -o")
+
+
+def write_recorded(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files outside the home, once a record says so.
+
+    Raises:
+        EnvironmentFailure: The disk refuses.
+    """
+    for name, content in files.items():
+        try:
+            write_atomically(folder / name, content)
+        except EnvironmentFailure as error:
+            raise EnvironmentFailure(
+                f"{error.message}; the export is recorded as if it had left", file=error.file, mend=error.mend
+            ) from error

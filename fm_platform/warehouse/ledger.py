@@ -30,6 +30,7 @@ RecordKind = Literal[
     "lock",
     "prune",
     "erasure",
+    "export",
 ]
 
 

@@ -88,14 +88,23 @@ def open_published(home: Home) -> Iterator[Published]:
         InputError: Nothing was published yet.
         EnvironmentFailure: The file cannot be opened.
     """
+    require_published(home)
+    with open_file(home.published) as published:
+        yield published
+
+
+def require_published(home: Home) -> None:
+    """Refuse a home without a published warehouse.
+
+    Raises:
+        InputError: Nothing was published yet.
+    """
     if not home.published.is_file():
         raise InputError(
             "nothing is published here yet",
             file=home.published,
             mend="run `fm refresh`, or name the home with --home",
         )
-    with open_file(home.published) as published:
-        yield published
 
 
 @contextmanager

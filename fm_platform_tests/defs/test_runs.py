@@ -76,7 +76,7 @@ def test_what_changed_is_recomputed_and_its_table_is_shown(site, instance):
     checks = {
         e.check_name for e in result.get_asset_check_evaluations() if e.asset_key.path[0] == "expression"
     }
-    assert checks == {"key_is_unique"}
+    assert checks == {"key_is_unique", "samples_show_the_recorded_sex"}
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
 
 

@@ -95,11 +95,24 @@ def workspace(refreshed: Workspace, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
+def exporting(refreshed: Workspace, tmp_path: Path) -> Workspace:
+    """The refreshed study with a copy of its home, as an export writes to the ledger."""
+    return copy_to_export_from(refreshed, tmp_path)
+
+
+@pytest.fixture
 def clinical_study(small_study: Path, tmp_path: Path) -> Workspace:
     """A fresh copy of the study's clinical half, not yet refreshed."""
     copy = Workspace(tmp_path / "study", tmp_path / "home")
     shutil.copytree(small_study, copy.study)
     copy.edit("study.yaml", clinical_half)
+    return copy
+
+
+def copy_to_export_from(refreshed: Workspace, folder: Path) -> Workspace:
+    """The study with a copy of its home, less Dagster's part, which no export looks at."""
+    copy = Workspace(refreshed.study, folder / "home")
+    shutil.copytree(refreshed.home, copy.home, ignore=shutil.ignore_patterns("dagster"))
     return copy
 
 

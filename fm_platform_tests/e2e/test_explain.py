@@ -12,7 +12,7 @@ from fractions import Fraction
 import duckdb
 import pytest
 
-from fm_platform.lineage.explain import Explanation, explain_row
+from fm_platform.lineage.explain.explanation import Explanation, explain_row
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import open_published
 from fm_platform_tests.e2e.conftest import Workspace

@@ -17,16 +17,16 @@ KEY = "a key of the tests, long enough"
 
 
 @pytest.fixture
-def export(refreshed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Export from the refreshed home, with quasi-identifiers declared since."""
+def export(exporting: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Export from a refreshed home, with quasi-identifiers declared since."""
     monkeypatch.delenv("FM_PSEUDONYM_KEY", raising=False)
     study = tmp_path / "study"
-    shutil.copytree(refreshed.study, study)
+    shutil.copytree(exporting.study, study)
 
     def run(*arguments: str, privacy: str = "privacy: {quasi_identifiers: [age, sex]}") -> Outcome:
-        text = (refreshed.study / "study.yaml").read_text(encoding="utf-8")
+        text = (exporting.study / "study.yaml").read_text(encoding="utf-8")
         (study / "study.yaml").write_text(f"{text}\n{privacy}\n", encoding="utf-8")
-        place = ("--study", str(study), "--home", str(refreshed.home), "-o", str(tmp_path / "out"))
+        place = ("--study", str(study), "--home", str(exporting.home), "-o", str(tmp_path / "out"))
         return run_fm("export", "tables", *arguments, *place)
 
     run.out = tmp_path / "out"
@@ -103,9 +103,9 @@ def test_an_unknown_table_is_refused_with_those_there_are(export):
     assert (outcome.code, "report.symptom_change" in outcome.err) == (2, True)
 
 
-def test_data_docs_are_one_page_without_any_request(refreshed: Workspace, tmp_path: Path):
+def test_data_docs_are_one_page_without_any_request(exporting: Workspace, tmp_path: Path):
     path = tmp_path / "docs" / "data.html"
-    outcome = refreshed.fm("export", "data-docs", "-o", str(path), "--json")
+    outcome = exporting.fm("export", "data-docs", "-o", str(path), "--json")
     assert outcome.code == 0, outcome.err
     found = {entry["source"]: entry for entry in json.loads(outcome.out)["sources"]}
     assert set(found) == {"participants", "visits"}

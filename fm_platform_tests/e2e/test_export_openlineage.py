@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import threading
@@ -16,7 +17,7 @@ import attr
 import pytest
 from openlineage.client.generated import base
 
-from fm_platform_tests.e2e.conftest import Workspace
+from fm_platform_tests.e2e.conftest import Workspace, copy_to_export_from
 
 FACETS = {
     "columnLineage": "column_lineage_dataset.ColumnLineageDatasetFacet",
@@ -81,9 +82,14 @@ def facet_class(name: str, kind: object) -> object:
 
 
 @pytest.fixture(scope="module")
-def events(refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+def sender(refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return copy_to_export_from(refreshed, tmp_path_factory.mktemp("sender"))
+
+
+@pytest.fixture(scope="module")
+def events(sender: Workspace, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     target = tmp_path_factory.mktemp("openlineage") / "events.ndjson"
-    outcome = refreshed.fm("export", "openlineage", "-o", str(target))
+    outcome = sender.fm("export", "openlineage", "-o", str(target))
     assert outcome.code == 0, outcome.err
     return [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
 
@@ -179,11 +185,11 @@ def test_no_event_names_a_subject_or_a_folder_of_this_machine(events, refreshed)
     assert str(Path(refreshed.study)) not in text
 
 
-def test_one_run_can_be_told_alone_and_an_unknown_one_is_refused(refreshed, tmp_path):
-    run = rows(refreshed, "SELECT DISTINCT run_id FROM audit.ledger")[0]["run_id"]
-    assert refreshed.fm("export", "openlineage", "--run", run, "-o", str(tmp_path / "a")).code == 0
+def test_one_run_can_be_told_alone_and_an_unknown_one_is_refused(sender, tmp_path):
+    run = rows(sender, "SELECT DISTINCT run_id FROM audit.ledger")[0]["run_id"]
+    assert sender.fm("export", "openlineage", "--run", run, "-o", str(tmp_path / "a")).code == 0
     assert run in (tmp_path / "a").read_text(encoding="utf-8")
-    outcome = refreshed.fm("export", "openlineage", "--run", "nothing", "-o", str(tmp_path / "b"))
+    outcome = sender.fm("export", "openlineage", "--run", "nothing", "-o", str(tmp_path / "b"))
     assert outcome.code == 2
     assert run in outcome.err
 
@@ -217,28 +223,43 @@ def collector():
     server.server_close()
 
 
-def test_a_named_collector_gets_every_event_in_order(refreshed, events, collector, monkeypatch):
+def last_record(workspace: Workspace) -> dict:
+    return json.loads(workspace.fm("exports", "--json").out)[-1]
+
+
+def test_a_named_collector_gets_every_event_in_order(sender, events, collector, monkeypatch):
     monkeypatch.setenv("OPENLINEAGE_URL", collector)
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
-    outcome = refreshed.fm("export", "openlineage")
+    outcome = sender.fm("export", "openlineage")
     assert outcome.code == 0, outcome.err
     assert [body for _, _, body in Collector.taken] == events
     assert {(path, key) for path, key, _ in Collector.taken} == {("/api/v1/lineage", "Bearer secret")}
+    record = last_record(sender)
+    lines = [json.dumps(e, ensure_ascii=False, separators=(",", ":")) + "\n" for _, _, e in Collector.taken]
+    assert record["files"][0]["sha256"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert (record["sent_to"], record["written"]) == (f"{collector}/api/v1/lineage", False)
 
 
-def test_a_file_is_enough_and_nothing_is_sent_then(refreshed, collector, monkeypatch, tmp_path):
+def test_a_file_is_enough_and_nothing_is_sent_then(sender, collector, monkeypatch, tmp_path):
     monkeypatch.setenv("OPENLINEAGE_URL", collector)
-    assert refreshed.fm("export", "openlineage", "-o", str(tmp_path / "events")).code == 0
+    assert sender.fm("export", "openlineage", "-o", str(tmp_path / "events")).code == 0
     assert Collector.taken == []
 
 
-def test_a_refusing_collector_is_an_environment_failure_that_says_how_far_it_came(refreshed, collector):
+def test_a_refusing_collector_is_an_environment_failure_that_says_how_far_it_came(sender, collector):
     Collector.refuse_after = 3
-    outcome = refreshed.fm("export", "openlineage", "--endpoint", collector)
+    outcome = sender.fm("export", "openlineage", "--endpoint", collector, "--reason", "catalogue")
     assert outcome.code == 3
     assert "took 3 of" in outcome.err
+    assert last_record(sender)["reason"] == "catalogue", "three events have left"
+
+
+def test_no_name_or_password_of_a_collector_is_recorded(sender, collector):
+    named = collector.replace("http://", "http://user:hidden@") + "/events?token=hidden"
+    sender.fm("export", "openlineage", "--endpoint", named)
+    assert last_record(sender)["sent_to"] == f"{collector}/events"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--endpoint", "collector.example")])
-def test_nowhere_to_put_the_events_is_the_users_mistake(refreshed, arguments):
-    assert refreshed.fm("export", "openlineage", *arguments).code == 2
+def test_nowhere_to_put_the_events_is_the_users_mistake(sender, arguments):
+    assert sender.fm("export", "openlineage", *arguments).code == 2

@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from fm_platform_tests.e2e.conftest import Workspace
+from fm_platform_tests.e2e.conftest import Workspace, copy_to_export_from
 
 
 @pytest.fixture(scope="module")
-def crate_folder(refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return copy_to_export_from(refreshed, tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
+def crate_folder(archive: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crate") / "crate"
-    outcome = refreshed.fm("export", "ro-crate", "-o", str(folder))
+    outcome = archive.fm(
+        "export", "ro-crate", "--with-report", "--reason", "for the archive", "-o", str(folder)
+    )
     assert outcome.code == 0, outcome.err
     return folder
 
@@ -144,23 +151,25 @@ def test_no_subject_is_named_but_in_the_report_and_where_study_yaml_names_one(cr
     assert "SYNTHETIC DATA" in (crate_folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_with_data_the_crate_holds_everything_under_its_hash(refreshed, tmp_path):
-    outcome = refreshed.fm("export", "ro-crate", "--with-data", "-o", str(tmp_path / "full"))
+def test_with_data_the_crate_holds_everything_under_its_hash(archive, tmp_path):
+    outcome = archive.fm(
+        "export", "ro-crate", "--with-data", "--reason", "for the audit", "-o", str(tmp_path / "full")
+    )
     assert outcome.code == 0, outcome.err
     graph = json.loads((tmp_path / "full/ro-crate-metadata.json").read_text(encoding="utf-8"))["@graph"]
     files = [entity for entity in graph if "File" in kinds(entity)]
     assert not [file["@id"] for file in files if file["@id"].startswith("ni:")]
-    delivered = (refreshed.study / "clinical/visits.csv").read_bytes()
+    delivered = (archive.study / "clinical/visits.csv").read_bytes()
     assert (tmp_path / "full/sources/clinical/visits.csv").read_bytes() == delivered
     assert (tmp_path / "full/warehouse.duckdb").read_bytes() == (
-        refreshed.home / "warehouse.duckdb"
+        archive.home / "warehouse.duckdb"
     ).read_bytes()
     assert (tmp_path / "full/ledger.ndjson").read_text(encoding="utf-8").count("\n") > 100
 
 
-def test_an_occupied_folder_is_left_alone(refreshed, tmp_path):
+def test_an_occupied_folder_is_left_alone(archive, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    outcome = refreshed.fm("export", "ro-crate", "-o", str(tmp_path))
+    outcome = archive.fm("export", "ro-crate", "-o", str(tmp_path))
     assert outcome.code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fm_platform.lineage.changes import table_changes
-from fm_platform.lineage.impact import Impact, impact, table_graph
-from fm_platform.lineage.impact_origin import origin_of_subject
+from fm_platform.lineage.impact.origin import origin_of_subject
+from fm_platform.lineage.impact.reached import Impact, impact, table_graph
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import Published, open_file
 from fm_platform_tests.e2e.conftest import Workspace

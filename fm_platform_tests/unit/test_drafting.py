@@ -15,7 +15,7 @@ from fm_platform.drafting.redcap_exports import draft_redcap_study
 from fm_platform.drafting.redcap_project import item_columns, write_redcap_project
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instrument
-from fm_platform.sources.redcap_dictionary import read_dictionary
+from fm_platform.sources.redcap.dictionary import read_dictionary
 from fm_platform.study.loading import load_study
 from fm_platform.warehouse.home import Home
 

@@ -21,7 +21,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from fm_platform.lineage.inventory import CheckFacts, ColumnFacts, Inventory, TableFacts
+from fm_platform.lineage.exchange.inventory import CheckFacts, ColumnFacts, Inventory, TableFacts
 from fm_platform.reporting.page import PRINTED_MARK, GateLine
 from fm_platform.reporting.site.drawing import svg
 from fm_platform.reporting.site.names import FOLDER, Links, column_anchor, source_anchor, table_page

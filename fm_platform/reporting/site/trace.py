@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from fm_platform.lineage.inventory import ColumnFacts, Inventory, TableFacts
+from fm_platform.lineage.exchange.inventory import ColumnFacts, Inventory, TableFacts
 from fm_platform.reporting.site.layout import Box, Edge, Line, Picture, arrange, reduced
 from fm_platform.reporting.site.names import Links
 from fm_platform.reporting.site.pairs import together

@@ -34,6 +34,7 @@ IN_ORDER = [
     "expression.sample_distances",
     "expression.size_factors",
     "files.report",
+    "expression.sex_genes",
     "files.site",
     "publish.warehouse",
 ]
@@ -43,6 +44,7 @@ QUALITY = {
     "expression.outliers",
     "expression.pca",
     "expression.sample_distances",
+    "expression.sex_genes",
     "expression.size_factors",
 }
 """Tables about samples: they read the counts and the sheet."""

@@ -17,7 +17,7 @@ from fm_platform.expression.counts import (
     raw_count_columns,
     raw_counts,
 )
-from fm_platform.sources.counts import CountMatrix, read_counts
+from fm_platform.sources.counts.reading import CountMatrix, read_counts
 
 
 def _matrix(folder: Path, name: str, text: str) -> CountMatrix:

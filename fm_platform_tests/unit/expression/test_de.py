@@ -11,7 +11,7 @@ import pytest
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.expression.de import run_de
 from fm_platform.expression.de_request import Compared
-from fm_platform.sources.count_matrix import CountOptions
+from fm_platform.sources.counts.matrix import CountOptions
 
 GROUPS = ["a", "b", "a", "b", "a", "b"]
 

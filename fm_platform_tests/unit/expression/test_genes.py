@@ -10,8 +10,8 @@ from fm_platform.errors import InputError
 from fm_platform.expression.counts import expression_counts, raw_count_columns, raw_counts
 from fm_platform.expression.genes import expression_genes, input_notes
 from fm_platform.expression.lengths import lengths_array
-from fm_platform.sources.count_matrix import CountMatrix
-from fm_platform.sources.counts import read_counts
+from fm_platform.sources.counts.matrix import CountMatrix
+from fm_platform.sources.counts.reading import read_counts
 from fm_platform.sources.gene_annotation import read_genes
 
 

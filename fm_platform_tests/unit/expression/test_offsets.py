@@ -12,7 +12,7 @@ from fm_platform.expression.de import run_de
 from fm_platform.expression.designs.contrasts import ContrastPlan
 from fm_platform.expression.fit.offsets import normalization_factors
 from fm_platform.expression.run import run_plan
-from fm_platform.sources.count_matrix import CountOptions
+from fm_platform.sources.counts.matrix import CountOptions
 
 GROUPS = ["a", "b", "a", "b", "a", "b"]
 

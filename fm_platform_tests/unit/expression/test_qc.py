@@ -23,7 +23,7 @@ from fm_platform.expression.quality.qc_tables import (
     sample_counts,
     size_factor_table,
 )
-from fm_platform.sources.counts import read_counts
+from fm_platform.sources.counts.reading import read_counts
 
 
 def _tables(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fm_platform.catalog.parameters import parameters
+from fm_platform.catalog.clinical.parameters import parameters
 from fm_platform.instruments.registry import library_ids, load_instrument
 from fm_platform.study.loading import load_study
 

@@ -184,7 +184,7 @@ def test_declared_libraries_count_by_their_installed_version():
 
 
 def test_the_engine_of_differential_expression_does_not_depend_on_how_reports_look():
-    from fm_platform.catalog.expression_fits import build_fit
+    from fm_platform.catalog.expression.fits import build_fit
     from fm_platform.lineage.code import reached_modules
 
     reached = reached_modules(build_fit)

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from fm_platform.lineage.diff import diff
-from fm_platform.lineage.diff_model import Diff, Reason, Table
+from fm_platform.lineage.diff.comparison import diff
+from fm_platform.lineage.diff.model import Diff, Reason, Table
 from fm_platform.lineage.history import fold
 from fm_platform.lineage.snapshots import snapshots_of
 from fm_platform.warehouse.database import TableWrite, Warehouse, open_warehouse

@@ -71,3 +71,31 @@ def test_counts_of_few_people_are_found_and_leave_with_their_whole_variable():
     assert few_people(table, ["age", "sex"], 3) == ("sex",)
     assert without_variables(table, ["sex"]).frame["variable"].to_list() == ["n", "age", "site"]
     assert few_people(Leaving("report.other", table.frame), ["sex"], 3) == ()
+
+
+@pytest.mark.parametrize(
+    ("in_strata", "expected"), [((4, 3), ()), ((3, 3), ("sex",)), ((5, 0), ("sex",)), ((4, 0), ())]
+)
+def test_what_the_strata_leave_of_a_total_is_a_count_too(in_strata, expected):
+    """Seven men in all: a man in neither stratum is told by subtraction."""
+    counts = pl.DataFrame(
+        {
+            "variable": ["sex"] * 3 + ["age"] * 2,
+            "level": ["male"] * 3 + [None] * 2,
+            "stratum": [None, "primary", "secondary", None, "primary"],
+            "count": [7, *in_strata, None, None],
+            "n": [9, 9, 9, 9, 9],
+        }
+    )
+    table = Leaving("report.characteristics", counts)
+    assert few_people(table, ["age", "sex"], 3) == expected
+    ard = counts.select(
+        "variable",
+        pl.concat_str(pl.lit("characteristics/"), "variable").alias("analysis_id"),
+        pl.col("stratum").alias("group"),
+        pl.lit("count").alias("stat_name"),
+        pl.col("count").cast(pl.Float64).alias("stat_value"),
+        "n",
+        pl.lit("stats.characteristics").alias("source_table"),
+    )
+    assert few_people(Leaving("stats.ard", ard), ["age", "sex"], 3) == expected

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
+from fm_platform.catalog.disclosure.tags import with_privacy
 from fm_platform.catalog.graph import build_catalog
-from fm_platform.catalog.privacy_tags import with_privacy
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.lineage.history import History

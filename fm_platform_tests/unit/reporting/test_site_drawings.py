@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fm_platform.lineage.exchange.inventory import Inventory, table_facts
 from fm_platform.lineage.history import Materialized
-from fm_platform.lineage.inventory import Inventory, table_facts
 from fm_platform.reporting.site.drawing import svg
 from fm_platform.reporting.site.layout import Box, Edge, Line, arrange, reduced
 from fm_platform.reporting.site.names import Links, slug

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fm_platform.expression.counts import count_ids, expression_counts, raw_count_columns, raw_counts
-from fm_platform.sources.counts import read_counts
+from fm_platform.sources.counts.reading import read_counts
 from fm_platform.sources.delimited import read_text_table, require_columns
 from fm_platform.study.loading import load_study
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.sources.count_matrix import CountMatrix
-from fm_platform.sources.counts import count_files, read_counts
-from fm_platform.sources.tximport import summarize
+from fm_platform.sources.counts.matrix import CountMatrix
+from fm_platform.sources.counts.reading import count_files, read_counts
+from fm_platform.sources.counts.tximport import summarize
 
 
 def write(path: Path, text: str) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.sources.redcap_dictionary import HEADINGS, Dictionary, read_dictionary
-from fm_platform.sources.redcap_events import Events, read_events
-from fm_platform.sources.redcap_export import FormTable, read_form
+from fm_platform.sources.redcap.dictionary import HEADINGS, Dictionary, read_dictionary
+from fm_platform.sources.redcap.events import Events, read_events
+from fm_platform.sources.redcap.export import FormTable, read_form
 
 FIELDS = """\
 record_id,start,text,Study ID,,,,

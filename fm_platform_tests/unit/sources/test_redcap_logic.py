@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fm_platform.sources.redcap_logic import Reference, UnreadableLogic, parse_logic, references
-from fm_platform.sources.redcap_values import UNKNOWN, evaluate, is_known
+from fm_platform.sources.redcap.logic import Reference, UnreadableLogic, parse_logic, references
+from fm_platform.sources.redcap.values import UNKNOWN, evaluate, is_known
 
 CELLS = {
     Reference("a"): "3",

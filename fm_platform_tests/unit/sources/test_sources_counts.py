@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.sources.counts import CountMatrix, read_counts
+from fm_platform.sources.counts.reading import CountMatrix, read_counts
 
 PROVIDER = (
     "Geneid,Symbol,EntrezID,Counts_FM_1(AB),Counts_MHC_67(C),TPM_FM_1(AB),TPM_MHC_67(C),log2FC_AB_C,padj_AB_C\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.sources.count_matrix import CountMatrix
-from fm_platform.sources.counts import read_counts
+from fm_platform.sources.counts.matrix import CountMatrix
+from fm_platform.sources.counts.reading import read_counts
 from fm_platform.sources.gene_symbols import damage
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from fm_platform.catalog.clinical.redcap_quality import forms_of
 from fm_platform.catalog.graph import build_catalog
-from fm_platform.catalog.redcap_quality import forms_of
-from fm_platform.sources.redcap_export import read_form
-from fm_platform.sources.redcap_forms import dictionary_of, expand_redcap, structure_of
+from fm_platform.sources.redcap.export import read_form
+from fm_platform.sources.redcap.forms import dictionary_of, expand_redcap, structure_of
 from fm_platform.study.loading import load_study
 from fm_platform.validation.redcap_cells import exports_of
 from fm_platform.validation.redcap_rules import LEAST_VALUES, Judged, judge, queries_of

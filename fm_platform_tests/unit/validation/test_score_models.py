@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from fm_platform.catalog.double_programming import differing_scores, same_in_sql
+from fm_platform.catalog.clinical.double_programming import differing_scores, same_in_sql
 from fm_platform.catalog.models import models_folder
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.instruments.scoring import score_answers

@@ -1,0 +1,244 @@
+"""What the site is asked: data queries over deliveries, their CSV, and completeness.
+
+Belongs here: gathering what the rules look at, and the three assets. Does not belong here: the rules and the states
+of queries (``validation``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.clinical.redcap_quality import (
+    form_cells,
+    forms_of,
+    redcap_quality_assets,
+    redcap_queries,
+)
+from fm_platform.catalog.clinical.staged import read_staged
+from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
+from fm_platform.catalog.withdrawals import withdrawals_of
+from fm_platform.lineage.code import code_version
+from fm_platform.study.model import Study
+from fm_platform.validation import clinical_queries, visit_queries
+from fm_platform.validation.columns import declared_columns
+from fm_platform.validation.completeness import COMPLETENESS_KEY, completeness
+from fm_platform.validation.deliveries import changed_cells, lost_keys
+from fm_platform.validation.query_history import LIFE_COLUMNS, OPEN, RESOLVED, next_state
+from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame, queries_of_source
+from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
+from fm_platform.validation.withdrawals import without_withdrawn
+from fm_platform.warehouse.database import Remembered
+from fm_platform.warehouse.names import relation
+
+QUERIES = "report.data_queries"
+COMPLETENESS = "report.completeness"
+SITE_FILE = "reports/data_queries.csv"
+LIFE = Remembered(columns=LIFE_COLUMNS, state="state", past=RESOLVED)
+CLINICAL_RULES = (
+    clinical_queries.pain_differs,
+    clinical_queries.straight_lining,
+    clinical_queries.areas_against_pain,
+    clinical_queries.items_against_the_trend,
+    clinical_queries.criteria_at_baseline,
+    visit_queries.dates_and_windows,
+    visit_queries.baseline_after_dose,
+    visit_queries.type_and_diagnosis,
+    visit_queries.subjects_without_visits,
+    visit_queries.missing_visits,
+    visit_queries.samples_of_nobody,
+)
+_STAGED = (
+    "staging.stg_answers",
+    "staging.stg_instrument_scores",
+    "staging.stg_measures",
+    "staging.stg_subjects",
+    "staging.stg_visits",
+)
+_KEYS = (
+    "clinical", "contrasts", "expression", "gate", "instruments", "outcomes", "population", "strata", "unscheduled",
+    "visits",
+)  # fmt: skip
+
+
+def query_assets(study: Study) -> list[Asset]:
+    """The data queries of a clinical study, the file for the site, and completeness.
+
+    Queries are of no half: while a gate blocks the clinical half, readers must see why.
+    """
+    sources = tuple(study.clinical)
+    gated = tuple(f"{schema}.{source}" for source in sources for schema in ("raw", "quarantine", "staging"))
+    samples = ("raw.samples",) if study.has_expression else ()
+    withdrawals = (WITHDRAWALS,) if study.withdrawals is not None else ()
+    found = tuple(
+        entry
+        for source in sources
+        for entry in direct(f"quarantine.{source}", "column", "reason", "rule", "scope", "value")
+    )
+    asked = (
+        *found,
+        *(entry for form in forms_of(study) for entry in form_cells(study, form)),
+        *direct("staging.stg_answers", "answer", "item"),
+        *direct("staging.stg_visits", "visit_date"),
+    )
+    described = columns(
+        query_id="The same question about the same cell has the same id in every delivery",
+        rule="The rule that asks",
+        severity="error: the gate refused it; query: please check; warn: unlikely",
+        source="The clinical source",
+        subject="The subject",
+        event="The visit",
+        item="The column or item",
+        value="What was delivered",
+        expected="What the rule expects",
+        text="The question",
+        state="open, reopened (was resolved before) or resolved",
+        raised_on="The day it was first asked (UTC)",
+        resolved_on="The day it was no longer found",
+        reopened_on="The day it came back",
+        times_reopened="How often it came back",
+    )
+    answered = (
+        *direct("staging.stg_answers", "answer", "item", "instrument", how="AGGREGATION"),
+        *indirect("staging.stg_visits", "visit_id", "subject_id"),
+        *indirect("staging.stg_subjects", "in_population"),
+    )
+    counted = columns(
+        instrument="The questionnaire",
+        item="The item",
+        visit="The planned visit",
+        n_expected="Subjects of the population",
+        n_given="Of them, with a row of the questionnaire's source at the visit",
+        n_answered="Of them, with an accepted answer",
+        n_missing="n_given less n_answered",
+        share="n_answered of n_given; null where it was given to nobody",
+    )
+    return [
+        Asset(
+            table=QUERIES,
+            description="What the site is asked to check, with the life of every question over deliveries.",
+            group="report",
+            kinds=("polars", "duckdb"),
+            half="both",
+            inputs=(*gated, *_STAGED, *samples, *withdrawals),
+            key=("query_id",),
+            study_keys=_KEYS,
+            code_version=code_version(build_queries),
+            tolerates_blocked=True,
+            decided=sources,
+            build=build_queries,
+            lineage={column.name: asked for column in described},
+            columns=described,
+            remembered=LIFE,
+        ),
+        Asset(
+            table="files.data_queries",
+            description="The open data queries as a CSV for the study site.",
+            group="report",
+            kinds=("csv",),
+            half="both",
+            inputs=(QUERIES,),
+            key=(),
+            code_version=code_version(build_site_file),
+            tolerates_blocked=True,
+            build=build_site_file,
+        ),
+        Asset(
+            table=COMPLETENESS,
+            description="How many answers there are, by item and planned visit.",
+            group="report",
+            kinds=("polars", "duckdb"),
+            half="clinical",
+            inputs=("staging.stg_answers", "staging.stg_subjects", "staging.stg_visits"),
+            key=COMPLETENESS_KEY,
+            study_keys=("instruments", "visits"),
+            code_version=code_version(build_completeness),
+            build=build_completeness,
+            lineage={column.name: answered for column in counted},
+            columns=counted,
+        ),
+        *redcap_quality_assets(study),
+    ]
+
+
+def build_queries(step: Step) -> Built:
+    """``report.data_queries``."""
+    found = [pl.DataFrame(schema=FOUND_SCHEMA)]
+    for source in step.study.clinical:
+        if step.warehouse.exists(f"raw.{source}") and step.warehouse.exists(f"quarantine.{source}"):
+            found += _of_source(step, source)
+    found.append(redcap_queries(step))
+    staged = read_staged(step)
+    if staged is not None:
+        found += [rule(staged) for rule in CLINICAL_RULES]
+    today = datetime.now(UTC).date()
+    withdrawals = withdrawals_of(step)
+    before = step.read_if_any(QUERIES)
+    if before is not None:
+        before = without_withdrawn(before, withdrawals)
+    table = next_state(without_withdrawn(pl.concat(found), withdrawals), before, today)
+    states = dict(table.group_by("state").len().rows())
+    return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, RESOLVED)})
+
+
+def _of_source(step: Step, source: str) -> list[pl.DataFrame]:
+    connection = step.warehouse.connection
+    view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
+    earlier = earlier_deliveries(step, source)
+    lost = lost_keys(connection, view, earlier, accepted_losses(step, source))
+    rows: list[dict[str, object]] = []
+    for subject, visit in lost.rows():
+        what = "visit" if visit is not None else "subject"
+        text = f"an earlier delivery had this {what}, this one lacks it"
+        rows.append(_row("FM021", "error", source, subject, visit, what, text))
+    if earlier:
+        for subject, visit, column, old, new, row_ids in changed_cells(connection, view, earlier).rows():
+            text = f"{column} was {old!r} in the delivery before"
+            changed = _row("FM017", "query", source, subject, visit, column, text)
+            rows.append({**changed, "value": new, "expected": old, "_row_ids": row_ids})
+    return [
+        queries_of_source(connection, view, step.instruments, step.read(f"quarantine.{source}")),
+        found_frame(rows),
+    ]
+
+
+def _row(
+    rule: str, severity: str, source: str, subject: str, event: str | None, item: str, text: str
+) -> dict[str, object]:
+    return {
+        "rule": rule,
+        "severity": severity,
+        "source": source,
+        "subject": subject,
+        "event": event,
+        "item": item,
+        "value": None,
+        "expected": None,
+        "text": text,
+        "_row_ids": [],
+    }
+
+
+def build_site_file(step: Step) -> Built:
+    """The open queries as CSV; the last two columns are for the site."""
+    table = step.read(QUERIES).filter(pl.col("state").is_in(OPEN))
+    own = [name for name in table.columns if not name.startswith("_") and name != "resolved_on"]
+    listed = table.select(own).sort("subject", "event", "rule", "item", nulls_last=True)
+    listed = listed.with_columns(pl.lit("").alias("answer"), pl.lit("").alias("answered_by"))
+    return Built(files={SITE_FILE: listed.write_csv().encode()})
+
+
+def build_completeness(step: Step) -> Built:
+    """``report.completeness``."""
+    return Built(
+        rows=completeness(
+            step.study,
+            step.instruments,
+            step.read("staging.stg_answers"),
+            step.read("staging.stg_visits"),
+            step.read("staging.stg_subjects"),
+        )
+    )

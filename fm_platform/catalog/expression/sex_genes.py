@@ -1,0 +1,149 @@
+"""The table that compares the sex a sample's reads show with the sex somebody recorded.
+
+Belongs here: where a study records sexes, the asset and its check. Does not belong here: the rule
+(``expression.quality.sex_genes``).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.expression.quality.sex_genes import SEX_GENES_SCHEMA, sex_gene_table
+from fm_platform.lineage.code import code_version
+from fm_platform.study.model import Study
+from fm_platform.validation.roles import label_columns
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+
+COUNTS = "expression.counts"
+GENES = "expression.genes"
+SAMPLES = "expression.samples"
+SHEET = "raw.samples"
+SUBJECTS = "staging.stg_subjects"
+SHEET_COLUMNS = ("sex", "gender")
+"""Columns of a sample sheet that record sexes, where the clinical half does not."""
+
+AS_RECORDED = CheckDeclaration(
+    "samples_show_the_recorded_sex",
+    False,
+    "No sample's X- and Y-linked genes speak against the sex recorded for its subject.",
+)
+
+
+def sex_gene_assets(study: Study) -> list[Asset]:
+    """``expression.sex_genes``."""
+    assert study.expression is not None
+    clinical = _of_clinical(study)
+    counted = (
+        *direct(COUNTS, "counts"),
+        *direct(SAMPLES, "position"),
+        *indirect(COUNTS, "gene_id"),
+        *indirect(GENES, "symbol", how="JOIN"),
+    )
+    recorded = direct(SUBJECTS, "sex") if clinical else ()
+    described = columns(
+        sample_id="The sample",
+        subject_id="Its subject",
+        female_per_million="Counts of XIST per million counts",
+        male_per_million="Counts of DDX3Y, EIF1AY, KDM5D and RPS4Y1 per million counts",
+        markers="Those of the five genes that the matrix has",
+        expressed_sex="female or male, where one has 1 per million and ten times the other; else null",
+        recorded_sex="The subject's sex in the clinical half, else in the sheet",
+        agrees="Whether the two are the same; null where either is",
+        note="Why something is null",
+    )
+    return [
+        Asset(
+            table="expression.sex_genes",
+            description="The sex that each sample's reads show, beside the recorded one: swapped samples disagree.",
+            group="expression",
+            kinds=("polars", "duckdb"),
+            half="both" if clinical else "expression",
+            inputs=(SAMPLES, COUNTS, GENES, SUBJECTS if clinical else SHEET),
+            key=("sample_id",),
+            study_keys=("expression", "labels", *(["clinical"] if clinical else [])),
+            tolerates_blocked=clinical,
+            checks=(AS_RECORDED,),
+            code_version=code_version(build_sex_genes, ("numpy",)),
+            build=build_sex_genes,
+            lineage={
+                "sample_id": direct(SAMPLES, "sample_id", how="IDENTITY"),
+                "subject_id": direct(SAMPLES, "subject_id", how="IDENTITY")
+                if study.expression.samples.subject
+                else (),
+                "recorded_sex": recorded,
+                "agrees": (*counted, *recorded),
+                "note": (*counted, *recorded),
+                **dict.fromkeys(
+                    ("female_per_million", "male_per_million", "markers", "expressed_sex"), counted
+                ),
+            },
+            columns=constants(
+                described,
+                subject_id="null: study.yaml names no column of the sheet",
+                recorded_sex="null: neither the clinical half nor the sheet has it",
+            ),
+        )
+    ]
+
+
+def build_sex_genes(step: Step) -> Built:
+    """``expression.sex_genes``."""
+    counts, genes, samples = (step.read_if_any(table) for table in (COUNTS, GENES, SAMPLES))
+    if counts is None or genes is None or samples is None:
+        return Built(rows=pl.DataFrame(schema=SEX_GENES_SCHEMA), checks=lambda: [_check(None)])
+    subjects = step.read_if_any(SUBJECTS) if _of_clinical(step.study) else None
+    sheet = next((name for name in samples.columns if name.lower() in SHEET_COLUMNS), None)
+    if subjects is not None:
+        sexes = dict(subjects.select("subject_id", "sex").iter_rows())
+        said = {row["sample_id"]: sexes.get(row["subject_id"]) for row in samples.iter_rows(named=True)}
+        rows_of = dict(subjects.select("subject_id", "_row_ids").iter_rows())
+    else:
+        said = dict(samples.select("sample_id", sheet).iter_rows()) if sheet else {}
+        rows_of = {}
+    labels = _labels(step.study, sheet)
+    said = {name: labels.get(text, text) if text is not None else None for name, text in said.items()}
+    found = sex_gene_table(counts, genes, samples, said)
+    also = pl.Series([rows_of.get(subject, []) for subject in found["subject_id"]], dtype=pl.List(pl.String))
+    found = found.with_columns(pl.col("_row_ids").list.set_union(also).list.sort())
+    return Built(
+        rows=found,
+        lineage=_with_sheet(step, sheet) if sheet and subjects is None else None,
+        checks=lambda: [_check(found)],
+        metadata={"compared": found["agrees"].count(), "disagree": int((~found["agrees"]).sum())},
+    )
+
+
+def _of_clinical(study: Study) -> bool:
+    """Whether the clinical half records sexes, and samples name subjects."""
+    assert study.expression is not None
+    roles = {role for source in study.clinical.values() for role in source.columns}
+    return "sex" in roles and study.expression.samples.subject is not None
+
+
+def _labels(study: Study, sheet: str | None) -> dict[str, str]:
+    """What levels of sex are called in study.yaml, where they are codes."""
+    names = [*label_columns(study, "sex"), *([sheet] if sheet else [])]
+    return {level: text for name in reversed(names) for level, text in study.labels.get(name, {}).items()}
+
+
+def _with_sheet(step: Step, sheet: str) -> dict[str, tuple]:  # type: ignore[type-arg]
+    """Column lineage where the sheet holds the sexes."""
+    own = sex_gene_assets(step.study)[0].lineage
+    recorded = direct(SHEET, sheet)
+    return {
+        name: (*inputs, *recorded) if name in ("recorded_sex", "agrees", "note") else tuple(inputs)
+        for name, inputs in own.items()
+    }
+
+
+def _check(found: pl.DataFrame | None) -> CheckOutcome:
+    against = [] if found is None else found.filter(~pl.col("agrees"))["sample_id"].to_list()
+    return CheckOutcome(
+        AS_RECORDED.name,
+        not against,
+        AS_RECORDED.blocking,
+        "WARN",
+        AS_RECORDED.description if not against else f"Against the recorded sex: {', '.join(against)}.",
+        {"compared": 0 if found is None else int(found["agrees"].count()), "disagree": len(against)},
+    )

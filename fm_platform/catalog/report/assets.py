@@ -1,0 +1,412 @@
+"""Report tables, the report's files, and the publication.
+
+Belongs here: which of them a study has, what they read, and gathering the report's input. Does not belong here: tables,
+figures and pages themselves (``reporting``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
+from fm_platform.catalog.clinical.analyses import has_arms
+from fm_platform.catalog.clinical.results_data import ARD, CELLS_CHECK, Layout, cells_check
+from fm_platform.catalog.report.columns import (
+    ARMS_COLUMNS,
+    CHANGE_COLUMNS,
+    CHARACTERISTICS_COLUMNS,
+    RESPONDER_COLUMNS,
+    TOP_GENE_COLUMNS,
+)
+from fm_platform.lineage.code import code_version, library_version
+from fm_platform.lineage.history import History
+from fm_platform.reporting.characteristics import characteristics
+from fm_platform.reporting.csv import table_csv
+from fm_platform.reporting.html import GateLine, HalfState, ReportInput, RunInfo, SourceLine, render_report
+from fm_platform.reporting.sections import report_figures
+from fm_platform.reporting.tables import (
+    KEYS,
+    between_arms_table,
+    responders_table,
+    symptom_change_table,
+    top_genes,
+)
+from fm_platform.study.model import Study
+from fm_platform.validation.roles import subject_role
+from fm_platform.warehouse.names import relation
+from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
+
+LIBRARIES = ("dagster", "duckdb", "great-expectations", "polars", "pydeseq2", "scipy", "sqlglot")
+PUBLICATION = "publish.warehouse"
+CLINICAL_INPUTS = (
+    "report.characteristics",
+    "report.symptom_change",
+    "report.responders",
+    "marts.participants",
+    "marts.symptom_scores",
+    "study.outcomes",
+)
+EXPRESSION_INPUTS = ("report.top_genes", "expression.contrasts", "expression.de_results")
+_WHOLE_STUDY = tuple(sorted(set(Study.model_fields) - {"keep_snapshots", "schedule"}))
+
+
+def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
+    """The report tables that the study's halves allow, the report's files and the publication."""
+    tables: list[Asset] = []
+    if study.has_clinical:
+        tables += [_characteristics(), _change(), _responders()]
+        if has_arms(study):
+            tables.append(_arms())
+    if study.contrasts:
+        tables.append(_top_genes())
+    report = _report(study)
+    everything = (*upstream, *(asset.table for asset in tables), report.table)
+    return [*tables, report, _publication(everything)]
+
+
+# -- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _characteristics() -> Asset:
+    people = "marts.participants"
+    chosen = indirect(people, "in_population", "stratum")
+    counted = (*direct(people, "subject_id", "sex", "age", "arm", "site", how="AGGREGATION"), *chosen)
+    own = {
+        "stratum": direct(people, "stratum", how="GROUP_BY"),
+        **dict.fromkeys(
+            ("median", "q1", "q3", "low", "high"), (*direct(people, "age", how="AGGREGATION"), *chosen)
+        ),
+        "percent": (*direct(people, "sex", "arm", "site", how="AGGREGATION"), *chosen),
+    }
+    return Asset(
+        table="report.characteristics",
+        description="Who the participants are, over all and by stratum.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(people, ARD),
+        key=KEYS["report.characteristics"],
+        checks=(CELLS_CHECK,),
+        study_keys=("labels", "strata", "study"),
+        code_version=code_version(build_characteristics),
+        build=build_characteristics,
+        lineage={column.name: own.get(column.name, counted) for column in CHARACTERISTICS_COLUMNS},
+        columns=CHARACTERISTICS_COLUMNS,
+    )
+
+
+def build_characteristics(step: Step) -> Built:
+    """``report.characteristics``."""
+    described = characteristics(step.read("marts.participants"), step.study)
+    return _checked(step, described, "stats.characteristics", lambda statistics: statistics)
+
+
+def _checked(step: Step, statistics: pl.DataFrame, table: str, lay_out: Layout) -> Built:
+    """A report table with the check that the analysis results data alone give the same."""
+    printed = lay_out(statistics)
+    return Built(rows=printed, checks=lambda: [cells_check(step, printed, table, statistics.schema, lay_out)])
+
+
+def _change() -> Asset:
+    stats = "stats.symptom_change"
+    return Asset(
+        table="report.symptom_change",
+        description="Change from baseline by outcome, visit and stratum, ready to print.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(stats, ARD, "study.outcomes", "study.visits"),
+        key=KEYS["report.symptom_change"],
+        study_keys=("clinical", "strata"),
+        checks=(CELLS_CHECK,),
+        code_version=code_version(build_change),
+        build=build_change,
+        lineage=_copied(
+            CHANGE_COLUMNS,
+            stats,
+            outcome_label=direct("study.outcomes", "label", how="IDENTITY"),
+            visit_label=direct("study.visits", "label", how="IDENTITY"),
+            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            better=direct("study.outcomes", "better", how="IDENTITY"),
+            change_text=direct(stats, "hl_estimate", "hl_low", "hl_high", "hl_level", "median_change"),
+            p_text=direct(stats, "p_value", "p_floor"),
+        ),
+        columns=CHANGE_COLUMNS,
+    )
+
+
+def build_change(step: Step) -> Built:
+    """``report.symptom_change``."""
+    stats, outcomes, visits = (
+        step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits")
+    )
+    strata = step.study.strata
+    within_arms = strata is not None and subject_role(step.study, strata) == "arm"
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return symptom_change_table(statistics, outcomes, visits, within_arms=within_arms)
+
+    return _checked(step, stats, "stats.symptom_change", lay_out)
+
+
+def _responders() -> Asset:
+    stats = "stats.responders"
+    return Asset(
+        table="report.responders",
+        description="Responders by definition, visit and stratum, ready to print.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(stats, ARD, "study.responders", "study.outcomes", "study.visits"),
+        key=KEYS["report.responders"],
+        checks=(CELLS_CHECK,),
+        code_version=code_version(build_responders),
+        build=build_responders,
+        lineage=_copied(
+            RESPONDER_COLUMNS,
+            stats,
+            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            responder_label=(
+                *direct("study.outcomes", "label"),
+                *direct("study.responders", "reduction_percent", "label"),
+            ),
+            visit_label=direct("study.visits", "label", how="IDENTITY"),
+            ci_text=direct(stats, "ci_low", "ci_high"),
+            rate_text=direct(stats, "responders", "n", "rate", "ci_low", "ci_high"),
+            nri_text=direct(stats, "responders", "n_nri", "nri_low", "nri_high"),
+        ),
+        columns=RESPONDER_COLUMNS,
+    )
+
+
+def build_responders(step: Step) -> Built:
+    """``report.responders``."""
+    stats, definitions, outcomes, visits = (
+        step.read(t) for t in ("stats.responders", "study.responders", "study.outcomes", "study.visits")
+    )
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return responders_table(statistics, definitions, outcomes, visits)
+
+    return _checked(step, stats, "stats.responders", lay_out)
+
+
+def _arms() -> Asset:
+    stats = "stats.between_arms"
+    return Asset(
+        table="report.between_arms",
+        description="Change from baseline of each arm against the reference arm, ready to print.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        inputs=(stats, ARD, "study.outcomes", "study.visits"),
+        key=KEYS["report.between_arms"],
+        study_keys=("labels",),
+        checks=(CELLS_CHECK,),
+        code_version=code_version(build_arms),
+        build=build_arms,
+        lineage=_copied(
+            ARMS_COLUMNS,
+            stats,
+            outcome_label=direct("study.outcomes", "label", how="IDENTITY"),
+            visit_label=direct("study.visits", "label", how="IDENTITY"),
+            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            arm_label=direct(stats, "arm"),
+            reference_label=direct(stats, "reference"),
+            shift_text=direct(stats, "shift", "shift_low", "shift_high", "shift_level"),
+            p_text=direct(stats, "p_value", "p_floor"),
+        ),
+        columns=ARMS_COLUMNS,
+    )
+
+
+def build_arms(step: Step) -> Built:
+    """``report.between_arms``."""
+    stats, outcomes, visits = (step.read(t) for t in ("stats.between_arms", "study.outcomes", "study.visits"))
+
+    def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
+        return between_arms_table(statistics, outcomes, visits, step.study)
+
+    return _checked(step, stats, "stats.between_arms", lay_out)
+
+
+def _top_genes() -> Asset:
+    results, contrasts = "expression.de_results", "expression.contrasts"
+    return Asset(
+        table="report.top_genes",
+        description="The genes with the smallest p-values of every contrast.",
+        group="report",
+        kinds=("polars", "duckdb"),
+        half="expression",
+        inputs=(results, contrasts),
+        key=KEYS["report.top_genes"],
+        code_version=code_version(build_top_genes),
+        build=build_top_genes,
+        lineage=_copied(
+            TOP_GENE_COLUMNS,
+            results,
+            rank=direct(results, "pvalue", "gene_id", how="SORT"),
+            status=direct(contrasts, "status", how="IDENTITY"),
+            n_samples=direct(contrasts, "n_samples", how="IDENTITY"),
+            engine=direct(contrasts, "engine", how="IDENTITY"),
+            engine_version=direct(contrasts, "engine_version", how="IDENTITY"),
+        ),
+        columns=TOP_GENE_COLUMNS,
+    )
+
+
+def build_top_genes(step: Step) -> Built:
+    """``report.top_genes``."""
+    return Built(rows=top_genes(step.read("expression.de_results"), step.read("expression.contrasts")))
+
+
+def _copied(described: tuple[Column, ...], table: str, **own: tuple[ColumnInput, ...]) -> ColumnLineage:
+    """Columns that repeat those of a table, but for some."""
+    return {
+        column.name: own.get(column.name) or direct(table, column.name, how="IDENTITY")
+        for column in described
+    }
+
+
+# -- files and publication --------------------------------------------------------------------------------------------
+
+
+def _report(study: Study) -> Asset:
+    inputs: tuple[str, ...] = ()
+    if study.has_clinical:
+        inputs += ("report.between_arms",) if has_arms(study) else ()
+        gated = [f"{schema}.{source}" for source in study.clinical for schema in ("raw", "quarantine")]
+        inputs += (*CLINICAL_INPUTS, *gated)
+    if study.contrasts:
+        inputs += EXPRESSION_INPUTS
+    elif study.has_expression:
+        inputs += ("expression.samples", "expression.counts")
+    return Asset(
+        table="files.report",
+        description="The report as one self-contained HTML file, its tables as CSV and its figures as SVG.",
+        group="report",
+        kinds=("html", "csv", "matplotlib"),
+        inputs=inputs,
+        key=(),
+        study_keys=_WHOLE_STUDY,
+        tolerates_blocked=True,
+        shows_origin=True,
+        code_version=code_version(build_report, ("matplotlib",)),
+        build=build_report,
+    )
+
+
+def build_report(step: Step) -> Built:
+    """The report's files."""
+    report = ReportInput(
+        study=step.study,
+        tables=_tables(step),
+        run=RunInfo(
+            run_id=step.warehouse.run_id,
+            code_versions={
+                t: str(m.body["parts"]["code"])
+                for t, m in step.history.materialized.items()
+                if "parts" in m.body
+            },
+            libraries={name: library_version(name) for name in LIBRARIES},
+        ),
+        head_hash=step.history.head[1],
+        halves=_halves(step),
+        gate=gate_lines(step),
+        sources=_source_lines(step.history),
+    )
+    step.progress("drawing the figures")
+    figures = report_figures(report)
+    files = {"reports/report.html": render_report(report, figures).encode()}
+    for table, key in KEYS.items():
+        frame = report.tables.get(table)
+        if frame is not None:
+            text = table_csv(frame, key, synthetic=step.study.study.synthetic)
+            files[f"reports/tables/{table.split('.')[1]}.csv"] = text.encode()
+    for figure in figures:
+        files[f"reports/figures/{figure.name}.svg"] = figure.svg
+    return Built(
+        files=files,
+        metadata={"report": str(step.warehouse.home.reports / "report.html"), "files": len(files)},
+    )
+
+
+def _tables(step: Step) -> dict[str, pl.DataFrame]:
+    wanted = (CLINICAL_INPUTS if step.study.has_clinical else ()) + (
+        EXPRESSION_INPUTS if step.study.contrasts else ()
+    )
+    if step.study.has_clinical and has_arms(step.study):
+        wanted += ("report.between_arms",)
+    found = {table: step.read_if_any(table) for table in wanted}
+    return {table: frame for table, frame in found.items() if frame is not None}
+
+
+def _halves(step: Step) -> tuple[HalfState, ...]:
+    """How current each half is: the day its newest report table was made."""
+    states = []
+    for half, tables in (("clinical", CLINICAL_INPUTS), ("expression", EXPRESSION_INPUTS)):
+        if (half == "clinical" and not step.study.has_clinical) or (
+            half == "expression" and not step.study.contrasts
+        ):
+            continue
+        made = [m.at for table in tables if (m := step.history.materialized.get(table)) is not None]
+        reason = step.blocked.get(half, "")
+        states.append(
+            HalfState(
+                "clinical" if half == "clinical" else "expression",
+                max(made, default="")[:10],
+                bool(reason),
+                reason,
+            )
+        )
+    return tuple(states)
+
+
+def gate_lines(step: Step) -> tuple[GateLine, ...]:
+    """What the gate did with each clinical source that it has judged."""
+    lines = []
+    for source in step.study.clinical:
+        if not step.warehouse.exists(f"quarantine.{source}"):
+            continue
+        read = step.warehouse.query(f"SELECT count(*) FROM {relation(f'raw.{source}')}").item()
+        aside, cells = step.warehouse.query(
+            "SELECT count(DISTINCT _row_id) FILTER (scope = 'row'), count(DISTINCT (_row_id, \"column\")) FILTER "
+            f"(scope = 'cell') FROM {relation(f'quarantine.{source}')}"
+        ).row(0)
+        lines.append(GateLine(source, read, read - aside, aside, cells))
+    return tuple(lines)
+
+
+def _source_lines(history: History) -> tuple[SourceLine, ...]:
+    lines = {}
+    for table, made in sorted(history.materialized.items()):
+        if table.startswith("raw."):
+            for entry in made.body.get("delivered", []):
+                lines[entry["path"]] = SourceLine(
+                    entry["source"], entry["path"], entry["bytes"], entry["sha256"]
+                )
+    return tuple(lines[path] for path in sorted(lines))
+
+
+def _publication(everything: tuple[str, ...]) -> Asset:
+    return Asset(
+        table=PUBLICATION,
+        description="The published warehouse: a plain DuckDB file that readers open while runs go on.",
+        group="publish",
+        kinds=("duckdb", "file"),
+        inputs=everything,
+        key=(),
+        study_keys=("study",),
+        tolerates_blocked=True,
+        shows_origin=True,
+        code_version=code_version(build_publication),
+        build=build_publication,
+    )
+
+
+def build_publication(step: Step) -> Built:
+    """The session publishes by itself: the record and the file belong to one transaction and one rename."""
+    del step
+    return Built()

@@ -1,0 +1,225 @@
+"""Where does this number come from? The answer from the published file alone.
+
+Belongs here: finding one row of one table and everything recorded about it. Does not belong here: printing it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from fm_platform.errors import InputError
+from fm_platform.lineage.explain.cells import UpstreamCells, upstream_chain
+from fm_platform.lineage.explain.gene import GeneFit, gene_fit, sheet_rows
+from fm_platform.lineage.explain.inputs import inputs_of_row
+from fm_platform.lineage.explain.left_out import LeftOut, Refused, left_out, quarantined
+from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS, SourceRow, source_rows_of
+from fm_platform.warehouse.names import identifier, quoted_table
+from fm_platform.warehouse.reader import Published
+
+_MANY = 10
+PARAMETERS = (
+    "method", "engine", "engine_version", "definition", "denominator", "assumption", "analysis", "statistic",
+    "hl_level", "ci_level", "family", "family_size", "reduction_percent", "transform", "na_reason", "note",
+)  # fmt: skip
+"""Columns by which a table says how its row was computed."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One row of one table, or one of its cells, with its origin.
+
+    Attributes:
+        key: The row's key.
+        value: The cell, or every column of the row when no column was named.
+        inputs: Column inputs of the cell: table, column, kind, transformation; without those of other rows.
+        rows: The delivered rows that contributed.
+        checks: The latest verdicts on the table and on everything upstream of it.
+        made: Run, time, code version and fingerprint of the materialization.
+        parameters: What the row itself says about how it was computed: method, engine, level, denominator.
+        upstream: The cells that the cell was computed from, and through copies those behind.
+        quarantined: Delivered rows and cells that the gate kept out on the way.
+        left_out: Subjects or samples that the number does not count, with the reason.
+        gene: For a row about a gene in a contrast, its counts and the facts of the fit.
+    """
+
+    table: str
+    key: Mapping[str, Any]
+    column: str | None
+    value: Any
+    method: str | None
+    inputs: Sequence[Mapping[str, str]]
+    rows: Sequence[SourceRow]
+    checks: Sequence[Mapping[str, Any]]
+    made: Mapping[str, Any]
+    publication: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    upstream: Sequence[UpstreamCells] = ()
+    quarantined: Sequence[Refused] = ()
+    left_out: Sequence[LeftOut] = ()
+    gene: GeneFit | None = None
+
+
+def explain(
+    published: Published, table: str, where: Sequence[tuple[str, str]] = (), column: str | None = None
+) -> Explanation:
+    """Explain one row or cell.
+
+    Args:
+        published: The open published warehouse.
+        table: ``schema.table``.
+        where: Column and value pairs; an empty value means null.
+        column: The cell's column; None explains the whole row.
+
+    Raises:
+        InputError: No such table or column, or the conditions match no row or several (the message lists keys).
+    """
+    schema = published.schema(table)
+    for name in [name for name, _ in where] + ([column] if column else []):
+        if name not in schema:
+            own = [known for known in schema if not known.startswith("_")]
+            raise InputError(f"{table} has no column {name!r}", mend=f"its columns: {', '.join(own)}")
+    made = _materialization(published, table)
+    row = _one_row(published, table, where, made["key"])
+    return explain_row(published, table, row, column, made)
+
+
+def explain_row(
+    published: Published,
+    table: str,
+    row: Mapping[str, Any],
+    column: str | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> Explanation:
+    """Explain a row that is at hand, or one of its cells.
+
+    Args:
+        published: The open published warehouse.
+        table: ``schema.table``.
+        row: The row with all its columns.
+        column: The cell's column; None explains the whole row.
+        made: The table's materialization, if it was looked up already.
+    """
+    made = _materialization(published, table) if made is None else made
+    keys = table_keys(published)
+    inputs = inputs_of_row(published, table, row, _inputs(published, table, column), keys)
+    return Explanation(
+        table=table,
+        key={name: row[name] for name in made["key"]},
+        column=column,
+        value=row[column]
+        if column
+        else {name: value for name, value in row.items() if not name.startswith("_")},
+        method=row.get("method") or row.get("engine"),
+        inputs=inputs,
+        rows=source_rows_of(published, _raw_ids(published, row)),
+        checks=_checks(published, table),
+        made={name: value for name, value in made.items() if name != "key"},
+        publication=published.recall("SELECT * FROM audit.publication").row(0, named=True),
+        parameters={name: row[name] for name in PARAMETERS if row.get(name) is not None},
+        upstream=upstream_chain(published, table, column, row, partial(_inputs, published), keys),
+        quarantined=quarantined(published, table, column, row),
+        left_out=left_out(published, row),
+        gene=gene_fit(published, row),
+    )
+
+
+def _raw_ids(published: Published, row: Mapping[str, Any]) -> list[str]:
+    own = list(row.get(ROW_IDS) or []) or ([row[ROW_ID]] if row.get(ROW_ID) else [])
+    return [*own, *(row_id for row_id in sheet_rows(published, row) if row_id not in set(own))]
+
+
+def table_keys(published: Published) -> dict[str, list[str]]:
+    """The key of each table, as it was last written."""
+    found = published.recall(
+        "SELECT json_extract_string(body, '$.table') AS t, max_by(json_extract(body, '$.key'), seq) AS k "
+        "FROM audit.ledger WHERE kind = 'materialization' GROUP BY t"
+    )
+    return {table: json.loads(key) for table, key in found.rows()}
+
+
+def _materialization(published: Published, table: str) -> dict[str, Any]:
+    found = published.recall(
+        "SELECT seq, \"at\", run_id, body FROM audit.ledger WHERE kind = 'materialization' "
+        "AND json_extract_string(body, '$.table') = ? "
+        "AND json_extract_string(body, '$.full_digest') = (SELECT full_digest FROM audit.tables WHERE table_name = ?) "
+        "ORDER BY seq DESC LIMIT 1",
+        [table, table],
+    )
+    if found.is_empty():
+        raise InputError(
+            f"{table} is a table of the audit trail itself", mend="explain a table that a run made"
+        )
+    row = found.row(0, named=True)
+    body = json.loads(row["body"])
+    return {
+        "key": body["key"],
+        "ledger_seq": row["seq"],
+        "at": row["at"],
+        "run_id": row["run_id"],
+        "actor": body["actor"],
+        "reason": body.get("reason"),
+        "code_version": body["parts"]["code"],
+        "study_digest": body["parts"]["study"],
+        "fingerprint": body["fingerprint"],
+        "value_digest": body["value_digest"],
+        "inputs": body["parts"]["inputs"],
+        "files": body["parts"]["sources"],
+    }
+
+
+def _one_row(
+    published: Published, table: str, where: Sequence[tuple[str, str]], key: Sequence[str]
+) -> dict[str, Any]:
+    conditions, values = [], []
+    for column, value in where:
+        if value == "":
+            conditions.append(f"({identifier(column)} IS NULL OR CAST({identifier(column)} AS VARCHAR) = '')")
+        else:
+            conditions.append(f"CAST({identifier(column)} AS VARCHAR) = ?")
+            values.append(value)
+    clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = ", ".join(identifier(column) for column in key)
+    frame = published.query(
+        f"SELECT * FROM {quoted_table(table)}{clause} ORDER BY {order} LIMIT {_MANY + 1}",
+        values,
+    )
+    if frame.height == 1:
+        return frame.row(0, named=True)
+    asked = " ".join(f"--where {column}={value}" for column, value in where) or "no --where"
+    if frame.is_empty():
+        raise InputError(f"{table}: no row matches {asked}", mend=f"its key is ({', '.join(key)})")
+    keys = [
+        " ".join(f"--where {column}={'' if row[column] is None else row[column]}" for column in key)
+        for row in frame.iter_rows(named=True)
+    ]
+    more = "\n  ..." if frame.height > _MANY else ""
+    listed = "\n  ".join(keys[:_MANY])
+    raise InputError(
+        f"{table}: {asked} matches several rows:\n  {listed}{more}\n", mend="name one of these keys"
+    )
+
+
+def _inputs(published: Published, table: str, column: str | None) -> list[dict[str, str]]:
+    clause = "AND column_name = ?" if column else ""
+    found = published.recall(
+        'SELECT DISTINCT input_table AS "table", input_column AS "column", kind, transformation '
+        f"FROM audit.column_lineage WHERE table_name = ? {clause} ORDER BY kind, input_table, input_column",
+        [table, column] if column else [table],
+    )
+    return found.to_dicts()
+
+
+def _checks(published: Published, table: str) -> list[dict[str, Any]]:
+    """Verdicts on the table and on all tables that its columns come from."""
+    found = published.recall(
+        "WITH RECURSIVE up(t) AS (SELECT ?::VARCHAR UNION "
+        "SELECT input_table FROM audit.table_inputs JOIN up ON table_name = up.t) "
+        "SELECT table_name, check_name, passed, blocking, description FROM audit.checks "
+        "WHERE table_name IN (SELECT t FROM up) ORDER BY table_name, check_name",
+        [table],
+    )
+    return found.to_dicts()

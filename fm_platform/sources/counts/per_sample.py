@@ -1,0 +1,174 @@
+"""STAR's ReadsPerGene.out.tab and HTSeq's count files: one file a sample, one line a gene.
+
+Belongs here: joining them to a matrix, STAR's strand, summary rows. Does not belong here: finding the files
+(``sample_files``), transcripts (``transcripts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_platform.errors import InputError
+from fm_platform.sources.counts.matrix import (
+    CountMatrix,
+    CountOptions,
+    InputNote,
+    MatrixPart,
+    Strand,
+    folder_file,
+    sample_columns,
+)
+from fm_platform.sources.counts.table import check_genes, damage_notes
+from fm_platform.sources.counts.units import inspect_whole, judge, summary_row
+from fm_platform.sources.counts.values import all_decimals, whole_numbers
+from fm_platform.sources.rowid import row_ids
+from fm_platform.sources.sample_files import SampleFile, TabFile, read_tab, sample_files
+
+STRANDS: tuple[Strand, ...] = ("unstranded", "forward", "reverse")
+"""The columns of STAR's file after the gene id: all reads, read 1 on the gene's strand, read 2 on it."""
+
+
+def per_sample_matrix(
+    folder: Path, *, source: str, name: str, format: str, options: CountOptions
+) -> CountMatrix:
+    """The matrix of a folder of STAR or HTSeq files.
+
+    Args:
+        folder: Where it is.
+        source: Part of every row id.
+        name: What to call it.
+        format: ``star`` or ``htseq``.
+        options: Of these, ``strand``.
+
+    Raises:
+        InputError: A file has the wrong shape, the files list different genes, or samples disagree on the
+            strand.
+    """
+    entries = sample_files(folder, format, name)
+    tables = [read_tab(entry) for entry in entries]
+    width = 4 if format == "star" else 2
+    for entry, table in zip(entries, tables, strict=True):
+        if len(table.columns) != width:
+            raise InputError(
+                f"{len(table.columns)} columns; {_SHAPE[format]}",
+                file=entry.name,
+                line=table.lines[0],
+                mend="remove the file from the folder, or set `format:`",
+            )
+    genes, kept, notes = _genes(entries, tables)
+    column, choice = _strand(entries, tables, kept, options.strand) if format == "star" else (1, [])
+    cells = [table.columns[column].gather(list(kept)).to_list() for table in tables]
+    lines = [tables[0].lines[index] for index in kept]
+    counts, remarks = _parse(entries, tables, kept, cells)
+    samples = tuple(entry.sample for entry in entries)
+    content = ([gene, *values] for gene, values in zip(genes, zip(*cells, strict=True), strict=True))
+    ids = tuple(row_ids(source, ["", *samples], content))
+    parts = tuple(
+        MatrixPart(table.file, entry.path, ids, tuple(table.lines[index] for index in kept))
+        for entry, table in zip(entries, tables, strict=True)
+    )
+    return CountMatrix(
+        source=source,
+        file=folder_file(name, [table.file for table in tables]),
+        format=format,
+        gene_ids=genes,
+        count_ids=samples,
+        counts=counts,
+        row_ids=ids,
+        lines=tuple(lines),
+        columns=sample_columns(samples, [entry.name for entry in entries]),
+        annotation=pl.DataFrame({"gene_id": pl.Series(genes, dtype=pl.String)}),
+        parts=parts,
+        notes=(*choice, *notes, *remarks, *damage_notes(genes, lines)),
+    )
+
+
+_SHAPE = {
+    "star": "STAR's ReadsPerGene.out.tab has four: gene, unstranded, forward and reverse",
+    "htseq": "HTSeq's files have two: gene and count",
+}
+
+
+def _genes(
+    entries: Sequence[SampleFile], tables: Sequence[TabFile]
+) -> tuple[tuple[str, ...], list[int], list[InputNote]]:
+    """The genes of all files, the rows that hold them, and the summary rows that are set aside."""
+    first = tables[0].columns[0].to_list()
+    for entry, table in zip(entries, tables, strict=True):
+        own = table.columns[0].to_list()
+        if own != first:
+            line = next(
+                (i for i, (a, b) in enumerate(zip(own, first, strict=False)) if a != b),
+                min(len(own), len(first)),
+            )
+            raise InputError(
+                f"its genes differ from those of {entries[0].name} ({len(own)} rows against {len(first)})",
+                file=entry.name,
+                line=table.lines[min(line, len(own) - 1)],
+                mend="count all samples against the same annotation",
+            )
+    kept = [index for index, gene in enumerate(first) if summary_row(gene) is None]
+    if not kept:
+        raise InputError("no row is a gene", file=entries[0].name, mend="name the folder of count files")
+    notes = [
+        InputNote(
+            "set_aside",
+            str(summary_row(gene)),
+            item=f"{gene} ({entry.sample}: {table.columns[1][index]})",
+            line=table.lines[index],
+        )
+        for index, gene in enumerate(first)
+        if summary_row(gene) is not None
+        for entry, table in zip(entries, tables, strict=True)
+    ]
+    genes = tuple(first[index] for index in kept)
+    check_genes(genes, [tables[0].lines[index] for index in kept], entries[0].name)
+    return genes, kept, notes
+
+
+def _strand(
+    entries: Sequence[SampleFile], tables: Sequence[TabFile], kept: Sequence[int], declared: Strand | None
+) -> tuple[int, list[InputNote]]:
+    """STAR's column, and why: the declared one, or the one with most reads in every sample."""
+    if declared is not None:
+        return 1 + STRANDS.index(declared), [InputNote("choice", f"STAR's {declared} column, as declared")]
+    totals = []
+    for table in tables:
+        texts = [table.columns[column].gather(list(kept)) for column in (1, 2, 3)]
+        totals.append([int(column.cast(pl.Int64, strict=False).sum()) for column in texts])
+    chosen = {int(np.argmax(values)) for values in totals}
+    if len(chosen) > 1:
+        shown = "; ".join(
+            f"{entry.sample}: {', '.join(map(str, values))}"
+            for entry, values in zip(entries, totals, strict=True)
+        )
+        raise InputError(
+            f"samples disagree on which strand column has most reads (unstranded, forward, reverse): {shown}",
+            file=entries[0].name,
+            mend="declare `strand: unstranded`, `forward` or `reverse` as the library was made",
+        )
+    column = chosen.pop()
+    whole = np.array(totals, dtype=np.int64).sum(axis=0)
+    shown = ", ".join(f"{strand} {int(total)}" for strand, total in zip(STRANDS, whole, strict=True))
+    text = f"STAR's {STRANDS[column]} column, which has most reads in every sample ({shown} in all)"
+    return 1 + column, [InputNote("choice", text)]
+
+
+def _parse(
+    entries: Sequence[SampleFile],
+    tables: Sequence[TabFile],
+    kept: Sequence[int],
+    cells: Sequence[Sequence[str]],
+) -> tuple[NDArray[np.int64], list[InputNote]]:
+    """The counts of all files; a bad cell is named by its own file and line."""
+    parsed = [
+        whole_numbers([entry.sample], [texts], [table.lines[index] for index in kept], entry.name)[:, 0]
+        for entry, table, texts in zip(entries, tables, cells, strict=True)
+    ]
+    counts = np.column_stack(parsed)
+    return counts, judge(inspect_whole(counts, decimals=all_decimals(cells)), entries[0].name)

@@ -1,0 +1,193 @@
+"""The unit detective: what the numbers of a matrix are if they are not counts, by what can be seen in them.
+
+Belongs here: the evidence for TPM, FPKM, logarithms, scaled values, estimates, base coverage, totals and
+summary rows. Does not belong here: single cells (``values``), headers (``layout``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fm_platform.errors import InputError
+from fm_platform.sources.counts.matrix import InputNote
+
+Unit = Literal["counts", "tpm", "scaled", "log", "estimates", "coverage"]
+
+RAW_COUNTS = "deliver the raw counts (e.g. of featureCounts, HTSeq or STAR), not values made from them"
+MOSTLY = 0.5
+_MILLION = 1e6
+_NEAR = 0.005
+_LARGEST_LOG = 40.0
+_MANY_GENES = 1000
+_PLAUSIBLE_READS = 1e9
+"""A library of over a billion fragments is no single sequencing library; sums of base coverage are."""
+
+_SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^__\w+$"), "a summary row of HTSeq, not a gene"),
+    (re.compile(r"^N_(unmapped|multimapping|noFeature|ambiguous)$"), "a summary row of STAR, not a gene"),
+    (re.compile(r"^Unassigned_\w+$"), "a summary row of featureCounts, not a gene"),
+    (
+        re.compile(r"^(\*|(grand )?totals?|sum|library[ _]?size)$", re.IGNORECASE),
+        "a row of totals, not a gene",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the values look like and what was seen.
+
+    Attributes:
+        refused: Whether such values must not be tested as counts.
+        mend: What to deliver instead.
+    """
+
+    unit: Unit
+    seen: str
+    refused: bool
+    mend: str = RAW_COUNTS
+
+    def error(self, name: str) -> InputError:
+        """The refusal."""
+        return InputError(self.seen, file=name, mend=self.mend)
+
+
+def summary_row(gene_id: str) -> str | None:
+    """Why a row is no gene, if its id is a summary row's (``__no_feature``, ``N_unmapped``)."""
+    return next((reason for pattern, reason in _SUMMARY_ROWS if pattern.match(gene_id.strip())), None)
+
+
+def inspect_fractions(numbers: NDArray[np.float64]) -> Finding | None:
+    """What a matrix is, most of whose non-zero values are fractions; None if they are not.
+
+    Args:
+        numbers: Genes x samples; NaN where a cell is no number.
+    """
+    expressed = numbers[np.isfinite(numbers) & (numbers != 0)]
+    if expressed.size == 0 or (expressed != np.floor(expressed)).mean() < MOSTLY:
+        return None
+    totals, largest = np.nansum(numbers, axis=0), float(expressed.max())
+    if (expressed < 0).any():
+        return Finding(
+            "log",
+            "negative fractions: these look like logarithms or other transformed values, not counts",
+            True,
+        )
+    if _near(totals, _MILLION):
+        return Finding(
+            "tpm",
+            "every column adds up to about one million, so these look like TPM values, not counts",
+            True,
+        )
+    many = numbers.shape[0] >= _MANY_GENES
+    if many and largest < _LARGEST_LOG:
+        seen = (
+            f"fractions of which none is above {largest:.3g}: these look like logarithms (log2, VST, "
+            "rlog), not counts"
+        )
+        return Finding("log", seen, True)
+    if len(totals) > 1 and _near(totals, float(totals.mean())):
+        seen = (
+            f"every column adds up to about {totals.mean():.3g}, so these look like values scaled to "
+            "equal totals, "
+            "not counts"
+        )
+        return Finding("scaled", seen, True)
+    if many and totals.min() >= _MILLION:
+        seen = (
+            f"fractions, and columns that add up to {_range(totals)}, as libraries do: these look like "
+            "estimated counts "
+            "(RSEM, salmon, kallisto) or scaled counts, not counts"
+        )
+        mend = (
+            "deliver the kallisto or salmon folders with `tx2gene:`, or nf-core's gene_counts with "
+            "`lengths:`; "
+            "see docs/expression-inputs.md"
+        )
+        return Finding("estimates", seen, True, mend)
+    seen = (
+        "most values are fractions, so these look like TPM, FPKM, other scaled values or estimates, not "
+        "counts"
+    )
+    return Finding("scaled", seen, True)
+
+
+def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]:
+    """What speaks against whole numbers being raw counts.
+
+    Args:
+        counts: Genes x samples.
+        decimals: Whether every cell was written with a decimal point (``723.0``).
+    """
+    found: list[Finding] = []
+    if not counts.size:
+        return found
+    totals = counts.sum(axis=0, dtype=np.float64)
+    if len(totals) > 1 and _near(totals, _MILLION):
+        seen = "every column adds up to about one million, so these look like rounded TPM values, not counts"
+        found.append(Finding("tpm", seen, True))
+    elif totals.min() > _PLAUSIBLE_READS:
+        seen = (
+            f"columns add up to {_range(totals)}, more reads than one library has: these look like sums "
+            "of base "
+            "coverage (as in recount), not counts"
+        )
+        found.append(
+            Finding("coverage", seen, True, "divide by the read length (recount's transform_counts)")
+        )
+    elif len(totals) > 1 and counts.shape[0] >= _MANY_GENES and np.ptp(totals) <= 1e-4 * totals.mean():
+        seen = (
+            f"every column adds up to {totals.mean():.4g}: the libraries were scaled or thinned to one size"
+        )
+        found.append(Finding("scaled", seen, False))
+    if decimals:
+        seen = (
+            "whole numbers written with decimals (723.0): read as counts; values that were scaled and "
+            "then rounded "
+            "are written like this, too, so prefer the raw counts if there are any"
+        )
+        found.append(Finding("scaled", seen, False))
+    if counts.shape[0] >= _MANY_GENES and 0 < counts.max() < _LARGEST_LOG:
+        seen = (
+            f"no value is above {int(counts.max())}: rounded logarithms look like this, and so do very "
+            "shallow libraries"
+        )
+        found.append(Finding("log", seen, False))
+    return found
+
+
+def total_column(counts: NDArray[np.int64]) -> int | None:
+    """The column that holds the sum of all others, if there is one (of at least three columns)."""
+    if counts.shape[1] < 3 or counts.shape[0] < 3 or not counts.any():
+        return None
+    whole = counts.sum(axis=1)
+    for position in range(counts.shape[1]):
+        if np.array_equal(counts[:, position] * 2, whole) and np.count_nonzero(counts[:, position]) > 2:
+            return position
+    return None
+
+
+def judge(findings: Sequence[Finding], name: str) -> list[InputNote]:
+    """Refuse at the first finding that must be refused; the others become notes.
+
+    Raises:
+        InputError: The values are no counts; the message names what was seen.
+    """
+    for finding in findings:
+        if finding.refused:
+            raise finding.error(name)
+    return [InputNote("unit", finding.seen) for finding in findings]
+
+
+def _near(totals: NDArray[np.float64], target: float) -> bool:
+    return bool((np.abs(totals - target) <= _NEAR * target).all())
+
+
+def _range(totals: NDArray[np.float64]) -> str:
+    return f"{totals.min():.3g} to {totals.max():.3g}"
