@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -68,8 +69,7 @@ def test_a_wrong_name_is_found_with_its_line_before_anything_runs(
     assert table in found.tables
     assert "study.yaml:" in str(found.error)
     assert found.error.exit_code == 2
-    with pytest.raises(type(found.error), match=said):
-        raise found.error
+    assert re.search(said, str(found.error), re.DOTALL), found.error
     out = hindered(catalog, [found])
     assert {"files.report", "publish.warehouse"} <= out
     other = "expression.counts" if table.startswith("raw.") else "stats.symptom_change"
