@@ -58,6 +58,8 @@ def status(study: Path | None, home: Path | None, as_json: bool) -> int:
     place = home_of(catalog.study, home)
     view = outlook(catalog, place)
     wrong = wrong_names(catalog, view.stale, lambda: published_contrasts(place))
+    if view.moved:
+        click.echo(view.moved, err=True)
     _print_plan(view.plan, as_json)
     for found in wrong:
         click.echo(click.style(f"wrong  {found.error}", fg="red"), err=True)
