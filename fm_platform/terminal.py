@@ -84,7 +84,11 @@ def print_summary(summary: RefreshSummary) -> None:
     """The end of a refresh."""
     for table, error in summary.errors:
         click.echo(click.style(f"failed  {table}: {error}", fg="red"), err=True)
-    said = {(r.table, check.name): check.description for r in summary.computed for check in r.checks}
+    said = {
+        (r.table, check.name): f"{check.description} {check.told}"
+        for r in summary.computed
+        for check in r.checks
+    }
     for table, check in summary.failed_checks:
         why = said.get((table, check), "")
         click.echo(
