@@ -6,7 +6,7 @@ and any number that is not already in a table (counts of recorded values apart).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -50,14 +50,16 @@ def _characteristics(report: ReportInput) -> TableView | None:
     cells = {(row["position"], row["stratum"]): row for row in table.iter_rows(named=True)}
     lines = table.filter(pl.col("stratum").is_null()).sort("position").iter_rows(named=True)
     groups = []
-    for variable, members in groupby(lines, key=lambda row: row["variable"]):
+    for _, members in groupby(lines, key=lambda row: row["variable"]):
         rows = list(members)
         texts = [
-            (_level(row), *(_value(cells.get((row["position"], stratum))) for stratum in strata))
+            (
+                _level(row, alone=len(rows) == 1),
+                *(_value(cells.get((row["position"], stratum))) for stratum in strata),
+            )
             for row in rows
         ]
-        heading = "" if variable == "n" else f"{rows[0]['variable_label']}, {rows[0]['statistic']}"
-        groups.append(RowGroup(tuple(texts), heading))
+        groups.append(RowGroup(tuple(texts), _variable(rows)))
     notes = ["Percentages are of the participants with a recorded value; Unknown counts those without one."]
     if len(strata) > 1 and people is not None:
         unplaced = population(people)["stratum"].null_count()
@@ -71,10 +73,20 @@ def _characteristics(report: ReportInput) -> TableView | None:
     )
 
 
-def _level(row: Row) -> str:
-    if row["variable"] == "n":
-        return "Participants, n"
-    return str(row["level_label"] or row["level"] or row["variable_label"])
+def _variable(rows: Sequence[Row]) -> str:
+    """The heading over the rows of a variable; none over a single row that says it all."""
+    first = rows[0]
+    if first["level"] is not None:
+        return f"{first['variable_label']}, {first['statistic']}"
+    return str(first["variable_label"]) if len(rows) > 1 else ""
+
+
+def _level(row: Row, *, alone: bool) -> str:
+    """The first cell of a row: its level, or what it tells of a variable without levels."""
+    if row["level"] is not None:
+        return str(row["level_label"] or row["level"])
+    statistic = str(row["statistic"])
+    return f"{row['variable_label']}, {statistic}" if alone else statistic[:1].upper() + statistic[1:]
 
 
 def _value(row: Row | None) -> str:

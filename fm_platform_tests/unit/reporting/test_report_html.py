@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from fm_platform.reporting.clinical_section import clinical_tables
 from fm_platform.reporting.html import render_report
 from fm_platform.reporting.page import GateLine, HalfState, ReportInput, SourceLine
 from fm_platform.reporting.sections import EXPLORATORY, NOT_A_PUBLISHED_RESULT, SEVERAL_ARMS, SINGLE_ARM
@@ -275,3 +276,13 @@ def test_a_contrast_of_one_sample_against_one_is_labelled_and_not_drawn(make_rep
     page = Page(render_report(make_report(contrasts=described)))
     assert "descriptive, because of one sample against one." in page.text("expression")
     assert len(page.all("img")) == 1
+
+
+def test_a_variable_without_levels_has_one_row_and_no_heading_of_the_same_name(make_report: Make) -> None:
+    def rows(participants: pl.DataFrame) -> list[tuple[str, list[str]]]:
+        table = clinical_tables(make_report(participants=participants))["report.characteristics"]
+        return [(group.heading, [row[0] for row in group.rows]) for group in table.groups][:2]
+
+    assert rows(people()) == [("", ["Participants, n"]), ("", ["Age, median (min to max)"])]
+    unknown = people().with_columns(age=pl.when(pl.col("subject_id") != "S2").then("age"))
+    assert rows(unknown)[1] == ("Age", ["Median (min to max)", "Unknown"])
