@@ -20,6 +20,7 @@ import polars as pl
 from fm_platform.catalog.clinical.queries import QUERIES
 from fm_platform.catalog.session import StepResult
 from fm_platform.defs.refresh import RefreshSummary
+from fm_platform.errors import FmError
 from fm_platform.expression.de import DeSummary
 from fm_platform.lineage.verify import Verification
 from fm_platform.validation.query_history import OPEN
@@ -33,6 +34,13 @@ class Progress:
         self._total = 0
         self._count = 0
         self._begun = 0.0
+
+    def refused(self, errors: Sequence[FmError], hindered: int) -> None:
+        """Names in study.yaml are wrong; what does not need them runs."""
+        for error in errors:
+            _tell(click.style(f"wrong  {error}", fg="red"))
+        if errors:
+            _tell(f"{hindered} assets need what is wrong and will not run; readers keep the last publication")
 
     def planned(self, tables: Sequence[str], fresh: int) -> None:
         """What will run."""
@@ -76,7 +84,11 @@ def print_summary(summary: RefreshSummary) -> None:
     """The end of a refresh."""
     for table, error in summary.errors:
         click.echo(click.style(f"failed  {table}: {error}", fg="red"), err=True)
-    said = {(r.table, check.name): check.description for r in summary.computed for check in r.checks}
+    said = {
+        (r.table, check.name): f"{check.description} {check.told}"
+        for r in summary.computed
+        for check in r.checks
+    }
     for table, check in summary.failed_checks:
         why = said.get((table, check), "")
         click.echo(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fm_platform.catalog.binding import check_home
 from fm_platform.catalog.graph import Catalog
 from fm_platform.lineage.history import History, from_state
 from fm_platform.lineage.plan import FileDigests, Plan, make_plan
@@ -24,12 +25,14 @@ class Outlook:
         history: The ledger's latest facts as of the last run.
         plan: The planner's word on every asset.
         changed_sources: Path to SHA-256 of delivered files that no materialization has read yet.
+        moved: What to tell of a home that was made for another folder.
     """
 
     catalog: Catalog
     history: History
     plan: Plan
     changed_sources: Mapping[str, str]
+    moved: str | None = None
 
     @property
     def stale(self) -> list[str]:
@@ -48,7 +51,7 @@ def outlook(catalog: Catalog, home: Home) -> Outlook:
     Raises:
         InputError: The home belongs to another study.
     """
-    home.check_binding(catalog.study.study.id)
+    moved = check_home(catalog, home)
     state = home.state()
     history = from_state(state)
     files = FileDigests(state.get("files"))
@@ -61,4 +64,4 @@ def outlook(catalog: Catalog, home: Home) -> Outlook:
             digest = files.of(path)
             if digest is not None and digest not in read:
                 changed[str(path)] = digest
-    return Outlook(catalog, history, plan, changed)
+    return Outlook(catalog, history, plan, changed, moved)

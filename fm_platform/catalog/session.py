@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from fm_platform.catalog.asset import Asset, Built, Delivered, Step
 from fm_platform.catalog.audit import publication_of
+from fm_platform.catalog.binding import check_home
 from fm_platform.catalog.completeness import constants_of, require_paths
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.memory import Memory
@@ -433,7 +434,9 @@ def open_session(
     """
     home.ensure()
     with mark_alive(home.alive, run_id), hold_lock(home.lock, run_id, on_wait=on_wait):
-        home.check_binding(catalog.study.study.id)
+        moved = check_home(catalog, home)
+        if moved is not None:
+            progress(moved)
         with open_warehouse(home, run_id) as warehouse:
             session = Session(catalog, home, warehouse, actor or Actor.from_environment(), progress, on_step)
             session.recover()

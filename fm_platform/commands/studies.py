@@ -44,7 +44,7 @@ def init(
             written = draft_redcap_study(folder, export, dictionary, events)
         else:
             written = draft_study(folder, export)
-        next_step = "check the lines marked `# guess`"
+        next_step = "correct these lines where they are wrong"
     else:
         from fm_platform.drafting.scaffold import write_study
 
@@ -52,4 +52,16 @@ def init(
         next_step = "put your data into these files"
     for path in written:
         click.echo(f"wrote {path}")
+    if export is not None:
+        _list_guesses(written[0])
     click.echo(f"next: {next_step}, then `fm refresh --study {folder}`")
+
+
+def _list_guesses(study_file: Path) -> None:
+    from fm_platform.drafting.guesses import guesses_in
+
+    found = guesses_in(study_file.read_text(encoding="utf-8"))
+    click.echo(f"{len(found)} guess{'' if len(found) == 1 else 'es'} in {study_file}, each marked `# guess`:")
+    for guess in found:
+        note = f"  ({guess.note})" if guess.note else ""
+        click.echo(f"{guess.line:>5}: {guess.text}{note}")

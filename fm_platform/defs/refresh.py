@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import polars as pl
+
+from fm_platform.catalog.declared_names import hindered, wrong_names
+from fm_platform.catalog.expression.fits import CONTRASTS
 from fm_platform.catalog.expression.inputs import require_count_files
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.places import home_of, study_folder
@@ -26,6 +30,9 @@ from fm_platform.warehouse.lock import Holder
 
 class Watcher(Protocol):
     """Whoever shows the progress of a refresh."""
+
+    def refused(self, errors: Sequence[FmError], hindered: int) -> None:
+        """Names in study.yaml are wrong: so many assets will not run, the others will."""
 
     def planned(self, tables: Sequence[str], fresh: int) -> None:
         """What will run, and how many assets are fresh."""
@@ -118,9 +125,15 @@ def refresh_study(
     ) as session:
         plan = session.plan(selected, force=force)
         fresh = sum(entry.state == "fresh" for entry in plan.entries)
-        watcher.planned(plan.stale, fresh)
-        if plan.stale:
-            _run(session, plan.stale, run_id, force)
+        wrong = wrong_names(catalog, plan.stale, lambda: _earlier_contrasts(session))
+        session.errors += [(found.tables[0], found.error) for found in wrong]
+        out = hindered(catalog, wrong)
+        runnable = [table for table in plan.stale if table not in out]
+        if runnable:
+            watcher.refused([found.error for found in wrong], len(plan.stale) - len(runnable))
+        watcher.planned(runnable, fresh)
+        if runnable:
+            _run(session, runnable, run_id, force)
             _close(session, selected)
         after = session.plan(selected)
         publication = session.history.publication
@@ -141,6 +154,11 @@ def refresh_study(
                 (result.table, check.name) for result in session.results for check in result.failed_blocking
             ),
         )
+
+
+def _earlier_contrasts(session: Session) -> pl.DataFrame | None:
+    warehouse = session.warehouse
+    return warehouse.read(CONTRASTS) if warehouse.exists(CONTRASTS) else None
 
 
 def _run(session: Session, tables: Sequence[str], run_id: str, force: bool = False) -> None:

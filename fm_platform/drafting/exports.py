@@ -226,7 +226,7 @@ def _study_yaml(study_id: str, name: str, table: TextTable, found: Guess) -> str
         "",
         *_visit_lines(found, by_visit),
         *_instrument_lines(table, by_visit),
-        *_outcome_lines(found, by_visit),
+        *_outcome_lines(found, by_visit, _items_of(table)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -280,12 +280,22 @@ def _instrument_lines(table: TextTable, by_visit: bool) -> list[str]:
     return ["instruments:", *dict.fromkeys(lines), ""] if lines else []
 
 
-def _outcome_lines(found: Guess, by_visit: bool) -> list[str]:
-    """Plain numbers that could be followed, with the range they have; items of questionnaires are numbered."""
+def _items_of(table: TextTable) -> set[str]:
+    """Columns that are items of a questionnaire under their own names."""
+    items: set[str] = set()
+    for name in library_ids():
+        known = load_instrument(name).items
+        if {item.id for item in known if not item.optional} <= set(table.columns):
+            items |= {item.id for item in known}
+    return items
+
+
+def _outcome_lines(found: Guess, by_visit: bool, items: set[str]) -> list[str]:
+    """Plain numbers that could be followed, with the range they have; numbered ones are a questionnaire's items."""
     followed = {
         name: span
         for name, span in found.numbers.items()
-        if span[0] < span[1] and not re.search(r"\d$", name)
+        if span[0] < span[1] and name not in items and not re.search(r"\d$", name)
     }
     if not by_visit or not followed:
         return []

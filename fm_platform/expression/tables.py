@@ -13,7 +13,7 @@ import polars as pl
 
 from fm_platform.expression.counts import count_ids
 from fm_platform.expression.designs.contrasts import ContrastPlan
-from fm_platform.expression.designs.samples import ResolvedSamples, resolve_samples
+from fm_platform.expression.designs.samples import ResolvedSamples, absent_role, resolve_samples
 from fm_platform.expression.fit.results import DeResult
 from fm_platform.study.model import Study
 
@@ -73,6 +73,37 @@ def expression_samples(
     Raises:
         InputError: As :func:`~fm_platform.expression.designs.samples.resolve_samples`.
     """
+    return _resolved(sheet, count_ids(count_columns), study, reconcile, file)
+
+
+def samples_of_sheet(sheet: pl.DataFrame, study: Study, *, file: Path | str | None = None) -> pl.DataFrame:
+    """What is known of ``expression.samples`` before counts are read: every sample that a name is given for has some.
+
+    Raises:
+        InputError: As :func:`expression_samples`, but for names that the matrix lacks.
+    """
+    _require_roles(sheet, study)
+    assert study.expression is not None, "the study has no expression half"
+    declared = study.expression.samples
+    given = [text for text in sheet[declared.count_id or declared.id].to_list() if text]
+    return _resolved(sheet, given, study, None, file).frame
+
+
+def _require_roles(sheet: pl.DataFrame, study: Study) -> None:
+    assert study.expression is not None, "the study has no expression half"
+    absent = absent_role(sheet, study.expression.samples)
+    if absent is not None:
+        raise study.error(absent.message, "expression", "samples", absent.role, mend=absent.mend)
+
+
+def _resolved(
+    sheet: pl.DataFrame,
+    given: Sequence[str],
+    study: Study,
+    reconcile: str | None,
+    file: Path | str | None,
+) -> ResolvedSamples:
+    _require_roles(sheet, study)
     assert study.expression is not None, "the study has no expression half"
 
     def visit_id(text: str) -> str | None:
@@ -82,7 +113,7 @@ def expression_samples(
     return resolve_samples(
         sheet,
         study.expression.samples,
-        count_ids(count_columns),
+        given,
         reconcile=reconcile,
         visit_of=visit_id if study.visits else None,
         file=file,
@@ -135,7 +166,7 @@ def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, obje
         "level": contrast.level,
         "reference": contrast.reference,
         "test": UNTESTED if plan.status == "descriptive" else contrast.test,
-        "subset": "; ".join(f"{name} in ({', '.join(values)})" for name, values in contrast.subset.items()),
+        "subset": contrast.restriction,
         "status": plan.status,
         "reason": plan.reason,
         "n_samples": len(plan.samples),

@@ -73,7 +73,7 @@ def read_text_table(source: str, path: Path, *, name: str, sheet: str | None = N
             "the file has a header but no rows",
             file=name,
             line=records.lines[0],
-            mend="ask for the delivery again",
+            mend="put data below the header, or ask for the delivery again",
         )
     data: dict[str, Sequence[str]] = {ROW_ID: row_ids(source, header, body)}
     data.update(zip(header, zip(*body, strict=True), strict=True))

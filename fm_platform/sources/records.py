@@ -6,6 +6,7 @@ names mean, and whether records have the right length.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -21,6 +22,8 @@ from fm_platform.sources.files import Content, SourceFile, read_content
 
 DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 50
+_HEAD = 1 << 18
+_NO_PLAIN_TEXT = (b"PK", b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MIDNIGHT = re.compile(r"^(\d{4}-\d\d-\d\d) 00:00:00$")
 
 
@@ -65,6 +68,28 @@ def read_records(path: Path, name: str, sheet: str | None = None) -> Records:
             mend="drop `sheet:` in study.yaml",
         )
     return _text(content)
+
+
+def read_header(path: Path, name: str, sheet: str | None = None) -> list[str]:
+    """The header of a table; of a long text file without reading the rest.
+
+    Args:
+        path: Where the file is.
+        name: What to call it in messages.
+        sheet: The worksheet; needed when several are not empty.
+
+    Raises:
+        InputError: As :func:`read_records`.
+        OSError: It cannot be opened.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(_HEAD)
+    end = head.rfind(b"\n") + 1
+    if len(head) < _HEAD or not end or head.startswith(_NO_PLAIN_TEXT):
+        return read_records(path, name, sheet).rows[0]
+    text, _ = decode(head[:end], name)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    return next(row for row in rows if any(cell.strip() for cell in row))
 
 
 def worksheets(path: Path, name: str, *, comment: str | None = None) -> list[Records]:

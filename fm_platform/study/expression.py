@@ -196,6 +196,11 @@ class Contrast(Section):
         return " ".join(terms).removeprefix("+ ")
 
     @property
+    def restriction(self) -> str:
+        """The subset in words; empty for all samples."""
+        return "; ".join(f"{name} in ({', '.join(values)})" for name, values in self.subset.items())
+
+    @property
     def test(self) -> str:
         """Which test is made, in words."""
         if self.reduced is not None:

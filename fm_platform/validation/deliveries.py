@@ -34,8 +34,12 @@ CHANGE_SCHEMA = {
 Accepted = Collection[tuple[str, str | None]]
 """Subjects, or subjects and visits, whose absence was accepted."""
 
+PLACE = "_place"
+"""The column of an earlier delivery's table that holds file:line of each row."""
+
 _CELL = ["subject_id", "visit_id", "column"]
 _INCOMING = "fm_earlier"
+_NAMED = 5
 
 
 def lost_keys(
@@ -53,7 +57,8 @@ def lost_keys(
         accepted: What may be absent.
 
     Returns:
-        subject_id and visit_id, sorted; visit_id is null where the whole subject is absent.
+        subject_id, visit_id and lines, sorted; visit_id is null where the whole subject is absent. ``lines`` is
+        file:line (apart by blanks) in the newest delivery that had it.
     """
     now = _keys(con, source)
     before = [_keys(con, source, frame) for frame in earlier]
@@ -63,7 +68,35 @@ def lost_keys(
     visits = visits.join(subjects, on="subject_id", how="anti").filter(pl.col("visit_id").is_not_null())
     lost = pl.concat([subjects.with_columns(pl.lit(None, pl.String).alias("visit_id")), visits])
     kept = [row for row in lost.rows() if row not in set(accepted) and (row[0], None) not in set(accepted)]
-    return pl.DataFrame(kept, schema=KEY_SCHEMA, orient="row").sort("subject_id", "visit_id")
+    missing = pl.DataFrame(kept, schema=KEY_SCHEMA, orient="row").sort("subject_id", "visit_id")
+    return missing.with_columns(_last_lines(con, source, earlier, missing))
+
+
+def _last_lines(
+    con: duckdb.DuckDBPyConnection,
+    source: RawSource,
+    earlier: Sequence[pl.DataFrame],
+    missing: pl.DataFrame,
+) -> pl.Series:
+    """Where the missing keys stood in the newest of the earlier deliveries that had them."""
+    found: dict[tuple[str, str | None], list[str]] = {}
+    for frame in reversed(earlier) if missing.height else ():
+        if PLACE not in frame.columns:
+            continue
+        here: dict[tuple[str, str | None], list[str]] = {}
+        sql = f"""select k.subject_id, k.visit_id, r.{identifier(PLACE)} from ({{keys}}) as k
+join {{table}} as r on r._row_id = k._row_id where k.subject_id is not null"""
+        for subject, visit, place in _over(con, source, frame, sql).rows():
+            for key in {(subject, visit), (subject, None)}:
+                here.setdefault(key, []).append(place)
+        found = {**here, **found}
+    lines = [" ".join(sorted(found.get(key, ()), key=_by_line)) or None for key in missing.rows()]
+    return pl.Series("lines", lines, dtype=pl.String)
+
+
+def _by_line(place: str) -> tuple[str, int]:
+    path, _, line = place.rpartition(":")
+    return path, int(line)
 
 
 def changed_cells(
@@ -133,7 +166,19 @@ def nothing_lost(lost: pl.DataFrame, deliveries: int) -> CheckOutcome:
             "visits_absent": lost.height - lost["visit_id"].null_count(),
             "earlier_deliveries": deliveries,
         },
+        told=_absent(lost),
     )
+
+
+def _absent(lost: pl.DataFrame) -> str:
+    """What is absent, by name."""
+    named = []
+    for subject, visit, lines in lost.head(_NAMED).rows():
+        places = (lines or "").split()
+        stood = f" ({places[0]}{', ...' if len(places) > 1 else ''} of an earlier delivery)" if places else ""
+        named.append(f"{subject}{f' at {visit}' if visit is not None else ''}{stood}")
+    more = f" and {lost.height - _NAMED} more" if lost.height > _NAMED else ""
+    return f"Absent: {', '.join(named)}{more}." if named else ""
 
 
 def _keys(

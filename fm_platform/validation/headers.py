@@ -12,8 +12,11 @@ from fm_platform.errors import InputError
 from fm_platform.instruments.model import Instrument
 from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
-from fm_platform.validation.declared import columns_of_source
+from fm_platform.validation.declared import DeclaredColumn, columns_of_source
 from fm_platform.validation.original_fiq import refuse_original_fiq
+
+_HINTS = 3
+"""How many lines of study.yaml a message points at."""
 
 
 def required_columns(study: Study, instruments: Sequence[Instrument], source: str) -> tuple[str, ...]:
@@ -49,17 +52,62 @@ def require_columns(
     if not absent:
         return
     refuse_original_fiq(study, instruments, source, header, file=file)
-    near = get_close_matches(absent[0], list(header), n=1)
-    hint = f"rename {near[0]!r} or correct" if near else "correct the header or"
+    hint = "; ".join(_hints(study, instruments, source, absent, header))
     listed = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
     raise InputError(
         f"{len(absent)} declared column{'s are' if len(absent) > 1 else ' is'} not in the file: {listed}",
         file=file,
         line=1,
         column=absent[0],
-        mend=f"{hint} `clinical: {source}:` in study.yaml (the file has: {', '.join(header[:12])}"
-        f"{', ...' if len(header) > 12 else ''})",
+        mend=f"{hint} (the file has: {', '.join(header[:12])}{', ...' if len(header) > 12 else ''})",
     )
+
+
+def _hints(
+    study: Study,
+    instruments: Sequence[Instrument],
+    source: str,
+    absent: Sequence[str],
+    header: Sequence[str],
+) -> list[str]:
+    """How to mend the absent columns: the nearest name of the file, and the line that declares the column."""
+    declared = columns_of_source(declared_columns(study, instruments), source)
+    used = {entry.column for entry in declared}
+    hints: dict[int | None, str] = {}
+    for entry in declared:
+        line = study.line_of(*declared_at(study, instruments, entry))
+        if entry.column not in absent or line in hints or len(hints) == _HINTS:
+            continue
+        place = "study.yaml" + (f":{line}" if line is not None else "")
+        free = get_close_matches(entry.column, [name for name in header if name not in used], n=1)
+        taken = get_close_matches(entry.column, header, n=1)
+        if free:
+            hints[line] = f"rename {free[0]!r} to {entry.column!r}, or correct {place}"
+        elif taken:
+            hints[line] = f"correct {place} (did you mean {taken[0]!r}?), or add the column to the file"
+        else:
+            hints[line] = f"correct {place}, or add the column to the file"
+    return list(hints.values())
+
+
+def declared_at(
+    study: Study, instruments: Sequence[Instrument], entry: DeclaredColumn
+) -> tuple[str | int, ...]:
+    """The key of study.yaml that declares a column."""
+    declared = study.clinical[entry.source]
+    if entry.column in declared.columns.get(entry.role, ()):
+        return ("clinical", entry.source, "columns", entry.role)
+    for index, (use, instrument) in enumerate(zip(study.instruments, instruments, strict=True)):
+        if use.source == entry.source and instrument.id == entry.instrument:
+            return ("instruments", index, "total" if entry.kind == "total" else "items")
+    for index, outcome in enumerate(study.outcomes):
+        if outcome.column is not None and outcome.column == entry.role:
+            return ("outcomes", index, "column")
+    if entry.column in declared.units:
+        return ("clinical", entry.source, "units", entry.column)
+    if entry.role in study.population:
+        return ("population", entry.role)
+    return ("strata",) if entry.role == study.strata else ("clinical", entry.source)
 
 
 def _require_optional_spelling(

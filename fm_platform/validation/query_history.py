@@ -13,6 +13,9 @@ import polars as pl
 
 from fm_platform.validation.query_rows import FOUND_KEY, FOUND_SCHEMA
 
+LINES = "_lines"
+"""Where the rows of a query stand: file:line, apart by blanks."""
+
 HISTORY_SCHEMA: dict[str, pl.DataType] = {
     "query_id": pl.String(),
     **{name: kind for name, kind in FOUND_SCHEMA.items() if name != "_row_ids"},
@@ -22,6 +25,7 @@ HISTORY_SCHEMA: dict[str, pl.DataType] = {
     "reopened_on": pl.Date(),
     "times_reopened": pl.Int32(),
     "_row_ids": pl.List(pl.String()),
+    LINES: pl.String(),
 }
 """The columns of ``report.data_queries``; its key is query_id."""
 

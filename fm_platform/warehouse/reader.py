@@ -18,6 +18,7 @@ from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.warehouse.bound import select_bound
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import literal
+from fm_platform.warehouse.query_errors import no_table, query_error
 
 
 class Published:
@@ -38,15 +39,13 @@ class Published:
                 return select_bound(self.connection, sql, parameters)
             relation = self.connection.sql(sql)
         except (duckdb.Error, ValueError) as error:
-            raise InputError(
-                _first_lines(error), mend='see `fm query "SHOW ALL TABLES"` for what there is'
-            ) from None
+            raise query_error(self.connection, sql, error) from None
         if relation is None:
             raise InputError("the statement returns no rows", mend="write a SELECT")
         try:
             return relation.pl()
         except duckdb.Error as error:
-            raise InputError(_first_lines(error), mend="correct the query") from None
+            raise query_error(self.connection, sql, error) from None
 
     def recall(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Like :meth:`query`, for small answers that are asked for again: a published file does not change."""
@@ -68,16 +67,8 @@ class Published:
             [schema, name],
         ).rows()
         if not rows:
-            raise InputError(
-                f"no table {table!r} in the published warehouse", mend=f"there are: {self._tables()}"
-            )
+            raise no_table(self.connection, table)
         return dict(rows)
-
-    def _tables(self) -> str:
-        rows = self.connection.sql(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY ALL"
-        ).fetchall()
-        return ", ".join(row[0] for row in rows)
 
 
 @contextmanager

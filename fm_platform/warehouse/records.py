@@ -66,6 +66,7 @@ class CheckOutcome:
         severity: ``ERROR`` or ``WARN``.
         description: What is checked, one sentence.
         metadata: Counts and column names; never patient values.
+        told: Said to whoever runs it, and kept in no record: it may name subjects.
     """
 
     name: str
@@ -74,6 +75,7 @@ class CheckOutcome:
     severity: Literal["ERROR", "WARN"] = "WARN"
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    told: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,21 @@ def test_a_changed_value_is_asked_about_with_old_and_new(study: Workspace) -> No
 
 @pytest.mark.parametrize("visit", [None, "week_12"])
 def test_a_lost_subject_or_visit_blocks_until_it_is_accepted(study: Workspace, visit: str | None) -> None:
+    rows = (study.study / "clinical/visits.csv").read_text(encoding="utf-8").splitlines()
+    stood = [
+        f"clinical/visits.csv:{line}"
+        for line, row in enumerate(rows, start=1)
+        if "SYN03" in row and (visit is None or visit in row)
+    ]
     without(study, "SYN03", visit)
     blocked = study.fm("refresh")
     assert blocked.code == 1
     assert "fm021_nothing_lost" in blocked.err
+    assert f"Absent: SYN03{f' at {visit}' if visit else ''} ({stood[0]}" in blocked.err
     (lost,) = queries(study, "--rule", "FM021")
+    assert lost["lines"] == " ".join(stood)
+    named = "SELECT count(*) AS n FROM audit.ledger WHERE kind = 'check' AND body LIKE '%SYN03%'"
+    assert json.loads(study.fm("query", named, "--json").out) == [{"n": 0}]
     assert (lost["subject"], lost["event"], lost["state"]) == ("SYN03", visit, "open")
     # The next delivery lacks it, too: still blocked.
     set_cell(study, "SYN01", "week_4", "fatigue", "3")

@@ -58,6 +58,9 @@ def test_withdrawn_subjects_are_set_aside_and_an_erased_one_is_purged(workspace:
 
     outcome = workspace.fm("erase", "--subject", ERASED, "--reason", "consent withdrawn")
     assert outcome.code == 0, outcome.err
+    remains = outcome.out.partition("what remains:")[2]
+    for said in ("withdrawals.csv", "ledger, ", "3 snapshots, 2 of them redacted", "backups"):
+        assert said in remains
     assert_purged(workspace, their_line)
 
     verified = workspace.fm("verify")

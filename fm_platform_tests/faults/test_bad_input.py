@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -84,3 +85,26 @@ def test_a_query_cannot_write_or_read_files(refreshed: Workspace):
         "SET enable_external_access = true",
     ):
         assert refreshed.fm("query", sql).code == 2
+
+
+def test_a_wrong_name_is_told_first_and_what_does_not_need_it_still_runs(workspace: Workspace):
+    published = (workspace.home / "warehouse.duckdb").read_bytes()
+    workspace.edit("clinical/visits.csv", wrong_header)
+    workspace.edit("study.yaml", lambda text: text.replace("alpha: 0.05", "alpha: 0.1", 1))
+    workspace.edit("study.yaml", lambda text: text.replace('reference: "0"', 'reference: "00"'))
+    outcome = workspace.fm("refresh", "--json")
+    summary = json.loads(outcome.out)
+    assert outcome.code == 2
+    told, _, ran = outcome.err.partition("assets to run")
+    assert "fiqr_q7" in told
+    assert "contrast before_after" in told
+    assert "did you mean '0'?" in told
+    assert "[  1/" in ran
+    assert "expression.fit_fm_vs_healthy" in summary["computed"]
+    assert not {"raw.visits", "expression.fit_before_after", "files.report"} & set(summary["computed"])
+    assert (workspace.home / "warehouse.duckdb").read_bytes() == published
+
+    status = workspace.fm("status", "--json")
+    assert status.code == 2
+    assert "fiqr_q7" in status.err
+    assert {row["state"] for row in json.loads(status.out)} == {"fresh", "stale"}

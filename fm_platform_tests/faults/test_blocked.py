@@ -37,6 +37,14 @@ def test_downstream_waits_until_the_data_are_mended(workspace):
     assert states(workspace)["staging.visits"] == "blocked"
     assert states(workspace)["expression.de_results"] == "fresh"
 
+    asked = json.loads(workspace.fm("queries", "--rule", "FM022", "--json").out)
+    delivered = (workspace.study / "clinical/visits.csv").read_text(encoding="utf-8").splitlines()
+    for query in asked:
+        path, _, line = query["lines"].rpartition(":")
+        assert path == "clinical/visits.csv"
+        assert f"{query['subject']},week_13" in delivered[int(line) - 1]
+    assert len(asked) == 6
+
     published = json.loads(workspace.fm("query", "SELECT * FROM stats.symptom_change", "--json").out)
     assert published == before
     labelled = json.loads(

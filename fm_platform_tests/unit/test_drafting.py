@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from fm_platform.instruments.registry import load_instrument
 from fm_platform.sources.redcap.dictionary import read_dictionary
 from fm_platform.study.loading import load_study
 from fm_platform.warehouse.home import Home
+from fm_platform_tests.e2e.conftest import run_fm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -191,3 +193,16 @@ def test_boxes_that_nobody_saw_leave_the_wpi_open_and_a_complete_form_says_none(
     found = {(row["subject_id"], row["score_id"]): row["value"] for row in wpi.to_dicts()}
     assert [found["1", f"acr2016.{name}"] for name in ("wpi", "wpi_min", "wpi_max")] == [None, 0, 19]
     assert [found[record, "acr2016.wpi"] for record in ("2", "3")] == [0, 0]
+
+
+def test_the_guesses_are_listed_with_line_and_text_and_items_are_no_outcomes(tmp_path: Path) -> None:
+    outcome = run_fm(
+        "init", str(tmp_path / "new"), "--from", str(REPOSITORY / "data/demo/clinical/visits.csv")
+    )
+    lines = (tmp_path / "new" / "study.yaml").read_text(encoding="utf-8").splitlines()
+    marked = [at for at, line in enumerate(lines, start=1) if "# guess" in line and not line.startswith("#")]
+    assert f"{len(marked)} guesses in " in outcome.out
+    listed = re.findall(r"^ *(\d+): (.*)$", outcome.out, re.MULTILINE)
+    assert [int(at) for at, _ in listed] == marked
+    assert dict(listed)[str(marked[0])] == "grain: visit"
+    assert [outcome.id for outcome in load_study(tmp_path / "new").outcomes] == ["fiqr_tot"]

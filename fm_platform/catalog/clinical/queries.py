@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.clinical.query_lines import with_lines
 from fm_platform.catalog.clinical.redcap_quality import (
     form_cells,
     forms_of,
@@ -129,6 +130,7 @@ def query_assets(study: Study) -> list[Asset]:
             code_version=code_version(build_queries),
             tolerates_blocked=True,
             decided=sources,
+            shows_origin=True,
             build=build_queries,
             lineage={column.name: asked for column in described},
             columns=described,
@@ -167,9 +169,12 @@ def query_assets(study: Study) -> list[Asset]:
 def build_queries(step: Step) -> Built:
     """``report.data_queries``."""
     found = [pl.DataFrame(schema=FOUND_SCHEMA)]
+    stood: dict[tuple[str, str, str | None], str] = {}
     for source in step.study.clinical:
         if step.warehouse.exists(f"raw.{source}") and step.warehouse.exists(f"quarantine.{source}"):
-            found += _of_source(step, source)
+            asked, lost = _of_source(step, source)
+            found += asked
+            stood |= {(source, subject, visit): lines or "" for subject, visit, lines in lost.rows()}
     found.append(redcap_queries(step))
     staged = read_staged(step)
     if staged is not None:
@@ -180,17 +185,19 @@ def build_queries(step: Step) -> Built:
     if before is not None:
         before = without_withdrawn(before, withdrawals)
     table = next_state(without_withdrawn(pl.concat(found), withdrawals), before, today)
+    table = with_lines(step, table, stood)
     states = dict(table.group_by("state").len().rows())
     return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, RESOLVED)})
 
 
-def _of_source(step: Step, source: str) -> list[pl.DataFrame]:
+def _of_source(step: Step, source: str) -> tuple[list[pl.DataFrame], pl.DataFrame]:
+    """What is asked about a source, and what an earlier delivery had."""
     connection = step.warehouse.connection
     view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
     earlier = earlier_deliveries(step, source)
     lost = lost_keys(connection, view, earlier, accepted_losses(step, source))
     rows: list[dict[str, object]] = []
-    for subject, visit in lost.rows():
+    for subject, visit, _ in lost.rows():
         what = "visit" if visit is not None else "subject"
         text = f"an earlier delivery had this {what}, this one lacks it"
         rows.append(_row("FM021", "error", source, subject, visit, what, text))
@@ -199,10 +206,8 @@ def _of_source(step: Step, source: str) -> list[pl.DataFrame]:
             text = f"{column} was {old!r} in the delivery before"
             changed = _row("FM017", "query", source, subject, visit, column, text)
             rows.append({**changed, "value": new, "expected": old, "_row_ids": row_ids})
-    return [
-        queries_of_source(connection, view, step.instruments, step.read(f"quarantine.{source}")),
-        found_frame(rows),
-    ]
+    asked = queries_of_source(connection, view, step.instruments, step.read(f"quarantine.{source}"))
+    return [asked, found_frame(rows)], lost
 
 
 def _row(

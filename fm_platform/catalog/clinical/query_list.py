@@ -10,18 +10,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from fm_platform.errors import InputError
-from fm_platform.validation.query_history import OPEN
+from fm_platform.validation.query_history import LINES, OPEN
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import open_published
-
-_SQL = """
-with named as (select query_id, unnest(_row_ids) as row_id from report.data_queries),
-lines as (
-    select n.query_id, string_agg(distinct o.path || ':' || o.line, ' ' order by o.path || ':' || o.line) as lines
-    from named as n join audit.source_rows as o on o._row_id = n.row_id group by n.query_id
-)
-select q.* exclude (_row_ids), l.lines from report.data_queries as q left join lines as l on l.query_id = q.query_id
-"""
 
 
 def query_list(home: Home, *, everything: bool = False, rule: str | None = None) -> pl.DataFrame:
@@ -34,7 +25,8 @@ def query_list(home: Home, *, everything: bool = False, rule: str | None = None)
 
     Returns:
         The columns of ``report.data_queries`` with ``age_days`` (to today, or to the day it was resolved) and
-        ``lines`` (file:line of the delivered rows).
+        ``lines`` (file:line of the
+        delivered rows; of what is lost, in the newest delivery that had it).
 
     Raises:
         InputError: Nothing is published yet, or the study has no clinical half.
@@ -44,14 +36,17 @@ def query_list(home: Home, *, everything: bool = False, rule: str | None = None)
             "select 1 from duckdb_tables() where schema_name = 'report' and table_name = 'data_queries'"
         ).is_empty():
             raise InputError("this study has no data queries", mend="they belong to the clinical half")
-        frame = published.query(_SQL)
+        frame = published.query("select * from report.data_queries")
+    if LINES not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(LINES))
     if not everything:
         frame = frame.filter(pl.col("state").is_in(OPEN))
     if rule is not None:
         frame = frame.filter(pl.col("rule") == rule.upper())
     until = pl.coalesce("resolved_on", pl.lit(datetime.now(UTC).date()))
     age = (until - pl.col("raised_on")).dt.total_days().alias("age_days")
+    lines = pl.col(LINES).alias("lines")
     order = ["query_id", "state", "rule", "subject", "event", "item", "value", "expected", "text"]
     dates = ["raised_on", "age_days", "resolved_on", "reopened_on", "times_reopened"]
-    frame = frame.with_columns(age).select(*order, *dates, "severity", "source", "lines")
+    frame = frame.with_columns(age).select(*order, *dates, "severity", "source", lines)
     return frame.sort("raised_on", "subject", "event", "rule", "item", nulls_last=True)

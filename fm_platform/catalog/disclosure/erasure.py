@@ -20,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from fm_platform.catalog.binding import check_home
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.session import Actor
 from fm_platform.errors import FmError, InputError
@@ -62,7 +63,7 @@ def erase(catalog: Catalog, home: Home, subject: str, reason: str) -> dict[str, 
         raise InputError("an erasure needs a reason", mend="add --reason TEXT")
     home.ensure()
     with hold_lock(home.lock, "erase"):
-        home.check_binding(catalog.study.study.id)
+        check_home(catalog, home)
         with open_warehouse(home, str(uuid.uuid4())) as warehouse:
             _finish(home, erasures_of(warehouse.records()))
             _require_listed(warehouse, subject)

@@ -19,7 +19,8 @@ from fm_platform.catalog.expression.fit_columns import (
     RESULT_COLUMNS,
 )
 from fm_platform.expression.counts import counts_array
-from fm_platform.expression.designs.contrasts import ContrastPlan, levels_seen, plan_contrasts
+from fm_platform.expression.designs.choice import levels_seen
+from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrasts
 from fm_platform.expression.designs.sizing import study_sizing
 from fm_platform.expression.fit.engine import DeEngine
 from fm_platform.expression.fit.offsets import contrast_size_factors

@@ -1,7 +1,7 @@
 """Plans: which samples a contrast uses, with which design, and whether its result may be called a finding.
 
-Belongs here: subsets, levels, replicate counts, the verdict run / exploratory / descriptive / skipped. Does not belong
-here: fitting.
+Belongs here: replicate counts, the verdict run / exploratory / descriptive / skipped. Does not belong here: choosing
+samples by subset and level (``choice``), fitting.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
-from fm_platform.expression.designs.design import Design, build_design, column_of
-from fm_platform.expression.designs.pairing import advice, complete_pairs, find_pairs
+from fm_platform.expression.designs.choice import SeenLevel, choose_samples, coded_against
+from fm_platform.expression.designs.design import Design, build_design
+from fm_platform.expression.designs.pairing import advice, find_pairs
+from fm_platform.expression.designs.variables import column_of
 from fm_platform.expression.designs.weights import contrast_weights, resting_on
 from fm_platform.expression.designs.withdrawn import withdrawn_samples
 from fm_platform.expression.fit.gene_arrays import Floats
@@ -85,41 +87,28 @@ class ContrastPlan:
 
 
 def plan_contrast(
-    samples: pl.DataFrame, contrast: Contrast, *, seen_levels: Collection[tuple[str, str]] = ()
+    samples: pl.DataFrame, contrast: Contrast, *, seen_levels: Collection[SeenLevel] = ()
 ) -> ContrastPlan:
     """Choose the samples of a contrast, build its design and judge it.
 
     Args:
         samples: ``expression.samples``; rows without a position take no part.
         contrast: The declaration.
-        seen_levels: (variable, level) pairs that earlier deliveries had (see :func:`levels_seen`): when such
-            a level is gone, the contrast is skipped with a reason instead of refused.
+        seen_levels: Levels that earlier deliveries had (see
+            :func:`~fm_platform.expression.designs.choice.levels_seen`): when such a level is gone, the contrast is
+            skipped with a reason instead of refused.
 
     Raises:
         InputError: A column or level is unknown, or the design is refused (see
             :func:`~fm_platform.expression.designs.design.build_design`).
     """
-    counted = samples.filter(pl.col("position").is_not_null()).sort("position")
-    kept = _subset(counted, contrast)
-    pair = contrast.pair
-    if pair is None:
+    choice = choose_samples(samples, contrast, seen_levels=seen_levels)
+    if choice.gone is not None:
+        return ContrastPlan(contrast, "skipped", reason=choice.gone)
+    kept, pair, column = choice.kept, contrast.pair, choice.column
+    if pair is None or column is None:
         return _plan_weights(kept, contrast)
-    column = column_of(counted, pair.variable)
-    if pair.variable in contrast.covariates:
-        raise InputError(
-            f"{pair.variable!r} is listed under covariates, so it has no levels to compare",
-            mend="take it out of `covariates:`",
-        )
     found = kept[column].to_list()
-    missing = [level for level in (pair.level, pair.reference) if level not in found]
-    if missing:
-        if all((pair.variable, level) in seen_levels for level in missing):
-            gone = " and ".join(f"{pair.variable} = {level}" for level in missing)
-            return ContrastPlan(contrast, "skipped", reason=f"no sample with {gone} is left in this delivery")
-        raise _unseen_level(counted, kept, column, contrast, pair.variable, missing)
-    if contrast.complete_pairs:
-        kept = complete_pairs(kept, column, pair.level, pair.reference)
-        found = kept[column].to_list()
     at_level = tuple(index for index, value in enumerate(found) if value == pair.level)
     at_reference = tuple(index for index, value in enumerate(found) if value == pair.reference)
     unreplicated = len(at_level) == len(at_reference) == 1
@@ -127,7 +116,7 @@ def plan_contrast(
         design = build_design(
             kept,
             contrast.design,
-            reference={pair.variable: pair.reference, **contrast.reference_levels},
+            reference=coded_against(contrast),
             covariates=contrast.covariates,
             replicated=not unreplicated,
         )
@@ -148,7 +137,7 @@ def plan_contrast(
 def _plan_weights(kept: pl.DataFrame, contrast: Contrast) -> ContrastPlan:
     """The plan of a contrast by coefficient or by vector."""
     design = build_design(
-        kept, contrast.design, reference=contrast.reference_levels, covariates=contrast.covariates
+        kept, contrast.design, reference=coded_against(contrast), covariates=contrast.covariates
     )
     vector = contrast_weights(design, contrast)
     if contrast.label:
@@ -201,7 +190,7 @@ def plan_contrasts(
     study: Study,
     *,
     only: str | None = None,
-    seen_levels: Collection[tuple[str, str]] = (),
+    seen_levels: Collection[SeenLevel] = (),
 ) -> tuple[ContrastPlan, ...]:
     """Plan the contrasts of a study; an error points at the contrast's line in study.yaml.
 
@@ -227,13 +216,18 @@ def plan_contrasts(
                 said = f"withdrawals leave too few samples: {error.message}"
                 plans.append(ContrastPlan(contrast, "skipped", reason=said))
                 continue
-            raise study.error(
-                f"contrast {contrast.id}: {error.message}",
-                "contrasts",
-                index,
-                mend=error.mend or "correct this contrast",
-            ) from error
+            raise contrast_error(study, index, error) from error
     return tuple(plans)
+
+
+def contrast_error(study: Study, index: int, error: InputError) -> InputError:
+    """What is wrong with a contrast, pointing at its line in study.yaml."""
+    return study.error(
+        f"contrast {study.contrasts[index].id}: {error.message}",
+        "contrasts",
+        index,
+        mend=error.mend or "correct this contrast",
+    )
 
 
 def _possible_without_withdrawals(samples: pl.DataFrame, contrast: Contrast) -> bool:
@@ -251,51 +245,12 @@ def _possible_without_withdrawals(samples: pl.DataFrame, contrast: Contrast) -> 
     return True
 
 
-def levels_seen(contrasts_table: pl.DataFrame) -> set[tuple[str, str]]:
-    """The (variable, level) pairs of an earlier ``expression.contrasts``: only seen levels get into it."""
-    pairs: set[tuple[str, str]] = set()
-    for row in contrasts_table.filter(pl.col("variable").is_not_null()).iter_rows(named=True):
-        pairs |= {(row["variable"], row["level"]), (row["variable"], row["reference"])}
-    return pairs
-
-
 def silent_where_compared(chosen: NDArray[np.int64], plan: ContrastPlan) -> NDArray[np.bool_]:
     """Genes with reads, but none in the compared samples: the data say nothing about their fold change."""
     if not plan.compared:
         return np.zeros(len(chosen), dtype=bool)
     silent: NDArray[np.bool_] = (chosen[:, plan.compared] == 0).all(axis=1) & (chosen > 0).any(axis=1)
     return silent
-
-
-def _subset(samples: pl.DataFrame, contrast: Contrast) -> pl.DataFrame:
-    kept = samples
-    for name, values in contrast.subset.items():
-        kept = kept.filter(pl.col(column_of(samples, name)).cast(pl.String).is_in(list(values)))
-    return kept
-
-
-def _unseen_level(
-    counted: pl.DataFrame,
-    kept: pl.DataFrame,
-    column: str,
-    contrast: Contrast,
-    variable: str,
-    missing: Sequence[str],
-) -> InputError:
-    wanted = " and ".join(f"{variable} = {level!r}" for level in missing)
-    here = sorted({text for text in kept[column].to_list() if text})
-    anywhere = sorted({text for text in counted[column].to_list() if text})
-    if set(missing) <= set(anywhere):
-        rule = ", ".join(f"{name} in ({', '.join(values)})" for name, values in contrast.subset.items())
-        return InputError(
-            f"no sample with {wanted} is left by the subset {rule} "
-            f"({kept.height} of {counted.height} samples left)",
-            mend=f"correct `subset:`; levels of {variable} left: {', '.join(here) or 'none'}",
-        )
-    return InputError(
-        f"no sample has {wanted}",
-        mend=f"use one of the levels of {variable}: {', '.join(anywhere) or 'none'}",
-    )
 
 
 def _doubts(kept: pl.DataFrame, design: Design) -> list[str]:

@@ -6,10 +6,8 @@ Belongs here: levels, covariates, the gate, contrast vectors. Does not belong he
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -18,13 +16,10 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.coding import CodedMatrix, code
-from fm_platform.expression.designs.formula import Formula, parse_formula
+from fm_platform.expression.designs.formula import Formula
 from fm_platform.expression.designs.rank import find_aliases
 from fm_platform.expression.designs.remedies import listed, nested, unseen, untangling
-from fm_platform.expression.designs.samples import PLATFORM_COLUMNS, SHEET_PREFIX
-
-LARGE_COVARIATE = 5.0
-"""A covariate whose mean or spread exceeds this is noted: it makes fits less stable."""
+from fm_platform.expression.designs.variables import read_variables
 
 MAX_ALIASES = 5
 
@@ -102,31 +97,8 @@ def build_design(
             rank-deficient; or no residual degree of freedom is left. The message names aliased columns and the samples
             that would help.
     """
-    parsed = parse_formula(formula)
-    for name in covariates:
-        if name not in parsed.variables:
-            raise InputError(
-                f"covariate {name!r} is not in the design {parsed.text!r}",
-                mend="add it to the design, or drop it from the covariates",
-            )
-    factors = [name for name in parsed.variables if name not in covariates]
-    for name in reference or {}:
-        if name not in factors:
-            raise InputError(
-                f"{name!r} is not a factor of the design {parsed.text!r}, so it has no reference level",
-                mend=f"factors are: {', '.join(factors) or 'none'}",
-            )
-    levels: dict[str, tuple[str, ...]] = {}
-    values: dict[str, list[Any]] = {}
-    notes: list[str] = []
-    for name in parsed.variables:
-        texts = _complete(samples, name)
-        if name in covariates:
-            values[name] = _numbers(samples, name, texts)
-            notes += _covariate_note(name, values[name])
-        else:
-            values[name] = texts
-            levels[name] = _ordered_levels(name, texts, (reference or {}).get(name))
+    read = read_variables(samples, formula, reference=reference, covariates=covariates)
+    parsed, values, levels = read.parsed, read.values, read.levels
     coded = code(parsed, values, levels)
     _rank_gate(coded, parsed, values, levels)
     design = Design(
@@ -136,89 +108,12 @@ def build_design(
         covariates=tuple(name for name in parsed.variables if name in covariates),
         columns=coded.columns,
         matrix=coded.matrix,
-        notes=tuple(notes),
+        notes=read.notes,
         _coded=coded,
     )
     if replicated:
         _df_gate(design, values)
     return design
-
-
-def column_of(samples: pl.DataFrame, variable: str) -> str:
-    """The column of ``expression.samples`` that holds a variable of the sample sheet.
-
-    Raises:
-        InputError: The sheet has no such column.
-    """
-    if SHEET_PREFIX + variable in samples.columns and variable.casefold() in PLATFORM_COLUMNS:
-        return SHEET_PREFIX + variable
-    if variable in samples.columns and not variable.startswith("_"):
-        return variable
-    if variable.casefold() in samples.columns and variable.casefold() in PLATFORM_COLUMNS:
-        return variable.casefold()
-    hidden = ("position", "reason")
-    known = [name for name in samples.columns if not name.startswith("_") and name not in hidden]
-    near = get_close_matches(variable, known, n=1)
-    raise InputError(
-        f"the sample sheet has no column {variable!r}",
-        mend=(f"did you mean {near[0]!r}? " if near else "") + f"columns are: {', '.join(known)}",
-    )
-
-
-def _complete(samples: pl.DataFrame, variable: str) -> list[str]:
-    texts = samples[column_of(samples, variable)].cast(pl.String).to_list()
-    gaps = [
-        name for name, text in zip(samples["sample_id"], texts, strict=True) if text is None or text == ""
-    ]
-    if gaps:
-        raise InputError(
-            f"{variable!r} is empty for sample {', '.join(gaps[:10])}",
-            mend="fill it in the sample sheet, or leave these samples out with `subset:`",
-        )
-    return texts
-
-
-def _numbers(samples: pl.DataFrame, variable: str, texts: Sequence[str]) -> list[float]:
-    numbers = []
-    for name, text in zip(samples["sample_id"], texts, strict=True):
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise InputError(
-                f"covariate {variable!r} is {text!r} for sample {name}, which is not a number",
-                mend="correct the sample sheet, or drop it from the covariates to use it as a factor",
-            )
-        numbers.append(number)
-    return numbers
-
-
-def _covariate_note(variable: str, numbers: Sequence[float]) -> list[str]:
-    mean, spread = float(np.mean(numbers)), float(np.std(numbers))
-    if max(abs(mean), spread) <= LARGE_COVARIATE:
-        return []
-    return [
-        f"covariate {variable} has mean {mean:.4g} and spread {spread:.4g}: "
-        "centring and scaling it makes the fit more stable"
-    ]
-
-
-def _ordered_levels(variable: str, texts: Sequence[str], reference: str | None) -> tuple[str, ...]:
-    levels = sorted(set(texts))
-    if len(levels) < 2:
-        raise InputError(
-            f"{variable!r} has only the level {levels[0]!r} in the {len(texts)} samples of this contrast",
-            mend=f"drop {variable} from the design, or widen `subset:`",
-        )
-    if reference is None:
-        return tuple(levels)
-    if reference not in levels:
-        raise InputError(
-            f"no sample of this contrast has {variable} = {reference!r}, the level to compare with",
-            mend=f"use one of: {', '.join(levels)}",
-        )
-    return (reference, *(level for level in levels if level != reference))
 
 
 def _rank_gate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
@@ -105,15 +106,33 @@ def resolve_samples(
 
 
 def _require_columns(sheet: pl.DataFrame, samples: SamplesSource, file: Path | str | None) -> None:
+    absent = absent_role(sheet, samples)
+    if absent is not None:
+        raise InputError(absent.message, file=file, mend=absent.mend)
+
+
+@dataclass(frozen=True)
+class AbsentRole:
+    """A role of the sheet whose column is not there, and what to say of it."""
+
+    role: str
+    message: str
+    mend: str
+
+
+def absent_role(sheet: pl.DataFrame, samples: SamplesSource) -> AbsentRole | None:
+    """The first role that names a column which the sheet does not have."""
     available = [name for name in sheet.columns if not name.startswith("_")]
     for role in ("id", "count_id", "subject", "visit"):
         name = getattr(samples, role)
         if name is not None and name not in available:
-            raise InputError(
+            near = get_close_matches(name, available, n=1)
+            return AbsentRole(
+                role,
                 f"the sample sheet has no column {name!r} (declared as {role})",
-                file=file,
-                mend=f"use one of: {', '.join(available)}",
+                (f"did you mean {near[0]!r}? " if near else "") + f"its columns: {', '.join(available)}",
             )
+    return None
 
 
 def _role(

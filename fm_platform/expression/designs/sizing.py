@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import ContrastPlan
-from fm_platform.expression.designs.design import column_of
+from fm_platform.expression.designs.variables import column_of
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.model import Options
 from fm_platform.expression.fit.size_factors import size_factors as estimated
@@ -64,9 +64,29 @@ def study_sizing(
     try:
         return sizing(study.expression.size_factors, samples, gene_ids, plan, n_columns)
     except InputError as error:
-        raise study.error(
-            f"size_factors: {error.message}", "expression", "size_factors", mend=error.mend or "correct it"
-        ) from None
+        raise _located(study, error) from None
+
+
+def check_size_factors(study: Study, samples: pl.DataFrame) -> None:
+    """Refuse ``size_factors: {column:}`` that is no column of the sample sheet.
+
+    Raises:
+        InputError: It is none; the message names the line of study.yaml.
+    """
+    assert study.expression is not None, "the study has no expression half"
+    column = study.expression.size_factors.column
+    if column is None:
+        return
+    try:
+        column_of(samples, column)
+    except InputError as error:
+        raise _located(study, error) from None
+
+
+def _located(study: Study, error: InputError) -> InputError:
+    return study.error(
+        f"size_factors: {error.message}", "expression", "size_factors", mend=error.mend or "correct it"
+    )
 
 
 def control_genes(names: Sequence[str], gene_ids: Sequence[str]) -> NDArray[np.bool_]:

@@ -49,7 +49,7 @@ def table_matrix(
             "the matrix has a header but no genes",
             file=name,
             line=records.lines[0],
-            mend="ask for the delivery again",
+            mend="put data below the header, or ask for the delivery again",
         )
     found, columns = layout_of(header, name, records.lines[0], format=format, gene_id=options.gene_id)
     gene_column = next(entry.position for entry in columns if entry.kind == "gene_id")

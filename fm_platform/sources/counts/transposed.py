@@ -61,7 +61,7 @@ def transposed_matrix(
             "the matrix has a header but no samples",
             file=name,
             line=header_line,
-            mend="ask for the delivery again",
+            mend="put data below the header, or ask for the delivery again",
         )
     described = _describing(header, by_column)
     samples, chosen = _samples(header, by_column, described, options, name, header_line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from fm_platform.warehouse.ledger import first_break
 from fm_platform_tests.unit.catalog.tiny_study import (
     COUNTS,
     IN_ORDER,
+    SAMPLES,
     STUDY,
     bring_up_to_date,
     up_to_date,
@@ -213,3 +215,35 @@ def test_count_files_are_read_once_in_a_run(tmp_path):
         for table in session.plan().stale:
             session.materialize(table)
     assert told.count("reading counts.csv") == 1
+
+
+def test_a_study_that_moved_keeps_its_home_and_is_told_of_both_folders(tmp_path: Path) -> None:
+    catalog, home = up_to_date(tmp_path / "study", tmp_path / "home")
+    old = catalog.study.folder
+    new = tmp_path / "renamed"
+    shutil.copytree(old, new)
+    (new / "counts.csv").write_text(COUNTS.replace("40", "41"), encoding="utf-8")
+    moved = build_catalog(new)
+    said: list[str] = []
+    with open_session(moved, home, "after", progress=said.append):
+        pass
+    assert any(str(old) in text and str(new) in text and "--home" in text for text in said)
+    assert home.bound_study() == ("tiny", new.resolve())
+    assert outlook(moved, home).moved is None
+
+
+def test_another_study_of_the_same_id_is_refused_unless_the_first_is_gone(tmp_path: Path) -> None:
+    catalog, home = up_to_date(tmp_path / "study", tmp_path / "home")
+    before = home.state()
+    other = write_tiny_study(tmp_path / "other")
+    (other / "counts.csv").write_text(COUNTS.replace("4", "9"), encoding="utf-8")
+    (other / "samples.csv").write_text(SAMPLES.replace("b", "c"), encoding="utf-8")
+    strange = build_catalog(other)
+    for use in (lambda: open_session(strange, home, "run").__enter__(), lambda: outlook(strange, home)):
+        with pytest.raises(InputError, match=r"none of the files that the home has read.*--home") as error:
+            use()
+        assert str(other) in str(error.value)
+        assert str(catalog.study.folder) in str(error.value)
+    assert home.state() == before
+    shutil.rmtree(catalog.study.folder)
+    assert "same id" in str(outlook(strange, home).moved)

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.expression.designs.contrasts import levels_seen, plan_contrast, plan_contrasts
+from fm_platform.expression.designs.choice import levels_seen
+from fm_platform.expression.designs.contrasts import plan_contrast, plan_contrasts
 from fm_platform.expression.tables import contrasts_table
 from fm_platform.study.expression import Contrast
 from fm_platform.study.loading import load_study

@@ -13,6 +13,7 @@ import pytest
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.sources.delimited import TextTable, read_text_table, require_columns
 from fm_platform.sources.files import hash_file
+from fm_platform.sources.records import read_header
 
 
 def table(folder: Path, content: str | bytes, name: str = "visits.csv") -> TextTable:
@@ -302,3 +303,15 @@ def test_real_files_are_read(shared_data, path, shape):
 def test_a_workbook_with_titles_above_its_table_is_refused(shared_data):
     with pytest.raises(InputError, match="column 2 has no name"):
         read_text_table("x", shared_data / "medicaldata" / "messy_glucose.xlsx", name="messy_glucose.xlsx")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("rows", [3, 60_000])
+def test_the_header_alone_is_that_of_the_whole_file(tmp_path, encoding, rows):
+    path = tmp_path / "v.csv"
+    lines = ["", "id;größe;x", *(f'{n};"a;b";1,5' for n in range(rows))]
+    path.write_text("\n".join(lines), encoding=encoding)
+    assert read_header(path, "v.csv") == list(read_text_table("v", path, name="v.csv").columns)
+    packed = tmp_path / "v.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_header(packed, "v.csv.gz") == ["id", "größe", "x"]
