@@ -19,8 +19,8 @@ _APART = "give it a home of its own with --home (or FM_HOME)"
 def check_home(catalog: Catalog, home: Home) -> str | None:
     """Refuse a home that was made for another study.
 
-    A folder that was renamed, copied or cloned delivers at least one file that the home has read. One that delivers
-    none of them, while the folder that the home was made for is still there, is another study.
+    A folder that was renamed, copied or cloned delivers at least one file that the home has read, or has the same
+    study.yaml. One that has neither, while the folder that the home was made for is still there, is another study.
 
     Args:
         catalog: The study that is about to use the home.
@@ -38,11 +38,12 @@ def check_home(catalog: Catalog, home: Home) -> str | None:
     folder = study.folder.resolve()
     if bound is None or bound[1] == folder:
         return None
+    first = bound[1] / STUDY_FILE
     shared = _shares_files(catalog, home)
-    if not shared and (bound[1] / STUDY_FILE).is_file():
+    if not shared and first.is_file() and first.read_bytes() != study.file.read_bytes():
         raise InputError(
-            f"this home was made for the study in {bound[1]}; {folder} has the same id ({bound[0]}), but none of the "
-            "files that the home has read",
+            f"this home was made for the study in {bound[1]}; {folder} has the same id ({bound[0]}), but another "
+            "study.yaml and none of the files that the home has read",
             file=home.path,
             mend=f"{_APART}, or another `id:` in study.yaml; if the study moved here, take the old folder away",
         )

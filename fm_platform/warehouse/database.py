@@ -164,14 +164,14 @@ class Warehouse:
     def records_after(self, seq: int) -> list[LedgerRecord]:
         """The ledger's records after a sequence number, in order."""
         rows = self.connection.sql(
-            f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE seq > ? ORDER BY seq", params=[seq]
+            f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE seq > {seq:d} ORDER BY seq"
         ).fetchall()
         return [LedgerRecord(*row) for row in rows]
 
     def records_of(self, kind: str) -> list[LedgerRecord]:
         """The ledger's records of one kind, in order."""
         rows = self.connection.sql(
-            f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE kind = ? ORDER BY seq", params=[kind]
+            f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE kind = {literal(kind)} ORDER BY seq"
         ).fetchall()
         return [LedgerRecord(*row) for row in rows]
 

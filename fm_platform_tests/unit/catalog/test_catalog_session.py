@@ -238,6 +238,8 @@ def test_another_study_of_the_same_id_is_refused_unless_the_first_is_gone(tmp_pa
     other = write_tiny_study(tmp_path / "other")
     (other / "counts.csv").write_text(COUNTS.replace("4", "9"), encoding="utf-8")
     (other / "samples.csv").write_text(SAMPLES.replace("b", "c"), encoding="utf-8")
+    assert "same id" in str(outlook(build_catalog(other), home).moved)
+    (other / "study.yaml").write_text(STUDY.replace("Three genes", "Three others"), encoding="utf-8")
     strange = build_catalog(other)
     for use in (lambda: open_session(strange, home, "run").__enter__(), lambda: outlook(strange, home)):
         with pytest.raises(InputError, match=r"none of the files that the home has read.*--home") as error:
