@@ -52,10 +52,10 @@ def diff(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), default=str, indent=1))
     else:
-        print_diff(found, every_table=table is not None or limit is not None)
+        _print_diff(found, every_table=table is not None or limit is not None)
 
 
-def print_diff(found: Diff, *, every_table: bool = True) -> None:
+def _print_diff(found: Diff, *, every_table: bool) -> None:
     """A comparison for the terminal: conclusions, reasons, tables.
 
     Args:

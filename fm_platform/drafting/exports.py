@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fm_platform.drafting.scaffold import study_id_of
+from fm_platform.drafting.scaffold import require_new, study_id_of
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument
 from fm_platform.sources.delimited import TextTable, read_text_table
@@ -70,8 +70,7 @@ def draft_study(folder: Path, export: Path) -> list[Path]:
     Raises:
         InputError: The folder has something in it, the export is no table, or no column could name the subject.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+    require_new(folder)
     table = read_text_table("visits", export, name=export.name)
     found = guess(table)
     if not found.subject:

@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from fm_platform.drafting.exports import ROLES
-from fm_platform.drafting.scaffold import study_id_of
-from fm_platform.errors import InputError
+from fm_platform.drafting.scaffold import require_new, study_id_of
 from fm_platform.instruments.registry import library_ids, load_instrument
 from fm_platform.sources.redcap.dictionary import Dictionary, Field, read_dictionary
 from fm_platform.sources.redcap.events import Events, read_events
@@ -41,8 +40,7 @@ def draft_redcap_study(
     Raises:
         InputError: The folder has something in it, or the files do not fit each other.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+    require_new(folder)
     fields = read_dictionary(dictionary, dictionary.name)
     known = read_events(events, events.name) if events is not None else None
     forms = {

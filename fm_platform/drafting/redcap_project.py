@@ -13,8 +13,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from fm_platform.drafting.scaffold import study_id_of
-from fm_platform.errors import InputError
+from fm_platform.drafting.scaffold import require_new, study_id_of, write_files
 from fm_platform.instruments.model import Instrument, Item
 from fm_platform.instruments.registry import load_instrument
 from fm_platform.sources.redcap.dictionary import HEADINGS, checkbox_column
@@ -42,9 +41,9 @@ def write_redcap_project(folder: Path) -> list[Path]:
 
     Raises:
         InputError: The folder has something in it.
+        EnvironmentFailure: The folder cannot be written to.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+    require_new(folder)
     instruments = [load_instrument(name) for name in INSTRUMENTS]
     forms = ["demographics", *INSTRUMENTS]
     mapping = [("1", "baseline_arm_1", "demographics")]
@@ -54,13 +53,7 @@ def write_redcap_project(folder: Path) -> list[Path]:
         "redcap/events.csv": _table(["arm_num", "unique_event_name", "form"], mapping),
         "study.yaml": _study_yaml(study_id_of(folder), instruments),
     }
-    written = []
-    for name, text in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+    return write_files(folder, contents)
 
 
 def dictionary_text(instruments: Sequence[Instrument]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from fm_platform.errors import InputError
@@ -86,8 +87,7 @@ def write_study(folder: Path) -> list[Path]:
         InputError: The folder has something in it.
         EnvironmentFailure: The folder cannot be written to.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+    require_new(folder)
     fiqr, acr = load_instrument("fiqr"), load_instrument("acr2016")
     answers = [f"fiqr_q{number}" for number in range(1, len(fiqr.items) + 1)]
     answers += [item.id for item in acr.items]
@@ -96,6 +96,25 @@ def write_study(folder: Path) -> list[Path]:
         "clinical/participants.csv": _header(["subject_id", "group", "fm_type", "sex", "age"]),
         "clinical/visits.csv": _header(["subject_id", "visit", "visit_date", *answers]),
     }
+    return write_files(folder, contents)
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that has something in it.
+
+    Raises:
+        InputError: It does.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError("the folder is not empty", file=folder, mend="name a new folder")
+
+
+def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Write texts below a folder, by relative path; the paths written.
+
+    Raises:
+        EnvironmentFailure: The folder cannot be written to.
+    """
     written = []
     for name, text in contents.items():
         path = folder / name

@@ -13,7 +13,7 @@ from fm_platform.expression.quality.sex_genes import SEX_GENES_SCHEMA, sex_gene_
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.validation.roles import label_columns
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
 
 COUNTS = "expression.counts"
 GENES = "expression.genes"
@@ -32,15 +32,7 @@ AS_RECORDED = CheckDeclaration(
 
 def sex_gene_assets(study: Study) -> list[Asset]:
     """``expression.sex_genes``."""
-    assert study.expression is not None
     clinical = _of_clinical(study)
-    counted = (
-        *direct(COUNTS, "counts"),
-        *direct(SAMPLES, "position"),
-        *indirect(COUNTS, "gene_id"),
-        *indirect(GENES, "symbol", how="JOIN"),
-    )
-    recorded = direct(SUBJECTS, "sex") if clinical else ()
     described = columns(
         sample_id="The sample",
         subject_id="Its subject",
@@ -66,18 +58,7 @@ def sex_gene_assets(study: Study) -> list[Asset]:
             checks=(AS_RECORDED,),
             code_version=code_version(build_sex_genes, ("numpy",)),
             build=build_sex_genes,
-            lineage={
-                "sample_id": direct(SAMPLES, "sample_id", how="IDENTITY"),
-                "subject_id": direct(SAMPLES, "subject_id", how="IDENTITY")
-                if study.expression.samples.subject
-                else (),
-                "recorded_sex": recorded,
-                "agrees": (*counted, *recorded),
-                "note": (*counted, *recorded),
-                **dict.fromkeys(
-                    ("female_per_million", "male_per_million", "markers", "expressed_sex"), counted
-                ),
-            },
+            lineage=_lineage(study, direct(SUBJECTS, "sex") if clinical else ()),
             columns=constants(
                 described,
                 subject_id="null: study.yaml names no column of the sheet",
@@ -92,8 +73,9 @@ def build_sex_genes(step: Step) -> Built:
     counts, genes, samples = (step.read_if_any(table) for table in (COUNTS, GENES, SAMPLES))
     if counts is None or genes is None or samples is None:
         return Built(rows=pl.DataFrame(schema=SEX_GENES_SCHEMA), checks=lambda: [_check(None)])
-    subjects = step.read_if_any(SUBJECTS) if _of_clinical(step.study) else None
-    sheet = next((name for name in samples.columns if name.lower() in SHEET_COLUMNS), None)
+    clinical = _of_clinical(step.study)
+    subjects = step.read_if_any(SUBJECTS) if clinical else None
+    sheet = None if clinical else next((n for n in samples.columns if n.lower() in SHEET_COLUMNS), None)
     if subjects is not None:
         sexes = dict(subjects.select("subject_id", "sex").iter_rows())
         said = {row["sample_id"]: sexes.get(row["subject_id"]) for row in samples.iter_rows(named=True)}
@@ -108,7 +90,7 @@ def build_sex_genes(step: Step) -> Built:
     found = found.with_columns(pl.col("_row_ids").list.set_union(also).list.sort())
     return Built(
         rows=found,
-        lineage=_with_sheet(step, sheet) if sheet and subjects is None else None,
+        lineage=_lineage(step.study, direct(SHEET, sheet)) if sheet else None,
         checks=lambda: [_check(found)],
         metadata={"compared": found["agrees"].count(), "disagree": int((~found["agrees"]).sum())},
     )
@@ -127,13 +109,22 @@ def _labels(study: Study, sheet: str | None) -> dict[str, str]:
     return {level: text for name in reversed(names) for level, text in study.labels.get(name, {}).items()}
 
 
-def _with_sheet(step: Step, sheet: str) -> dict[str, tuple]:  # type: ignore[type-arg]
-    """Column lineage where the sheet holds the sexes."""
-    own = sex_gene_assets(step.study)[0].lineage
-    recorded = direct(SHEET, sheet)
+def _lineage(study: Study, recorded: tuple[ColumnInput, ...]) -> dict[str, tuple[ColumnInput, ...]]:
+    """Column lineage, given where sexes are recorded."""
+    assert study.expression is not None
+    counted = (
+        *direct(COUNTS, "counts"),
+        *direct(SAMPLES, "position"),
+        *indirect(COUNTS, "gene_id"),
+        *indirect(GENES, "symbol", how="JOIN"),
+    )
+    named = study.expression.samples.subject is not None
     return {
-        name: (*inputs, *recorded) if name in ("recorded_sex", "agrees", "note") else tuple(inputs)
-        for name, inputs in own.items()
+        "sample_id": direct(SAMPLES, "sample_id", how="IDENTITY"),
+        "subject_id": direct(SAMPLES, "subject_id", how="IDENTITY") if named else (),
+        **dict.fromkeys(("female_per_million", "male_per_million", "markers", "expressed_sex"), counted),
+        "recorded_sex": recorded,
+        **dict.fromkeys(("agrees", "note"), (*counted, *recorded)),
     }
 
 

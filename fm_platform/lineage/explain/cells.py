@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.lineage.explain.inputs import inputs_of_row
+from fm_platform.lineage.explain.inputs import inputs_of_row, repeated_columns
 from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS
 from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
@@ -103,13 +103,8 @@ def upstream_cells(
 
 def _copied(published: Published, table: str) -> dict[str, dict[str, str]]:
     """Input table to its column to the explained table's column that repeats it."""
-    rows = published.recall(
-        "SELECT DISTINCT input_table, input_column, column_name FROM audit.column_lineage "
-        "WHERE table_name = ? AND kind = 'DIRECT' AND transformation = 'IDENTITY'",
-        [table],
-    ).rows()
     found: dict[str, dict[str, str]] = {}
-    for source, column, own in rows:
+    for source, column, own in repeated_columns(published, table):
         found.setdefault(source, {}).setdefault(column, own)
     return found
 

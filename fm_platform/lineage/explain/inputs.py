@@ -49,17 +49,21 @@ def inputs_of_row(
     ]
 
 
-def _without_the_row(
-    published: Published, table: str, row: Mapping[str, Any], keys: Mapping[str, Sequence[str]]
-) -> set[str]:
-    """Input tables that hold no row with the values that the row's key would repeat from them."""
-    repeated = published.recall(
+def repeated_columns(published: Published, table: str) -> list[tuple[str, str, str]]:
+    """Input table, its column, and the table's column that repeats it."""
+    return published.recall(
         "SELECT DISTINCT input_table, input_column, column_name FROM audit.column_lineage "
         "WHERE table_name = ? AND kind = 'DIRECT' AND transformation = 'IDENTITY'",
         [table],
     ).rows()
+
+
+def _without_the_row(
+    published: Published, table: str, row: Mapping[str, Any], keys: Mapping[str, Sequence[str]]
+) -> set[str]:
+    """Input tables that hold no row with the values that the row's key would repeat from them."""
     wanted: dict[str, dict[str, Any]] = {}
-    for source, column, own in repeated:
+    for source, column, own in repeated_columns(published, table):
         if own in keys.get(table, ()) and column in keys.get(source, ()) and own in row:
             wanted.setdefault(source, {})[column] = row[own]
     return {source for source, values in wanted.items() if not _holds(published, source, values)}
