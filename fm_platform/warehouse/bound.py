@@ -1,11 +1,16 @@
 """SELECTs with bound values.
 
 Belongs here: binding. Does not belong here: what is asked.
+
+Values are written into the statement as literals. A parameter that is planned before its value is known makes DuckDB
+1.5.5 compute windows over it wrongly; and parameters handed to its Python client make it import pandas, a second that a
+command would spend before it answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fm_platform.warehouse.names import literal
@@ -15,25 +20,46 @@ if TYPE_CHECKING:
     import polars as pl
 
 Bindable = str | int | float | bool | None | Sequence[str]
-_NAME = "fm_bound"
+
+_PLACE = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | --[^\n]* | /\*.*?\*/ | (?P<place>\?)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A ``?`` that stands for a value, or a stretch of text or comment in which it does not."""
 
 
 def select_bound(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Bindable]
 ) -> pl.DataFrame:
-    """The rows of a SELECT with ``?`` in it, through PREPARE and EXECUTE.
-
-    Parameters handed to DuckDB's Python client make it import pandas, a second that a command would spend before it
-    answers.
+    """The rows of a SELECT with ``?`` in it.
 
     Raises:
+        ValueError: There are not as many values as places.
         duckdb.Error: What the statement does wrong.
     """
-    connection.execute(f"PREPARE {_NAME} AS {sql}")
-    try:
-        return connection.execute(f"EXECUTE {_NAME}({', '.join(_value(value) for value in parameters)})").pl()
-    finally:
-        connection.execute(f"DEALLOCATE {_NAME}")
+    return connection.sql(bound(sql, parameters)).pl()
+
+
+def bound(sql: str, parameters: Sequence[Bindable]) -> str:
+    """A statement with its ``?`` replaced by values, in order.
+
+    Raises:
+        ValueError: There are not as many values as places.
+    """
+    values: Iterator[Bindable] = iter(parameters)
+    places = 0
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal places
+        if found["place"] is None:
+            return found[0]
+        places += 1
+        return _value(next(values, None))
+
+    written = _PLACE.sub(put, sql)
+    if places != len(parameters):
+        raise ValueError(f"the statement has {places} places for {len(parameters)} values")
+    return written
 
 
 def _value(value: Bindable) -> str:

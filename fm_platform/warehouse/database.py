@@ -17,6 +17,7 @@ import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
 from fm_platform.warehouse.bound import select_bound
+from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
@@ -341,7 +342,7 @@ def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Itera
         EnvironmentFailure: The database cannot be opened.
     """
     url = os.environ.get(WAREHOUSE_VARIABLE) or str(home.work)
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     try:
         for name in required_extensions(url):
             connection.execute(f"LOAD {literal(str(extension_file(name)))}")

@@ -16,6 +16,7 @@ import polars as pl
 
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.warehouse.bound import select_bound
+from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import literal
 from fm_platform.warehouse.query_errors import no_table, query_error
@@ -105,7 +106,7 @@ def open_file(path: Path) -> Iterator[Published]:
     Raises:
         EnvironmentFailure: The file cannot be opened.
     """
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS warehouse (READ_ONLY)")
     except duckdb.Error as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.names import identifier, literal
 
 _BLOCK_SIZE = 16384
@@ -48,7 +49,7 @@ def redacted_copy(original: Path, target: Path, erased: Erased) -> None:
     for path in (middle, target):
         path.unlink(missing_ok=True)
     _copy(original, middle)
-    with duckdb.connect(str(middle)) as connection:
+    with connect(str(middle)) as connection:
         for schema, table in connection.sql(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit' "
             "OR table_name = 'source_rows' ORDER BY ALL"
@@ -65,7 +66,7 @@ def rewritten(database: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with duckdb.connect(":memory:") as connection:
+    with connect() as connection:
         connection.execute(f"ATTACH {literal(str(source))} AS old (READ_ONLY)")
         connection.execute(f"ATTACH {literal(str(target))} AS new (BLOCK_SIZE {_BLOCK_SIZE})")
         connection.execute("COPY FROM DATABASE old TO new")

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from fm_platform.errors import EnvironmentFailure, InputError
+from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.home import write_atomically
 from fm_platform.warehouse.names import identifier, literal, relation
 
@@ -26,7 +27,7 @@ def open_snapshots(**files: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         EnvironmentFailure: A file cannot be opened.
     """
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     try:
         for name, path in files.items():
             try:
