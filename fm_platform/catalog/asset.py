@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,10 +17,12 @@ from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.graph import Node
 from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
-from fm_platform.sql.model import SqlModel
 from fm_platform.study.model import Study
 from fm_platform.warehouse.database import Remembered, Warehouse
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
+
+if TYPE_CHECKING:  # what makes a table is told by its builder, and few builders read SQL
+    from fm_platform.sql.model import SqlModel
 
 Checks = Callable[[], Sequence[CheckOutcome]]
 

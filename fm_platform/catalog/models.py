@@ -35,8 +35,8 @@ def models_folder() -> Path:
 
 def model_cache() -> Cache:
     """What this user's earlier sessions found out about models with the code and libraries of now."""
-    read = code_version(load_models, ("sqlglot",))
-    return Cache.of_user(sha256_text(read + code_version(trace_models, ("sqlglot",))))
+    read = code_version(load_models)
+    return Cache.of_user(sha256_text(read + code_version(trace_models)))
 
 
 def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:

@@ -1,19 +1,21 @@
 """Code versions from syntax trees: a comment or a reformat changes nothing, a real edit changes what it reaches.
 
-Belongs here: the digest of a function with every ``fm_platform`` module it reaches and the libraries it declares.
-Does not belong here: SQL models (their version comes from the SQL tree).
+Belongs here: the digest of a function with every ``fm_platform`` module it reaches and the libraries that those import.
+Does not belong here: SQL models (their version comes from the SQL tree), or which distribution an import comes from
+(``libraries``).
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from fm_platform.lineage.libraries import versions_behind
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 PACKAGE = "fm_platform"
@@ -26,7 +28,7 @@ class CodeVersion(str):
 
     Attributes:
         files: Each file (or generated model) it covers, with the digest of what counts in it.
-        libraries: Distributions that count, with their versions.
+        libraries: Distributions that count, with their versions; Python among them.
     """
 
     files: Mapping[str, str]
@@ -46,23 +48,23 @@ class CodeVersion(str):
         return CodeVersion(sha256_text(text), {**self.files, **(files or {})}, self.libraries)
 
 
-def code_version(function: Callable[..., Any], libraries: Sequence[str] = ()) -> CodeVersion:
-    """The version of a function.
+def code_version(function: Callable[..., Any]) -> CodeVersion:
+    """The version of a function: of all code it reaches, of every library that this code imports, and of Python.
 
     Args:
         function: A plain function; names it uses are followed through its own module and into other
             ``fm_platform`` modules.
-        libraries: Distributions whose installed version counts.
     """
-    local, modules = _reach(function)
+    reach = _reach(function)
+    libraries = versions_behind(reach.imports)
     parts: dict[str, Any] = {
-        "function": local,
-        "modules": {name: _module_digest(name) for name in sorted(modules)},
-        "libraries": {name: library_version(name) for name in sorted(libraries)},
+        "function": reach.local,
+        "modules": {name: _module_digest(name) for name in sorted(reach.modules)},
+        "libraries": libraries,
     }
     files = {_file_name(name): digest for name, digest in parts["modules"].items()}
-    files[_file_name(function.__module__)] = sha256_text(canonical(local))
-    return CodeVersion(sha256_text(canonical(parts)), files, parts["libraries"])
+    files[_file_name(function.__module__)] = sha256_text(canonical(reach.local))
+    return CodeVersion(sha256_text(canonical(parts)), files, libraries)
 
 
 def _file_name(module: str) -> str:
@@ -70,24 +72,32 @@ def _file_name(module: str) -> str:
     return path.relative_to(_ROOT.parent).as_posix() if path is not None else module
 
 
-@cache
-def library_version(name: str) -> str:
-    """The installed version of a distribution."""
-    return metadata.version(name)
-
-
 def reached_modules(function: Callable[..., Any]) -> list[str]:
     """The other ``fm_platform`` modules that a function's names lead to, and theirs in turn, in name order."""
-    return sorted(_reach(function)[1])
+    return sorted(_reach(function).modules)
 
 
-def _reach(function: Callable[..., Any]) -> tuple[dict[str, str], set[str]]:
-    """Digests of the definitions it uses in its own module, and the modules that those lead to."""
+@dataclass(frozen=True)
+class _Reach:
+    """What a function leads to.
+
+    Attributes:
+        local: Digests of the definitions it uses in its own module.
+        modules: Our other modules that those lead to.
+        imports: Top-level names of what is imported on the way and is not ours.
+    """
+
+    local: Mapping[str, str]
+    modules: frozenset[str]
+    imports: frozenset[str]
+
+
+def _reach(function: Callable[..., Any]) -> _Reach:
     home = function.__module__
     tree = _module_tree(home)
     assert tree is not None
     definitions = _definitions(tree)
-    imports = _import_targets(tree)
+    bound = _import_targets(tree)
     pending = [function.__name__]
     local: dict[str, str] = {}
     first: set[str] = set()
@@ -101,8 +111,10 @@ def _reach(function: Callable[..., Any]) -> tuple[dict[str, str], set[str]]:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
                 pending.append(node.id)
-                first.update(imports.get(node.id, ()))
-    return local, _closure(first) - {home}
+                first.update(bound.get(node.id, ()))
+    reached = _closure(first)
+    ours = {name for name in reached if _is_ours(name)}
+    return _Reach(local, frozenset(ours - {home}), frozenset(name.split(".")[0] for name in reached - ours))
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
@@ -122,19 +134,23 @@ def _import_targets(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     """What each name bound by a top-level import leads to."""
     targets: dict[str, tuple[str, ...]] = {}
     for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module and _is_ours(statement.module):
+        if isinstance(statement, ast.ImportFrom) and statement.module:
             for alias in statement.names:
-                child = f"{statement.module}.{alias.name}"
-                found = child if _module_path(child) is not None else statement.module
-                targets[alias.asname or alias.name] = (found,)
+                targets[alias.asname or alias.name] = (_source_of(statement.module, alias.name),)
         elif isinstance(statement, ast.Import):
             for alias in statement.names:
-                if _is_ours(alias.name):
-                    targets[(alias.asname or alias.name).split(".")[0]] = (alias.name,)
+                targets[(alias.asname or alias.name).split(".")[0]] = (alias.name,)
     return targets
 
 
+def _source_of(module: str, name: str) -> str:
+    """The module that ``from module import name`` takes a name from, or that it names."""
+    child = f"{module}.{name}"
+    return child if _is_ours(module) and _module_path(child) is not None else module
+
+
 def _closure(first: Iterable[str]) -> set[str]:
+    """Modules, and through those that are ours what they import in turn."""
     seen: set[str] = set()
     pending = list(first)
     while pending:
@@ -142,7 +158,8 @@ def _closure(first: Iterable[str]) -> set[str]:
         if name in seen:
             continue
         seen.add(name)
-        pending.extend(_module_imports(name))
+        if _is_ours(name):
+            pending.extend(_module_imports(name))
     return seen
 
 
@@ -187,15 +204,25 @@ def _module_digest(name: str) -> str:
 
 
 def _imported(tree: ast.AST) -> Iterable[str]:
-    for node in ast.walk(tree):
+    """The modules that a tree imports; not those of ``if TYPE_CHECKING``, which nothing runs."""
+    for node in _run(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _is_ours(alias.name))
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _is_ours(node.module):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-            for alias in node.names:
-                child = f"{node.module}.{alias.name}"
-                if _module_path(child) is not None:
-                    yield child
+            yield from (_source_of(node.module, alias.name) for alias in node.names)
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those for the type checker alone."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            pending.extend(node.orelse)
+            continue
+        yield node
+        pending.extend(ast.iter_child_nodes(node))
 
 
 def _is_ours(name: str) -> bool:

@@ -66,7 +66,6 @@ def _asset(
     rest: tuple[ColumnInput, ...],
     *,
     study_keys: tuple[str, ...] = (),
-    libraries: tuple[str, ...] = (),
     **own: tuple[ColumnInput, ...],
 ) -> Asset:
     """An asset whose columns come from ``rest`` but for those named in ``own``."""
@@ -79,7 +78,7 @@ def _asset(
         inputs=inputs,
         key=key,
         study_keys=study_keys,
-        code_version=code_version(build, libraries),
+        code_version=code_version(build),
         build=build,
         lineage={column.name: own.get(column.name, rest) for column in described},
         columns=described,
@@ -95,7 +94,6 @@ def _sensitivity() -> Asset:
         INPUTS,
         ("outcome", "visit", "stratum", "analysis"),
         (*_VALUES, *_SCALE, *_MEMBERS),
-        libraries=("scipy",),
         outcome=_OUTCOME,
         visit=_VISIT,
         stratum=_STRATUM,
@@ -116,7 +114,6 @@ def _friedman() -> Asset:
         INPUTS,
         ("outcome", "stratum"),
         (*_VALUES, *_MEMBERS),
-        libraries=("scipy",),
         outcome=_OUTCOME,
         visits=direct("study.visits", "visit_id"),
         stratum=_STRATUM,
@@ -169,7 +166,6 @@ def _rates() -> Asset:
         (STATUS,),
         ("responder", "visit", "stratum", "denominator"),
         (*direct(STATUS, "responded", "status", how="AGGREGATION"), *_status_groups()),
-        libraries=("scipy",),
         responder=direct(STATUS, "responder", how="GROUP_BY"),
         visit=direct(STATUS, "visit", how="GROUP_BY"),
         stratum=direct(STATUS, "stratum", how="GROUP_BY"),
@@ -282,7 +278,6 @@ def _planning() -> Asset:
         ("design", "variable", "visit", "assumption", "target_power"),
         (*_VALUES, *direct(RATES, "rate", "n", how="AGGREGATION"), *_MEMBERS),
         study_keys=("instruments",),
-        libraries=("scipy",),
         variable=(*_OUTCOME, *direct(RATES, "responder", how="IDENTITY")),
         visit=(*_VISIT, *direct(RATES, "visit", how="IDENTITY")),
     )

@@ -146,7 +146,7 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         inputs=gate_inputs(study, source),
         key=("_row_id", "rule", "column"),
         study_keys=GATE_KEYS,
-        code_version=code_version(build_quarantine, ("great-expectations",)),
+        code_version=code_version(build_quarantine),
         checks=(*check_declarations(study, instruments, source), NOTHING_LOST),
         decided=(source,),
         build=partial(build_quarantine, source=source),

@@ -129,7 +129,7 @@ def statistics_assets() -> list[Asset]:
             half="clinical",
             inputs=(*CHANGE_INPUTS, "study.responders"),
             key=("responder", "visit", "stratum"),
-            code_version=code_version(build_responders, ("scipy",)),
+            code_version=code_version(build_responders),
             build=build_responders,
             lineage=_lineage(
                 RESPONDER_COLUMNS,

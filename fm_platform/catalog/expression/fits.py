@@ -38,7 +38,6 @@ SAMPLES = "expression.samples"
 RESULTS = "expression.de_results"
 CONTRASTS = "expression.contrasts"
 STABILITY = "expression.stability"
-ENGINE_LIBRARIES = ("pydeseq2", "numpy", "scipy")
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
 _NAME_SAMPLES = ("na_detail", "fit_notes", "cooks_sample", "lost_without", "note")
@@ -92,7 +91,7 @@ def _fit(contrast: str) -> Asset:
         inputs=(SAMPLES, COUNTS),
         key=KEY,
         study_keys=(f"contrasts.{contrast}", "expression.size_factors"),
-        code_version=code_version(build_fit, ENGINE_LIBRARIES),
+        code_version=code_version(build_fit),
         build=partial(build_fit, contrast=contrast),
         lineage=from_samples_and_counts(FIT_COLUMNS),
         columns=FIT_COLUMNS,

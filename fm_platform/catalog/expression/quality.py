@@ -57,7 +57,7 @@ def _asset(
         half="expression",
         inputs=(SAMPLES, COUNTS),
         key=key,
-        code_version=code_version(build, ("numpy",)),
+        code_version=code_version(build),
         build=build,
         lineage={
             column.name: direct(SAMPLES, "sample_id", how="IDENTITY")

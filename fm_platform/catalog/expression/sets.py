@@ -133,7 +133,7 @@ def _enrichment() -> Asset:
         half="expression",
         inputs=(RAW, GENES, RESULTS),
         key=("contrast", "collection", "gene_set"),
-        code_version=code_version(build_enrichment, ("numpy",)),
+        code_version=code_version(build_enrichment),
         build=build_enrichment,
         lineage={column.name: plain.get(column.name, _RANKED) for column in described},
         columns=described,

@@ -56,7 +56,7 @@ def sex_gene_assets(study: Study) -> list[Asset]:
             study_keys=("expression", "labels", *(["clinical"] if clinical else [])),
             tolerates_blocked=clinical,
             checks=(AS_RECORDED,),
-            code_version=code_version(build_sex_genes, ("numpy",)),
+            code_version=code_version(build_sex_genes),
             build=build_sex_genes,
             lineage=_lineage(study, direct(SUBJECTS, "sex") if clinical else ()),
             columns=constants(

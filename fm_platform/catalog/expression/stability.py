@@ -12,7 +12,6 @@ import polars as pl
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
 from fm_platform.catalog.expression.fits import (
     COUNTS,
-    ENGINE_LIBRARIES,
     KEY,
     SAMPLES,
     STABILITY,
@@ -66,7 +65,7 @@ def _stability(contrast: str) -> Asset:
         inputs=(SAMPLES, COUNTS, fitted),
         key=KEY,
         study_keys=(f"contrasts.{contrast}", "expression.size_factors", "expression.stability"),
-        code_version=code_version(build_stability, ENGINE_LIBRARIES),
+        code_version=code_version(build_stability),
         build=partial(build_stability, contrast=contrast),
         lineage={**from_samples_and_counts(STABILITY_COLUMNS), **whole},
         columns=STABILITY_COLUMNS,

@@ -20,7 +20,7 @@ from fm_platform.catalog.report.columns import (
     RESPONDER_COLUMNS,
     TOP_GENE_COLUMNS,
 )
-from fm_platform.lineage.code import code_version, library_version
+from fm_platform.lineage.code import code_version
 from fm_platform.lineage.history import History
 from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.csv import table_csv
@@ -38,7 +38,6 @@ from fm_platform.validation.roles import subject_role
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
 
-LIBRARIES = ("dagster", "duckdb", "great-expectations", "polars", "pydeseq2", "scipy", "sqlglot")
 PUBLICATION = "publish.warehouse"
 CLINICAL_INPUTS = (
     "report.characteristics",
@@ -293,7 +292,7 @@ def _report(study: Study) -> Asset:
         study_keys=_WHOLE_STUDY,
         tolerates_blocked=True,
         shows_origin=True,
-        code_version=code_version(build_report, ("matplotlib",)),
+        code_version=code_version(build_report),
         build=build_report,
     )
 
@@ -310,7 +309,7 @@ def build_report(step: Step) -> Built:
                 for t, m in step.history.materialized.items()
                 if "parts" in m.body
             },
-            libraries={name: library_version(name) for name in LIBRARIES},
+            libraries=(step.history.code or {}).get("libraries", {}),
         ),
         head_hash=step.history.head[1],
         halves=_halves(step),

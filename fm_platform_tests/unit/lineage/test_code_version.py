@@ -21,6 +21,7 @@ NEEDED = (
     "__init__.py",
     "lineage/__init__.py",
     "lineage/code.py",
+    "lineage/libraries.py",
     "warehouse/__init__.py",
     "warehouse/ledger.py",
 )
@@ -170,17 +171,6 @@ def test_a_top_level_module_does_not_bring_in_the_resources_of_every_room(ask):
     before = versions(ask(tiny_top_py=uses_errors))
     after = versions(ask(tiny_top_py=uses_errors, style_page_css=lambda text: text + "b {}\n"))
     assert before == after
-
-
-def test_declared_libraries_count_by_their_installed_version():
-    from fm_platform.lineage.code import code_version, library_version
-    from fm_platform.warehouse.names import order_by
-
-    without, with_polars = code_version(order_by), code_version(order_by, ["polars"])
-    assert without != with_polars
-    assert with_polars != code_version(order_by, ["duckdb"])
-    assert code_version(order_by, ["polars", "duckdb"]) == code_version(order_by, ["duckdb", "polars"])
-    assert library_version("polars") == importlib.import_module("polars").__version__
 
 
 def test_the_engine_of_differential_expression_does_not_depend_on_how_reports_look():
