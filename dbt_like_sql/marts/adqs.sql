@@ -2,7 +2,8 @@
 -- Parameters are all scores of the study's instruments and the plain columns that are outcomes. Change is one division
 -- of exact integers. A later visit without a value, at which somebody has one, gets a row of its own with the last
 -- value before it and DTYPE = 'LOCF': a sensitivity analysis, without ANL01FL. What is absent is asked by NOT EXISTS, so
--- that a carried row leads back to the row it was carried from (and the baseline) and to nothing else.
+-- that a carried row leads back to the row it was carried from (and the baseline) and to nothing else. SRCDOM, SRCVAR and
+-- SRCSEQ name the staged record that the value was read from, for a carried row the one it was carried from.
 with analysed as (
     select
         parameters.paramcd,
@@ -11,7 +12,9 @@ with analysed as (
         scores.subject_id,
         scores.visit_id,
         scores.value_exact,
-        scores.value_scale
+        scores.value_scale,
+        'staging.stg_instrument_scores' as read_from,
+        scores.seq
     from {{ source('study', 'parameters') }} as parameters
     join {{ source('staging', 'stg_instrument_scores') }} as scores on scores.score_id = parameters.score_id
 
@@ -24,7 +27,9 @@ with analysed as (
         measures.subject_id,
         measures.visit_id,
         cast(cast(measures.value as decimal(38, 6)) * 1000000 as bigint) as value_exact,
-        cast(1000000 as bigint) as value_scale
+        cast(1000000 as bigint) as value_scale,
+        'staging.stg_measures' as read_from,
+        measures.seq
     from {{ source('study', 'parameters') }} as parameters
     join {{ ref('stg_measures') }} as measures on measures.variable = parameters.variable
 ),
@@ -38,6 +43,8 @@ planned as (
         a.visit_id,
         a.value_exact,
         a.value_scale,
+        a.read_from,
+        a.seq,
         visits.label,
         visits.position,
         visits.is_baseline
@@ -55,6 +62,8 @@ carried as (
         visits.visit_id,
         before.value_exact,
         before.value_scale,
+        before.read_from,
+        before.seq,
         visits.label,
         visits.position
     from planned as before
@@ -82,15 +91,15 @@ carried as (
 
 shown as (
     select
-        paramcd, param, paramn, subject_id, visit_id, visit_id as seen_at, value_exact, value_scale, label,
-        position, is_baseline
+        paramcd, param, paramn, subject_id, visit_id, visit_id as seen_at, value_exact, value_scale,
+        read_from, seq, label, position, is_baseline
     from planned
 
     union all
 
     select
-        paramcd, param, paramn, subject_id, visit_id, cast(null as varchar) as seen_at, value_exact, value_scale, label,
-        position, false as is_baseline
+        paramcd, param, paramn, subject_id, visit_id, cast(null as varchar) as seen_at, value_exact, value_scale,
+        read_from, seq, label, position, false as is_baseline
     from carried
 )
 
@@ -116,7 +125,10 @@ select
             / (cast(base.value_exact as hugeint) * post.value_scale)
     end as PCHG,
     case when post.seen_at is null then 'LOCF' end as DTYPE,
-    case when post.seen_at is not null then 'Y' end as ANL01FL
+    case when post.seen_at is not null then 'Y' end as ANL01FL,
+    post.read_from as SRCDOM,
+    'value' as SRCVAR,
+    post.seq as SRCSEQ
 from shown as post
 left join planned as base
     on base.subject_id = post.subject_id

@@ -24,6 +24,7 @@ from fm_platform.validation.declared import (
     DeclaredColumn,
     columns_of_source,
 )
+from fm_platform.validation.record_numbers import SEQ, SEQ_DESCRIPTION, number_sql
 from fm_platform.validation.roles import visit_sources
 from fm_platform.validation.subjects_model import subjects_model
 from fm_platform.warehouse.names import identifier, literal
@@ -220,16 +221,18 @@ def _answers_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generated
 
 
 def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> GeneratedModel:
+    measures = [entry for entry in columns if entry.kind in ("measure", "total")]
+    names = [str(entry.role) for entry in measures]
     arms = [
-        f"select {SUBJECT_ID}, {VISIT_ID}, {literal(entry.role)} as variable, "
-        f"cast({identifier(entry.column)} as {NUMBER}) as value\n"
+        f"select {SUBJECT_ID}, {VISIT_ID}, {literal(name)} as variable, "
+        f"cast({identifier(entry.column)} as {NUMBER}) as value, "
+        f"{number_sql(study, names, name, VISIT_ID)} as {SEQ}\n"
         f"from {_staged(entry.source)}\nwhere {identifier(entry.column)} is not null"
-        for entry in columns
-        if entry.kind in ("measure", "total")
+        for entry, name in zip(measures, names, strict=True)
     ]
     empty = (
         f"select {SUBJECT_ID}, cast(null as varchar) as {VISIT_ID}, cast(null as varchar) as variable, "
-        f"cast(null as {NUMBER}) as value"
+        f"cast(null as {NUMBER}) as value, cast(null as integer) as {SEQ}"
     )
     return GeneratedModel(
         name="staging.stg_measures",
@@ -240,9 +243,10 @@ def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generate
             VISIT_ID: _KEY_COLUMNS[VISIT_ID],
             "variable": "Source and column (visits.twstrs), or instrument.total.recorded.",
             "value": "The number in the staged unit.",
+            SEQ: SEQ_DESCRIPTION,
         },
         key=(SUBJECT_ID, VISIT_ID, "variable"),
-        constants=dict.fromkeys((VISIT_ID, "variable", "value"), _DECLARED),
+        constants=dict.fromkeys((VISIT_ID, "variable", "value", SEQ), _DECLARED),
     )
 
 

@@ -37,6 +37,7 @@ from fm_platform.validation.deliveries import NOTHING_LOST, lost_keys, nothing_l
 from fm_platform.validation.gate import GateResult, gate, gate_inputs
 from fm_platform.validation.headers import optional_columns, require_columns
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.record_numbers import SEQ, SEQ_DESCRIPTION, numbered
 from fm_platform.validation.score_models import SQL_SCORES, score_model
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
@@ -209,7 +210,7 @@ def _scores(study: Study, *, checked: bool) -> Asset:
             *((SQL_SCORES,) if checked else ()),
         ),
         key=("subject_id", "visit_id", "score_id"),
-        study_keys=("instruments",),
+        study_keys=("instruments", "visits"),
         checks=(SAME_IN_SQL,) if checked else (),
         code_version=code_version(build_scores),
         build=build_scores,
@@ -222,6 +223,7 @@ def _scores(study: Study, *, checked: bool) -> Asset:
                 ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note"),
                 (*answers, *given),
             ),
+            SEQ: direct("staging.stg_visits", "visit_id"),
         },
         columns=columns(
             subject_id="The subject",
@@ -235,6 +237,7 @@ def _scores(study: Study, *, checked: bool) -> Asset:
             n_missing="How many of them were not answered",
             prorated="Whether the answered items stand for the missing ones",
             note="Why there is no value, or that a total was recorded and not recomputed",
+            seq=SEQ_DESCRIPTION,
         ),
     )
 
@@ -259,8 +262,9 @@ def build_scores(step: Step) -> Built:
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
         computed.append(score_answers(instrument, own, given))
     own_rows = pl.concat(computed)
+    names = [f"{instrument.id}.{score.id}" for instrument in step.instruments for score in instrument.scores]
     return Built(
-        rows=pl.concat([own_rows, *recorded]),
+        rows=numbered(pl.concat([own_rows, *recorded]), step.study, names, "score_id"),
         checks=lambda: [same_in_sql(own_rows, step.read(SQL_SCORES))] if len(computed) > 1 else [],
     )
 

@@ -12,7 +12,7 @@ from fm_platform.sql.model import GeneratedModel
 STAGING = {
     "stg_subjects": ("subject_id sex age arm site stratum in_population", "subject_id"),
     "stg_visits": ("source subject_id visit_id visit_date missing_reason", "source subject_id visit_id"),
-    "stg_measures": ("subject_id visit_id variable value", "subject_id visit_id variable"),
+    "stg_measures": ("subject_id visit_id variable value seq", "subject_id visit_id variable"),
 }
 
 WriteModels = Callable[[dict[str, str]], Path]

@@ -45,22 +45,22 @@ create table staging.stg_visits as select * from (values
     ('visits', 'S2', 'extra', date '2024-03-01', null, ['s2x'])
 ) as v(source, subject_id, visit_id, visit_date, missing_reason, _row_ids);
 create table staging.stg_instrument_scores as select *, exact / scale as value from (values
-    ('S1', 'baseline', 'fiqr.total', 361::bigint, 6::bigint, ['s1b']),
-    ('S1', 'week_4', 'fiqr.total', 1001, 20, ['s1w4']),
-    ('S1', 'week_12', 'fiqr.total', 200, 6, ['s1w12']),
-    ('S2', 'baseline', 'fiqr.total', 300, 6, ['s2b']),
-    ('S2', 'week_4', 'fiqr.total', null, null, ['s2w4']),
-    ('S2', 'extra', 'fiqr.total', 100, 6, ['s2x']),
-    ('S1', 'baseline', 'fiqr.pain', 7, 1, ['s1b'])
-) as v(subject_id, visit_id, score_id, exact, scale, _row_ids);
+    ('S1', 'baseline', 'fiqr.total', 361::bigint, 6::bigint, 1, ['s1b']),
+    ('S1', 'week_4', 'fiqr.total', 1001, 20, 3, ['s1w4']),
+    ('S1', 'week_12', 'fiqr.total', 200, 6, 5, ['s1w12']),
+    ('S2', 'baseline', 'fiqr.total', 300, 6, 1, ['s2b']),
+    ('S2', 'week_4', 'fiqr.total', null, null, 3, ['s2w4']),
+    ('S2', 'extra', 'fiqr.total', 100, 6, null, ['s2x']),
+    ('S1', 'baseline', 'fiqr.pain', 7, 1, 2, ['s1b'])
+) as v(subject_id, visit_id, score_id, exact, scale, seq, _row_ids);
 alter table staging.stg_instrument_scores rename exact to value_exact;
 alter table staging.stg_instrument_scores rename scale to value_scale;
 create table staging.stg_measures as select * from (values
-    ('S1', 'baseline', 'visits.twstrs', 999999999999.123456::decimal(18, 6), ['s1b']),
-    ('S1', 'week_4', 'visits.twstrs', 1.5, ['s1w4']),
-    ('S2', 'week_4', 'visits.twstrs', 3, ['s2w4']),
-    ('S2', 'baseline', 'fiqr.total.recorded', 50, ['s2b'])
-) as v(subject_id, visit_id, variable, value, _row_ids);
+    ('S1', 'baseline', 'visits.twstrs', 999999999999.123456::decimal(18, 6), 1, ['s1b']),
+    ('S1', 'week_4', 'visits.twstrs', 1.5, 3, ['s1w4']),
+    ('S2', 'week_4', 'visits.twstrs', 3, 3, ['s2w4']),
+    ('S2', 'baseline', 'fiqr.total.recorded', 50, 2, ['s2b'])
+) as v(subject_id, visit_id, variable, value, seq, _row_ids);
 """
 
 
@@ -195,6 +195,20 @@ def test_adqs_carries_the_last_value_forward_and_says_so(built: duckdb.DuckDBPyC
     assert observed[0][0] == observed[0][1] > 0
 
 
+def test_adqs_names_the_record_that_each_value_was_read_from(built: duckdb.DuckDBPyConnection) -> None:
+    """S2's carried total leads to the baseline record, number 1; the staged record holds the very value."""
+    found = rows(
+        built,
+        "select USUBJID, PARAMCD, AVISITN, SRCDOM, SRCVAR, SRCSEQ from marts.adqs where USUBJID = 'S2' order by 2, 3",
+    )
+    assert found == [
+        ("S2", "FIQRTOT", 0, "staging.stg_instrument_scores", "value", 1),
+        ("S2", "FIQRTOT", 1, "staging.stg_instrument_scores", "value", 1),
+        ("S2", "FIQRTOT", 2, "staging.stg_instrument_scores", "value", 1),
+        ("S2", "TWSTRS", 1, "staging.stg_measures", "value", 3),
+    ]
+
+
 def test_percent_change_from_zero_is_null_and_there_is_no_day_zero(models: list[SqlModel]) -> None:
     connection = duckdb.connect()
     connection.execute(STUDY)
@@ -262,7 +276,8 @@ def test_every_column_has_a_direct_input(models: list[SqlModel], built: duckdb.D
     known = schemas(built)
     for model in models:
         for column, inputs in column_lineage(model, known).items():
-            assert any(found.kind == "DIRECT" for found in inputs), (model.name, column)
+            written_out = model.columns[column].constant != ""
+            assert written_out != any(found.kind == "DIRECT" for found in inputs), (model.name, column)
             assert {found.table for found in inputs} <= set(model.refs)
 
 
