@@ -143,9 +143,8 @@ def _sheet(study: Study) -> pl.DataFrame:
     assert study.expression is not None
     declared = study.expression.samples
     path = study.resolve(declared.path, "expression", "samples", "path")
-    return samples_of_sheet(
-        read_text_table("samples", path, name=declared.path).frame, study, file=declared.path
-    )
+    table = read_text_table("samples", path, name=declared.path, row_names=declared.id)
+    return samples_of_sheet(table.frame, study, file=declared.path)
 
 
 def _check_contrast(

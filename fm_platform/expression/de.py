@@ -170,7 +170,7 @@ def run_de(
     sized = declared_size_factors(size_factors, control_genes)
     tell(f"reading {counts.name} and {samples.name}")
     matrix = read_counts(counts, name=counts.name, format=format, **vars(options))
-    sheet = read_text_table("samples", samples, name=samples.name)
+    sheet = read_text_table("samples", samples, name=samples.name, row_names=sample_id or "sample")
     id_column = sample_id or _id_column(sheet, matrix)
     source = SamplesSource(path=samples.name, id=id_column)
     resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
@@ -215,7 +215,7 @@ def run_de(
         id_rule=resolved.mapping.rule,
         id_mapping=tuple((pair.sheet_id, pair.count_id) for pair in resolved.mapping.matches),
         na_reasons=dict(reasons.iter_rows()),
-        notes=(*_remarks(matrix), *result.notes),
+        notes=(*_remarks(matrix), *(f"{samples.name}: {note}" for note in sheet.notes), *result.notes),
         engine=f"{result.engine} {result.engine_version}",
     )
 

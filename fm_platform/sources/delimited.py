@@ -15,8 +15,12 @@ import polars as pl
 
 from fm_platform.errors import InputError
 from fm_platform.sources.files import SourceFile
+from fm_platform.sources.margins import r_row_names
 from fm_platform.sources.records import Records, read_records
 from fm_platform.sources.rowid import row_ids
+
+ROW_NAMES = "row_names"
+"""What R's row names are called where the wanted name is taken."""
 
 ROW_ID = "_row_id"
 """The platform's column that holds a raw row's id."""
@@ -35,6 +39,7 @@ class TextTable:
         encoding: ``utf-8``, ``utf-8-sig``, ``utf-16``, ``cp1252`` or ``xlsx``.
         header_line: The line the header stands on.
         sheet: The worksheet's name, if it is one.
+        notes: What stood around the table and was passed over, and what a nameless first column is called.
     """
 
     source: str
@@ -46,18 +51,24 @@ class TextTable:
     encoding: str
     header_line: int = 1
     sheet: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def read_text_table(source: str, path: Path, *, name: str, sheet: str | None = None) -> TextTable:
+def read_text_table(
+    source: str, path: Path, *, name: str, sheet: str | None = None, row_names: str | None = None
+) -> TextTable:
     """Read a clinical file or a sample sheet.
 
-    Delimiter, encoding, byte-order mark and gzip are detected; .xlsx is read, too. Blank lines are no rows.
+    Delimiter, encoding, byte-order mark and gzip are detected; .xlsx is read, too. Blank lines are no rows; comments
+    and titles above the header, and empty columns without a name, are no part of the table.
 
     Args:
         source: The source's name in study.yaml; part of every row id.
         path: Where the file is.
         name: What to call it in messages and in the ledger.
         sheet: The worksheet of a workbook; needed when several hold data.
+        row_names: What to call a first column that R wrote without a name (``write.table`` leaves its heading out,
+            ``write.csv`` writes an empty one); None refuses it.
 
     Raises:
         InputError: The file is no table: missing, empty, header only, binary, a broken quote, a nameless or
@@ -66,6 +77,12 @@ def read_text_table(source: str, path: Path, *, name: str, sheet: str | None = N
     """
     records = read_records(path, name, sheet)
     header, body, lines = records.rows[0], records.rows[1:], records.lines[1:]
+    notes = records.notes
+    if row_names is not None and (r_row_names(records.rows) or not header[0].strip()):
+        named = header if r_row_names(records.rows) else header[1:]
+        called = row_names if row_names not in named else ROW_NAMES
+        header = [called, *named]
+        notes = (*notes, f"the first column has no name (R's row names): it is called {called!r}")
     check_header(header, name, records.lines[0])
     check_lengths(records, len(header))
     if not body:
@@ -87,6 +104,7 @@ def read_text_table(source: str, path: Path, *, name: str, sheet: str | None = N
         encoding=records.encoding,
         header_line=records.lines[0],
         sheet=records.sheet,
+        notes=notes,
     )
 
 
@@ -158,6 +176,13 @@ def check_lengths(records: Records, width: int) -> None:
     Raises:
         InputError: One has not; a last row that is too short hints at a file that was cut off.
     """
+    if r_row_names(records.rows) and width == len(records.rows[0]):
+        raise InputError(
+            "every row has one field more than the header, as R's write.table writes row names",
+            file=records.file.name,
+            line=records.lines[0],
+            mend="write it with row.names = FALSE or col.names = NA, or name the first column in the header",
+        )
     for position in range(1, len(records.rows)):
         found = len(records.rows[position])
         if found == width:

@@ -1,7 +1,7 @@
 """From characters or a worksheet to records: lists of texts, each with the physical line it begins on.
 
-Belongs here: delimiters, quotes, worksheets, blank lines. Does not belong here: what the first record's
-names mean, and whether records have the right length.
+Belongs here: delimiters, quotes, worksheets, blank lines. Does not belong here: what stands around the table
+(``margins``), what the first record's names mean, and whether records have the right length.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import Any
 from fm_platform.errors import InputError
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import Content, SourceFile, read_content
+from fm_platform.sources.margins import comment_lines, within_margins, without_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 50
+_MOST = 0.5
 _HEAD = 1 << 18
 _NO_PLAIN_TEXT = (b"PK", b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MIDNIGHT = re.compile(r"^(\d{4}-\d\d-\d\d) 00:00:00$")
@@ -37,6 +39,7 @@ class Records:
         sheet: The worksheet's name, if it is one.
         rows: Texts as delivered. Blank lines are not among them.
         lines: The 1-based physical line each record begins on (a worksheet's row number).
+        notes: What stood around the table and was passed over: comments, titles, empty columns.
     """
 
     file: SourceFile
@@ -45,6 +48,7 @@ class Records:
     sheet: str | None
     rows: list[list[str]]
     lines: list[int]
+    notes: tuple[str, ...] = ()
 
 
 def read_records(path: Path, name: str, sheet: str | None = None) -> Records:
@@ -88,21 +92,22 @@ def read_header(path: Path, name: str, sheet: str | None = None) -> list[str]:
     if len(head) < _HEAD or not end or head.startswith(_NO_PLAIN_TEXT):
         return read_records(path, name, sheet).rows[0]
     text, _ = decode(head[:end], name)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    return next(row for row in rows if any(cell.strip() for cell in row))
+    text = without_lines(text, comment_lines(text, DELIMITERS))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    rows = [(row, reader.line_num) for row in reader if any(cell.strip() for cell in row)]
+    return within_margins([row for row, _ in rows], [line for _, line in rows]).rows[0]
 
 
-def worksheets(path: Path, name: str, *, comment: str | None = None) -> list[Records]:
+def worksheets(path: Path, name: str) -> list[Records]:
     """Read every worksheet of a workbook that is not empty; for a text file, its records alone.
 
     Args:
         path: Where the file is.
         name: What to call it in messages.
-        comment: How a first line begins that is no record (featureCounts writes its command there).
     """
     content = read_content(path, name)
     if content.kind != "xlsx":
-        return [_text(content, comment)]
+        return [_text(content)]
     workbook = _open_workbook(content)
     sheets = [_load_sheet(workbook, content, title) for title in workbook.sheet_names]
     return [sheet for sheet in sheets if sheet.rows]
@@ -111,15 +116,18 @@ def worksheets(path: Path, name: str, *, comment: str | None = None) -> list[Rec
 # -- text ----------------------------------------------------------------------------------------------
 
 
-def _text(content: Content, comment: str | None = None) -> Records:
+def _text(content: Content) -> Records:
     text, encoding = decode(content.data, content.file.name)
-    if comment is not None and text.startswith(comment):
-        text = "\n" + text.partition("\n")[2]  # a blank line is no record, and the lines keep their numbers
+    comments = comment_lines(text, DELIMITERS)
+    text = without_lines(text, comments)
     delimiter = _delimiter(text)
     rows, lines = _split(text, delimiter, content.file.name)
     if not rows:
         raise InputError("the file is empty", file=content.file.name, mend="ask for the delivery again")
-    return Records(content.file, delimiter, encoding, None, rows, lines)
+    body = within_margins(rows, lines)
+    above = "line 1 is a comment" if comments == 1 else f"lines 1 to {comments} are comments"
+    notes = ([f"{above} and passed over"] if comments else []) + [*body.notes]
+    return Records(content.file, delimiter, encoding, None, body.rows, body.lines, tuple(notes))
 
 
 def _split(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
@@ -158,16 +166,22 @@ def _delimiter(text: str) -> str:
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:
+    """The share of the first records that fit a header, and its width; records above it are titles."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     sample: list[list[str]] = []
     with contextlib.suppress(csv.Error):
         sample.extend(islice((row for row in reader if any(row)), _SNIFFED_RECORDS))
-    width = len(sample[0]) if sample else 0
-    if width < 2:
-        return (0.0, 0)
-    body = sample[1:]
-    fitting = sum(len(row) in (width, width + 1) for row in body)
-    return ((1 + fitting) / (1 + len(body)), width)
+    best = (0.0, 0)
+    for top, header in enumerate(sample):
+        width = len(header)
+        if width >= 2:
+            fitting = sum(len(row) in (width, width + 1) for row in sample[top + 1 :])
+            share = (1 + fitting) / len(sample)
+            if not top or (share > _MOST and share > best[0]):
+                best = (share, width)
+        if sum(1 for cell in header if cell.strip()) > 1:
+            break  # no title
+    return best
 
 
 # -- workbooks -----------------------------------------------------------------------------------------
@@ -229,7 +243,8 @@ def _load_sheet(workbook: Any, content: Content, title: str) -> Records:
             rows.append([_cell(cell) for cell in cells])
             lines.append(number)
     width = max((position + 1 for row in rows for position, cell in enumerate(row) if cell), default=0)
-    return Records(content.file, "", "xlsx", title, [row[:width] for row in rows], lines)
+    body = within_margins([row[:width] for row in rows], lines)
+    return Records(content.file, "", "xlsx", title, body.rows, body.lines, body.notes)
 
 
 def _cell(value: str | None) -> str:

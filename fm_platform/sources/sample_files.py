@@ -17,6 +17,7 @@ import polars as pl
 from fm_platform.errors import InputError
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import SourceFile, read_content
+from fm_platform.sources.margins import comment_lines, without_lines
 
 _STAR = re.compile(r"^(?P<sample>.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$")
 _KALLISTO = re.compile(r"^abundance\.tsv(\.gz)?$")
@@ -46,7 +47,7 @@ class SampleFile:
 class TabFile:
     """A tab-separated file without quotes: its columns as text, and the 1-based line of each row.
 
-    Blank lines are no rows.
+    Blank lines are no rows, nor are comments above the first; tabs that end every line make no column.
     """
 
     file: SourceFile
@@ -114,11 +115,14 @@ def read_tab(entry: SampleFile) -> TabFile:
     """
     content = read_content(entry.path, entry.name)
     text = decode(content.data, entry.name)[0].replace("\r\n", "\n").rstrip("\n")
+    text = without_lines(text, comment_lines(text, ("\t",)))
     lines: Sequence[int] = range(1, text.count("\n") + 2)
     if text.startswith("\n") or "\n\n" in text:
         kept = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line]
         lines = [number for number, _ in kept]
         text = "\n".join(line for _, line in kept)
+    while text.partition("\n")[0].endswith("\t") and all(line.endswith("\t") for line in text.split("\n")):
+        text = "\n".join(line[:-1] for line in text.split("\n"))
     width = text.partition("\n")[0].count("\t") + 1
     _check_widths(text, width, lines, entry.name)
     frame = pl.read_csv(

@@ -118,6 +118,7 @@ def build_raw(step: Step, source: str) -> Built:
             "sha256": table.file.sha256,
             "delimiter": table.delimiter,
             "encoding": table.encoding,
+            "remarks": list(table.notes),
         },
     )
 

@@ -262,7 +262,7 @@ def build_raw_samples(step: Step) -> Built:
     assert declared is not None
     path = step.study.resolve(declared.samples.path, "expression", "samples", "path")
     name = path.relative_to(step.study.folder).as_posix()
-    table = read_text_table("samples", path, name=name)
+    table = read_text_table("samples", path, name=name, row_names=declared.samples.id)
     if declared.samples.subject is not None:
         refuse_erased(step, subjects_of(table.frame, (declared.samples.subject,)), "subjects", name)
     kept = step.keep("samples", path)
@@ -270,5 +270,5 @@ def build_raw_samples(step: Step) -> Built:
     return Built(
         rows=table.frame,
         source_rows=source_rows("samples", row_ids, table.lines, table.file.sha256, kept.path),
-        metadata={"file": name, "sha256": table.file.sha256},
+        metadata={"file": name, "sha256": table.file.sha256, "remarks": list(table.notes)},
     )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fm_platform.errors import InputError
 from fm_platform.sources.counts.layout import MatrixColumn, as_frame
 from fm_platform.sources.counts.matrix import CountMatrix, CountOptions, InputNote, MatrixPart, folder_file
-from fm_platform.sources.counts.table import check_genes, damage_notes
+from fm_platform.sources.counts.table import check_genes, damage_notes, margin_notes
 from fm_platform.sources.counts.units import inspect_whole, judge
 from fm_platform.sources.delimited import check_header, check_lengths
 from fm_platform.sources.files import SourceFile
@@ -108,7 +108,12 @@ def merged_matrix(path: Path, *, source: str, name: str, options: CountOptions) 
         annotation=pl.DataFrame(annotation, schema=dict.fromkeys(annotation, pl.String)),
         parts=(MatrixPart(records.file, path, ids, tuple(lines)),),
         lengths=lengths,
-        notes=(*notes, *judge(inspect_whole(counts, decimals=False), name), *damage_notes(genes, lines)),
+        notes=(
+            *margin_notes(records),
+            *notes,
+            *judge(inspect_whole(counts, decimals=False), name),
+            *damage_notes(genes, lines),
+        ),
     )
 
 

@@ -29,7 +29,6 @@ FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
 """The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
 
 FOLDERS = ("star", "htseq", "kallisto", "salmon")
-_FEATURECOUNTS_COMMENT = "# Program:featureCounts"
 
 
 def read_counts(
@@ -78,7 +77,7 @@ def read_counts(
         return merged_matrix(path, source=source, name=name, options=options)
     if chosen == "h5ad":
         return h5ad_matrix(path, source=source, name=name, options=options)
-    records = sheet_with_counts(worksheets(path, name, comment=_FEATURECOUNTS_COMMENT), name)
+    records = sheet_with_counts(worksheets(path, name), name)
     header = header_of(records)
     if chosen == "transposed" or (chosen == "auto" and is_gene_header(header)):
         return transposed_matrix(records, header, path, source=source, name=name, options=options)

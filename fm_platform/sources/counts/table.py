@@ -83,8 +83,13 @@ def table_matrix(
         columns=as_frame(columns),
         annotation=annotation,
         parts=(MatrixPart(records.file, path, tuple(ids), tuple(lines)),),
-        notes=(*remarks, *notes, *damage_notes(genes, lines)),
+        notes=(*margin_notes(records), *remarks, *notes, *damage_notes(genes, lines)),
     )
+
+
+def margin_notes(records: Records) -> list[InputNote]:
+    """What stood around the table, as notes."""
+    return [InputNote("set_aside", note) for note in records.notes]
 
 
 def sheet_with_counts(sheets: Sequence[Records], name: str) -> Records:

@@ -22,7 +22,7 @@ from fm_platform.sources.counts.matrix import (
     MatrixPart,
     sample_columns,
 )
-from fm_platform.sources.counts.table import check_genes, damage_notes
+from fm_platform.sources.counts.table import check_genes, damage_notes, margin_notes
 from fm_platform.sources.counts.units import summary_row
 from fm_platform.sources.counts.values import parse_counts
 from fm_platform.sources.delimited import check_header, check_lengths
@@ -95,7 +95,7 @@ def transposed_matrix(
         columns=_columns(samples, [header[position] for position in sorted(described)]),
         annotation=pl.DataFrame({"gene_id": pl.Series(genes, dtype=pl.String)}),
         parts=(MatrixPart(records.file, path, ids, at_header),),
-        notes=(*notes, *remarks, *damage_notes(genes, at_header)),
+        notes=(*margin_notes(records), *notes, *remarks, *damage_notes(genes, at_header)),
     )
 
 

@@ -300,9 +300,13 @@ def test_real_files_are_read(shared_data, path, shape):
     assert len(set(found.frame["_row_id"])) == shape[0]
 
 
-def test_a_workbook_with_titles_above_its_table_is_refused(shared_data):
-    with pytest.raises(InputError, match="column 2 has no name"):
-        read_text_table("x", shared_data / "medicaldata" / "messy_glucose.xlsx", name="messy_glucose.xlsx")
+def test_a_workbook_with_titles_above_its_table_is_read(shared_data):
+    found = read_text_table(
+        "x", shared_data / "medicaldata" / "messy_glucose.xlsx", name="messy_glucose.xlsx"
+    )
+    assert found.columns == ("pat_id", "Race", "Sex", "DofB", "glucose PRE", "glucose POST")
+    assert (found.header_line, len(rows(found))) == (4, 30)
+    assert found.notes[0].startswith("lines 1 to 3 above the table are titles")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
