@@ -190,3 +190,24 @@ def ro_crate(
         f"publication {crate.publication} of {crate.study_id} in {out}: {len(crate.contents)} files, "
         f"{crate.entities} entities"
     )
+
+
+@export.command("define-xml")
+@click.option("-o", "--out", type=FILE, required=True, help="The XML file to write.")
+@reason_option
+@place_options
+def define_xml(out: Path, reason: str | None, study: Path | None, home: Path | None) -> None:
+    """Write Define-XML 2.1 of marts.adsl and marts.adqs, with analysis results metadata 1.0.
+
+    It describes variables, derivations, values and analyses, and holds no row of a table.
+    """
+    from fm_platform.catalog.disclosure.regulators import export_define_xml
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    defined = export_define_xml(catalog, home_of(catalog.study, home), out, reason=reason)
+    click.echo(
+        f"{defined.datasets} datasets, {defined.variables} variables, {defined.values} parameters, "
+        f"{defined.results} analysis results in {out}"
+    )

@@ -16,6 +16,8 @@ from fm_platform.errors import FmError, InputError
 
 VARIABLE = "FM_PSEUDONYM_KEY"
 SHORTEST_KEY = 16
+PSEUDONYM_LENGTH = 18
+"""Characters of a pseudonym."""
 
 
 def pseudonym_key() -> bytes:

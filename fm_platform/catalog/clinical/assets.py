@@ -263,7 +263,7 @@ def build_scores(step: Step) -> Built:
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
         computed.append(score_answers(instrument, own, given))
     own_rows = pl.concat(computed)
-    names = [f"{instrument.id}.{score.id}" for instrument in step.instruments for score in instrument.scores]
+    names = [score for instrument in step.instruments for score in instrument.score_ids]
     return Built(
         rows=numbered(pl.concat([own_rows, *recorded]), step.study, names, "score_id"),
         checks=lambda: [same_in_sql(own_rows, step.read(SQL_SCORES))] if len(computed) > 1 else [],
