@@ -211,3 +211,31 @@ def define_xml(out: Path, reason: str | None, study: Path | None, home: Path | N
         f"{defined.datasets} datasets, {defined.variables} variables, {defined.values} parameters, "
         f"{defined.results} analysis results in {out}"
     )
+
+
+@export.command()
+@click.option("-o", "--out", type=FILE, required=True, help="The JSON file to write.")
+@click.option("--suppress", is_flag=True, help="Leave out variables that describe too few people.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    help="Why, for the ledger; accepts what the results tell together with earlier exports.",
+)
+@place_options
+def ars(out: Path, suppress: bool, reason: str | None, study: Path | None, home: Path | None) -> None:
+    """Write stats.ard as a reporting event of the Analysis Results Standard (ARS 1).
+
+    It is judged as `fm export tables stats.ard` is: nothing is written while it counts fewer people than study.yaml
+    asks for, alone or together with what left before.
+    """
+    from fm_platform.catalog.disclosure.regulators import export_ars
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    released = export_ars(catalog, home_of(catalog.study, home), out, suppress=suppress, reason=reason)
+    for text in released.accepted:
+        click.echo(f"accepted by the reason given: {text}", err=True)
+    for table in released.tables:
+        left_out = f", without {', '.join(table.suppressed)}" if table.suppressed else ""
+        click.echo(f"{table.rows:,} statistics of {table.table}{left_out} in {out}")

@@ -34,7 +34,7 @@ class Export:
         seq: Number of its ledger record.
         hash: That record's hash.
         at: When (ISO 8601, UTC).
-        form: ``tables``, ``ro-crate``, ``openlineage``, ``data-docs`` or ``define-xml``.
+        form: ``tables``, ``ro-crate``, ``openlineage``, ``data-docs``, ``define-xml`` or ``ars``.
         publication: Number of the publication that it was made from.
         holds: What it holds of people.
         actor: Who let it out.

@@ -79,7 +79,7 @@ class Earlier:
         self._catalog = catalog
         self._home = home
         self._door = door
-        self._departed = [_departed(export) for export in door.earlier if export.form == "tables"]
+        self._departed = [_departed(export) for export in door.earlier if export.holds == "tables"]
         self._hidden = hidden_variables(self._departed)
 
     def of_counts(self, asset: Asset, own: Leaving, k: int) -> list[Objection]:

@@ -6,7 +6,7 @@ are (``leaving_tables``), what left before (``earlier_releases``), k-anonymity i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import polars as pl
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.disclosure.earlier_releases import Earlier, NewRelease, facts_of
-from fm_platform.catalog.disclosure.leaving import Parcel, open_door
+from fm_platform.catalog.disclosure.leaving import Door, Parcel, open_door
 from fm_platform.catalog.disclosure.leaving_tables import leaving_table, named_asset, of_the_report
 from fm_platform.catalog.graph import Catalog
 from fm_platform.errors import CheckFailed, InputError
@@ -32,6 +32,9 @@ from fm_platform.warehouse.home import Home
 
 WIDTHS = {str(banding.width): banding for banding in BANDINGS if banding.width is not None}
 """Choices of ``--band``."""
+
+Write = Callable[[Asset, pl.DataFrame, Sequence[str]], tuple[str, bytes]]
+"""Gives name and content of the file of a table: its asset, its rows as they leave, the variables left out of them."""
 
 
 @dataclass(frozen=True)
@@ -103,38 +106,79 @@ def release(
     with open_door(home, reason) as door:
         chosen = [named_asset(catalog, door.published, name) for name in dict.fromkeys(names)]
         chosen = chosen or of_the_report(catalog, door.published)
-        tables = [leaving_table(catalog, door.published, asset, without) for asset in chosen]
-        _require_declared(catalog, tables)
-        judgement = require_k(tables, catalog.study.privacy.k, banding)
-        earlier = Earlier(catalog, home, door)
-        new = NewRelease(chosen, tables, banding, judgement.k_required)
-        suppressed = _to_suppress(catalog, new, earlier, suppress)
-        new = new.without(suppressed)
-        accepted = earlier.require_together(new, accept=door.actor.reason is not None)
-        contents, told, written = {}, {}, []
-        for asset, own, variables in zip(chosen, new.tables, suppressed, strict=True):
-            frame = with_bands(own, banding).frame.drop(without, strict=False)
-            path = f"{asset.table}.{form}"
-            contents[path] = _content(frame, asset, form, _origin(catalog))
-            written.append(
-                Released(asset.table, str(folder / path), frame.height, tuple(frame.columns), variables)
-            )
-            told[path] = {
-                "table": asset.table,
-                "rows": frame.height,
-                "columns": frame.columns,
-                **facts_of(own, banding, variables, without),
-            }
-        facts = {
-            "tables": [asset.table for asset in chosen],
-            "k": asdict(judgement),
-            "declared": list(catalog.study.privacy.quasi_identifiers),
-            "banding": banding.name,
-            "without": list(without),
-            "accepted": [entry.text for entry in accepted],
-            "revealed": sorted({name for entry in accepted for name in entry.variables}),
+
+        def write(asset: Asset, frame: pl.DataFrame, _: Sequence[str]) -> tuple[str, bytes]:
+            return f"{asset.table}.{form}", _content(frame, asset, form, _origin(catalog))
+
+        return let_tables_out(
+            catalog, home, door, chosen, write, folder, banding=banding, without=without, suppress=suppress
+        )
+
+
+def let_tables_out(
+    catalog: Catalog,
+    home: Home,
+    door: Door,
+    chosen: Sequence[Asset],
+    write: Write,
+    folder: Path,
+    *,
+    form: str = "tables",
+    banding: Banding = BANDINGS[0],
+    without: Sequence[str] = (),
+    suppress: bool = False,
+) -> Release:
+    """Judge published tables, and let what is written of them out by an open door. :func:`release` has the rest.
+
+    Args:
+        catalog: The study's catalog.
+        home: Its home.
+        door: The open door.
+        chosen: The tables' assets.
+        write: Gives the name and the content of a table's file.
+        folder: Where the files go.
+        form: The format, for the ledger.
+        banding: How numeric quasi-identifiers are coarsened.
+        without: Columns that are left out, wherever they occur.
+        suppress: Leave variables out that describe too few people.
+
+    Raises:
+        InputError: A column identifies people.
+        CheckFailed: Too few people share their quasi-identifiers, in these tables or together with what left before.
+        EnvironmentFailure: The folder cannot be written.
+    """
+    tables = [leaving_table(catalog, door.published, asset, without) for asset in chosen]
+    _require_declared(catalog, tables)
+    judgement = require_k(tables, catalog.study.privacy.k, banding)
+    earlier = Earlier(catalog, home, door)
+    new = NewRelease(chosen, tables, banding, judgement.k_required)
+    suppressed = _to_suppress(catalog, new, earlier, suppress)
+    new = new.without(suppressed)
+    accepted = earlier.require_together(new, accept=door.actor.reason is not None)
+    contents, told, written = {}, {}, []
+    for asset, own, variables in zip(chosen, new.tables, suppressed, strict=True):
+        frame = with_bands(own, banding).frame.drop(without, strict=False)
+        path, content = write(asset, frame, variables)
+        contents[path] = content
+        written.append(
+            Released(asset.table, str(folder / path), frame.height, tuple(frame.columns), variables)
+        )
+        told[path] = {
+            "table": asset.table,
+            "rows": frame.height,
+            "columns": frame.columns,
+            **facts_of(own, banding, variables, without),
         }
-        record = door.let_out(Parcel("tables", "tables", contents, facts, told), folder)
+    facts = {
+        "tables": [asset.table for asset in chosen],
+        "k": asdict(judgement),
+        "declared": list(catalog.study.privacy.quasi_identifiers),
+        "banding": banding.name,
+        "without": list(without),
+        "accepted": [entry.text for entry in accepted],
+        "revealed": sorted({name for entry in accepted for name in entry.variables}),
+    }
+    record = door.let_out(Parcel(form, "tables", contents, facts, told), folder)
     return Release(tuple(written), judgement, tuple(entry.text for entry in accepted), record.seq)
 
 

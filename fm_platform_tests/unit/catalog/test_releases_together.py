@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fm_platform.catalog.disclosure.regulators import export_ars
 from fm_platform.catalog.disclosure.releases import WIDTHS, Release, release
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.errors import CheckFailed, InputError
@@ -144,6 +147,29 @@ def test_a_suppressed_variable_stays_hidden_when_it_is_no_longer_declared(stewar
     steward.declare("")
     with pytest.raises(CheckFailed, match="sex, which an earlier export suppressed"):
         steward.export(COUNTS)
+
+
+def test_a_reporting_event_is_judged_and_remembered_as_the_table_of_results(steward):
+    """Six people of each sex are fewer than seven; what is left out is said, and stays hidden."""
+    out = steward.folder / "ars.json"
+
+    def reporting_event(**options: bool) -> dict[str, Any]:
+        export_ars(build_catalog(steward.folder / "study"), steward.home, out, **options)
+        return json.loads(out.read_text(encoding="utf-8"))
+
+    steward.declare("privacy: {quasi_identifiers: [age, sex], k: 7}")
+    with pytest.raises(CheckFailed, match=r"stats.ard counts fewer people than may be told apart, by .*sex"):
+        reporting_event()
+    assert not out.exists()
+    event = reporting_event(suppress=True)
+    described = {a["id"] for a in event["analyses"] if a["id"].startswith("AN.characteristics/")}
+    assert described == {"AN.characteristics/n/-", "AN.characteristics/age/-"}
+    assert "sex" in event["description"].partition("Left out")[2]
+    steward.declare("privacy: {quasi_identifiers: [age, sex], k: 3}")
+    with pytest.raises(CheckFailed, match="sex, which an earlier export suppressed"):
+        steward.export("stats.ard")
+    with pytest.raises(CheckFailed, match="sex, which an earlier export suppressed"):
+        reporting_event()
 
 
 def test_one_man_more_is_told_by_the_difference_of_two_publications(steward, later):
