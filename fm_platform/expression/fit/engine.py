@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OnStage = Callable[[str], None]
 
 ENGINE = "fm-deseq"
-ENGINE_VERSION = "1.0"
+ENGINE_VERSION = "1.1"
 """Changes whenever results may."""
 
 

@@ -19,7 +19,7 @@ from fm_platform.expression.fit.normal import Normal
 from fm_platform.expression.fit.prior import fit_prior
 from fm_platform.expression.fit.quasi_newton import minimise
 from fm_platform.expression.fit.size_factors import size_factors
-from fm_platform.expression.fit.trend import Trend, fit_trend
+from fm_platform.expression.fit.trend import fit_trend
 from fm_platform.expression.fit.wald import wald_test
 
 PAIRED = np.array([[1, 0, 0, 0], [1, 0, 0, 1], [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 1, 0], [1, 0, 1, 1]], float)
@@ -268,11 +268,6 @@ def test_poscounts_work_where_every_gene_has_a_zero() -> None:
     factors = size_factors(counts, "poscounts")
     assert (np.diff(factors) > 0).all()
     assert np.log(factors).mean() == pytest.approx(0)
-
-
-def test_local_trends_are_flat_outside_their_knots() -> None:
-    trend = Trend("local", knots=np.array([0.0, 1.0]), heights=np.array([-1.0, -2.0]))
-    np.testing.assert_allclose(trend(np.exp([-5.0, 0.5, 9.0])), np.exp([-1.0, -1.5, -2.0]))
 
 
 class _Bowls:
