@@ -19,7 +19,7 @@ RESULT_COLUMNS = columns(
     padj="Benjamini-Hochberg adjusted p-value after independent filtering",
     log2_fold_change_shrunk="Fold change shrunk by apeGLM, where the contrast asks for it",
     na_reason="Why a value is missing: not_counted, all_zero, cooks_outlier, not_converged, not_estimated, "
-    "contrast_all_zero, low_mean_filtered or unreplicated",
+    "contrast_all_zero, replaced_to_zero, low_mean_filtered or unreplicated",
     na_detail="Which sample is the outlier, or below which mean genes were filtered",
     n_samples="Samples of the contrast",
     engine="What computed it",

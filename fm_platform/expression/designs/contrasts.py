@@ -283,14 +283,15 @@ def _with_orphans(error: InputError, kept: pl.DataFrame, pair: LevelPair, column
 
 
 def _repeated_subjects(kept: pl.DataFrame, design: Design) -> list[str]:
-    """Subjects with several samples, unless a factor of the design tells the subjects apart."""
+    """Subjects with several samples, unless a term of factors in the design tells the subjects apart."""
     known = kept.filter(pl.col("subject_id").is_not_null())
     repeated = known.group_by("subject_id").len().filter(pl.col("len") > 1)["subject_id"].sort().to_list()
     if not repeated:
         return []
     subjects = known["subject_id"].n_unique()
-    for variable in design.levels:
-        column = column_of(kept, variable)
-        if known.select("subject_id", column).n_unique() == subjects == known[column].n_unique():
+    for term in design.terms:
+        columns = [column_of(kept, variable) for variable in term if variable in design.levels]
+        cells = known.select(columns).n_unique() if columns else 0
+        if known.select("subject_id", *columns).n_unique() == subjects == cells:
             return []
     return repeated

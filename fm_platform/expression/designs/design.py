@@ -1,7 +1,7 @@
 """Design matrices: from a formula and a sample table to named columns, with the rank and df gate.
 
-Belongs here: levels, covariates, the gate, contrast vectors. Does not belong here: which samples take part
-(``contrasts``), coding (``coding``) and fitting (``engine``).
+Belongs here: levels, covariates, the gate, empty columns of nested factors, contrast vectors. Does not belong here:
+which samples take part (``contrasts``), coding (``coding``) and fitting (``engine``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Design:
         covariates: The numeric variables.
         columns: Names of the matrix's columns, e.g. ``Intercept``, ``condition[T.treated]``.
         matrix: Samples x columns, float64, of full column rank.
+        terms: The variables of each term that has a column, e.g. ``(("group",), ("group", "individual"))``.
         notes: What a reader of the results should know.
     """
 
@@ -44,8 +45,10 @@ class Design:
     covariates: tuple[str, ...]
     columns: tuple[str, ...]
     matrix: NDArray[np.float64]
+    terms: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     _coded: CodedMatrix = field(repr=False)
+    _kept: tuple[int, ...] = field(repr=False)
 
     @property
     def residual_df(self) -> int:
@@ -65,6 +68,9 @@ class Design:
 
         Returns:
             One weight per column.
+
+        Raises:
+            InputError: The comparison needs a column that no sample has.
         """
         values: dict[str, list[Any]] = {
             name: [self.levels[name][0]] * 2 if name in self.levels else [0.0, 0.0] for name in self.variables
@@ -72,7 +78,17 @@ class Design:
         values[variable] = [level, reference]
         both = self._coded.rows(values)
         difference: NDArray[np.float64] = both[0] - both[1]
-        return difference
+        lost = [
+            name
+            for name, w in zip(self._coded.columns, difference, strict=True)
+            if w and name not in self.columns
+        ]
+        if lost:
+            raise InputError(
+                f"{variable} {level} cannot be compared with {reference}: no sample has {', '.join(lost)}",
+                mend="choose another reference level for the other factors, or compare by `coefficient` or `vector`",
+            )
+        return difference[list(self._kept)]
 
 
 def build_design(
@@ -100,29 +116,56 @@ def build_design(
     read = read_variables(samples, formula, reference=reference, covariates=covariates)
     parsed, values, levels = read.parsed, read.values, read.levels
     coded = code(parsed, values, levels)
-    _rank_gate(coded, parsed, values, levels)
+    empty = _empty_nested(coded)
+    _rank_gate(coded, empty, parsed, values, levels)
+    kept = tuple(place for place in range(len(coded.columns)) if place not in empty)
     design = Design(
         formula=parsed.text,
         variables=parsed.variables,
         levels=levels,
         covariates=tuple(name for name in parsed.variables if name in covariates),
-        columns=coded.columns,
-        matrix=coded.matrix,
-        notes=read.notes,
+        columns=tuple(coded.columns[place] for place in kept),
+        matrix=np.ascontiguousarray(coded.matrix[:, kept]),
+        terms=tuple(dict.fromkeys(coded.column_variables[place] for place in kept)),
+        notes=(*read.notes, *_dropped(coded, empty)),
         _coded=coded,
+        _kept=kept,
     )
     if replicated:
         _df_gate(design, values)
     return design
 
 
+def _empty_nested(coded: CodedMatrix) -> list[int]:
+    """Columns without a sample that a nested factor makes: its levels mean something within another factor only.
+
+    With ``~ group + group:individual`` and groups of unequal size there is no third individual in every group. A
+    column of factors that are all terms of their own is no such column: there a combination is lacking.
+    """
+    alone = {variables[0] for variables in coded.column_variables if len(variables) == 1}
+    return [
+        place
+        for place, variables in enumerate(coded.column_variables)
+        if not coded.matrix[:, place].any() and not set(variables) <= alone
+    ]
+
+
+def _dropped(coded: CodedMatrix, empty: Collection[int]) -> list[str]:
+    if not empty:
+        return []
+    names = ", ".join(coded.columns[place] for place in empty)
+    return [f"columns of the nested design that no sample has were left out: {names}"]
+
+
 def _rank_gate(
     coded: CodedMatrix,
+    empty: Collection[int],
     parsed: Formula,
     values: Mapping[str, list[Any]],
     levels: Mapping[str, tuple[str, ...]],
 ) -> None:
-    aliases = find_aliases(coded.matrix, coded.columns)
+    left_out = {coded.columns[place] for place in empty}
+    aliases = [alias for alias in find_aliases(coded.matrix, coded.columns) if alias.column not in left_out]
     if not aliases:
         return
     named = {alias.column for alias in aliases} | {name for alias in aliases for name, _ in alias.terms}

@@ -13,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.expression.fit import wald
+from fm_platform.expression.fit.column_units import column_units
 from fm_platform.expression.fit.filtering import independent_filtering
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.likelihood_ratio import likelihood_ratio
 from fm_platform.expression.fit.model import Model
 from fm_platform.expression.fit.normal import Normal
 from fm_platform.expression.fit.shrinkage import shrink_contrast
+
+_WITHOUT_READS = {"estimate": 0.0, "se": 0.0, "stat": 0.0, "p": 1.0}
+"""What DESeq2 gives a gene that has no reads left once outlier counts are replaced; ``exact`` gives it nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +96,8 @@ def compare(
     beta, dispersion = np.ascontiguousarray(model.beta[:, live]), model.dispersion[live]
     run = model.options.workers.run
     n_samples = model.setting.normal.shape[0]
-    made = run(
-        wald.contrast, [own, beta, dispersion], len(live), n_samples, model.setting, np.asarray(vector, float)
-    )
+    weights = np.asarray(vector, float) * model.units
+    made = run(wald.contrast, [own, beta, dispersion], len(live), n_samples, model.setting, weights)
     estimate = np.where(silent[live], 0.0, made["estimate"])
     if hypothesis.reduced is None:
         stat, p = wald.wald_test(
@@ -108,16 +111,19 @@ def compare(
             len(live),
             n_samples,
             model.setting,
-            Normal(hypothesis.reduced),
+            Normal(hypothesis.reduced * column_units(hypothesis.reduced)),
         )
         stat, p = ratio["stat"], ratio["p"]
     full = {"estimate": estimate, "se": made["se"], "stat": stat, "p": p}
     spread = {name: _spread(values, live, len(counts)) for name, values in full.items()}
     spread["p"][model.outlier] = np.nan
+    if not model.setting.exact:
+        for name, value in _WITHOUT_READS.items():
+            spread[name][model.silenced] = value
     shrunk = shrunk_se = None
     if shrink:
         on_stage("apeGLM shrinkage")
-        both = shrink_contrast(model, counts, live, vector, made["estimate"], made["se"])
+        both = shrink_contrast(model, counts, live, weights, made["estimate"], made["se"])
         shrunk, shrunk_se = (_spread(values, live, len(counts)) for values in both)
     on_stage("independent filtering")
     filtered = independent_filtering(model.base_mean, spread["p"], alpha)

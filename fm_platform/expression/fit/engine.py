@@ -204,7 +204,7 @@ def _own_result(
     }
     if tested.shrunk is not None:
         values[SHRUNK] = tested.shrunk
-    notes = [*plan.design.notes, *tested.notes]
+    notes = [*plan.design.notes, *_unit_notes(plan.design.columns, model.units), *tested.notes]
     if not counted.all():
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")
     return DeResult(
@@ -217,6 +217,15 @@ def _own_result(
         mode=model.options.mode,
         facts=fit_facts(model, plan.samples, gene_ids, counted),
     )
+
+
+def _unit_notes(columns: Sequence[str], units: NDArray[np.float64]) -> list[str]:
+    return [
+        f"{column} is so small that the ridge of the fit would pull its coefficient to 0: it was fitted in units of "
+        f"{1 / unit:g}; fold changes are per unit as declared"
+        for column, unit in zip(columns, units, strict=True)
+        if unit != 1
+    ]
 
 
 def _gaps(model: Model, plan: ContrastPlan, silent: NDArray[np.bool_], threshold: float) -> Gaps:

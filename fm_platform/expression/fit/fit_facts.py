@@ -61,7 +61,7 @@ def fit_facts(
         "cooks_sample": [samples[index] for index in model.worst[fitted]],
         "cooks_distance": model.distance[fitted],
         "cooks_cutoff": np.full(len(fitted), cooks.cutoff(n_samples, n_columns)),
-        "cooks_flagged": (model.outlier | model.silenced)[fitted],
+        "cooks_flagged": (model.outlier | (model.silenced & model.setting.exact))[fitted],
         "cooks_replaced": (model.replaced | model.silenced)[fitted],
     }
     frame = pl.DataFrame(columns, schema={"gene_id": pl.String(), **FACT_TYPES})

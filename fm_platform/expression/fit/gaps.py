@@ -20,6 +20,8 @@ REASONS: Mapping[str, str] = {
     "not_converged": "the fit of the gene did not end, and gave no p-value",
     "not_estimated": "the fit gave no p-value",
     "contrast_all_zero": "no read in any compared sample: fold change 0 and p 1 stand for no information",
+    "replaced_to_zero": "all reads are counts that one sample decides (Cook's distance), replaced by 0: "
+    "fold change 0 and p 1 stand for no information",
     "low_mean_filtered": "independent filtering left the gene out: a p-value, but no adjusted one",
     "unreplicated": "one sample against one: a fold change, but no test",
 }
@@ -62,6 +64,8 @@ def reasons(gaps: Gaps, counted: NDArray[np.bool_]) -> tuple[pl.Expr, pl.Expr]:
         .then(pl.lit("not_counted"))
         .when(without_p & _flags(gaps.outlier, counted))
         .then(pl.lit("cooks_outlier"))
+        .when(_flags(gaps.emptied, counted))
+        .then(pl.lit("replaced_to_zero"))
         .when(pl.col("base_mean") == 0)
         .then(pl.lit("all_zero"))
         .when(without_p & _flags(gaps.unsettled, counted))
@@ -74,7 +78,7 @@ def reasons(gaps: Gaps, counted: NDArray[np.bool_]) -> tuple[pl.Expr, pl.Expr]:
         .then(pl.lit("low_mean_filtered"))
     )
     detail = (
-        pl.when(reason == "cooks_outlier")
+        pl.when(reason.is_in(["cooks_outlier", "replaced_to_zero"]))
         .then(_texts(_outliers(gaps), counted))
         .when(reason == "low_mean_filtered")
         .then(_below(gaps.threshold))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.fit import cooks
 from fm_platform.expression.fit.blocks import Columns, Workers
+from fm_platform.expression.fit.column_units import column_units
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.normal import Normal
 from fm_platform.expression.fit.prior import PriorWidth, fit_prior
@@ -64,7 +65,8 @@ class Model:
         shrunken: The dispersions shrunk towards the trend.
         dispersion: The dispersions used.
         dispersion_outlier: Genes that keep their gene-wise dispersion.
-        beta: Columns x genes, natural logarithms.
+        units: By what each design column was multiplied for the fit.
+        beta: Columns x genes, natural logarithms, per unit of the fit.
         converged: Whether reweighting ended by itself.
         max_cooks: Largest Cook's distance that may flag the gene.
         culprit: The sample that it belongs to.
@@ -88,6 +90,7 @@ class Model:
     shrunken: Floats
     dispersion: Floats
     dispersion_outlier: NDArray[np.bool_]
+    units: Floats
     beta: Floats
     converged: NDArray[np.bool_]
     max_cooks: Floats
@@ -122,7 +125,8 @@ def fit_model(
     """
     options = options or Options()
     on_stage("size factors")
-    block = _prepare(counts, design, options)
+    units = column_units(design)
+    block = _prepare(counts, design * units, options)
     setting = block.setting
     on_stage("gene-wise dispersions")
     made = block.gene_wise()
@@ -138,7 +142,7 @@ def fit_model(
     block.coefficients(made)
     on_stage("outlier replacement")
     made = block.refit(made, trend, prior)
-    return _assemble(made, block, len(counts), trend, prior)
+    return _assemble(made, block, len(counts), units, trend, prior)
 
 
 def fit_trend_only(counts: NDArray[np.int64], design: Floats, options: Options) -> tuple[Floats, Trend]:
@@ -243,7 +247,9 @@ def _prepare(counts: NDArray[np.int64], design: Floats, options: Options) -> _Ge
     return _Genes(np.ascontiguousarray(counts[live].T), own, setting, options, live, factors)
 
 
-def _assemble(made: Columns, block: _Genes, n_genes: int, trend: Trend, prior: PriorWidth) -> Model:
+def _assemble(
+    made: Columns, block: _Genes, n_genes: int, units: Floats, trend: Trend, prior: PriorWidth
+) -> Model:
     setting, live = block.setting, block.live
     fitted = ~made["silenced"]
 
@@ -278,6 +284,7 @@ def _assemble(made: Columns, block: _Genes, n_genes: int, trend: Trend, prior: P
         shrunken=spread("map"),
         dispersion=spread("final"),
         dispersion_outlier=flags(made["kept"]),
+        units=units,
         beta=spread("beta"),
         converged=flags(made["converged"]),
         max_cooks=spread("max_cooks"),

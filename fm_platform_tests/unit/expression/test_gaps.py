@@ -78,14 +78,21 @@ def test_facts_say_what_the_fit_found(plan: Any, counts: np.ndarray) -> None:
     assert len({row["dispersion_prior_variance"] for row in facts.values()}) == 1
 
 
-def test_a_gene_whose_only_reads_are_an_outlier_is_not_called_all_zero(plan: Any, simulate: Any) -> None:
+@pytest.mark.parametrize(
+    ("mode", "p_value", "rest", "reason"),
+    [("r_compat", 1.0, 0.0, "replaced_to_zero"), ("exact", None, None, "cooks_outlier")],
+)
+def test_a_gene_whose_only_reads_are_an_outlier_is_not_called_all_zero(
+    plan: Any, simulate: Any, mode: Any, p_value: float | None, rest: float | None, reason: str
+) -> None:
     groups = ["a"] * 8 + ["b"] * 8
     values = simulate(groups, up_in="b", genes=300)
     values[0] = 0
     values[0, 5] = 900
     made = plan("~ group", "group", "b", "a", group=groups)
-    row = run_plan(values, None, _ids(values), made).frame.row(0, named=True)
-    assert (row["pvalue"], row["na_reason"]) == (None, "cooks_outlier")
+    row = run_plan(values, None, _ids(values), made, options=Options(mode=mode)).frame.row(0, named=True)
+    assert (row["pvalue"], row["na_reason"]) == (p_value, reason)
+    assert (row["log2_fold_change"], row["lfc_se"], row["stat"], row["padj"]) == (*[rest] * 3, None)
     assert row["na_detail"].startswith("sample s6, ")
     assert row["na_detail"].endswith("without its reads the gene has none")
 
