@@ -72,6 +72,11 @@ def publication_of(
         "synthetic": catalog.study.study.synthetic,
         "tables": entries,
         "halves": halves,
+        "file_assets": {
+            table: made.seq
+            for table, made in history.materialized.items()
+            if table.startswith("files.") and table in catalog.assets
+        },
         "ledger_head": list(history.head),
         "rows": len(entries),
         "key": [],

@@ -20,7 +20,7 @@ from fm_platform.catalog.expression.assets import expression_assets
 from fm_platform.catalog.expression.quality import qc_assets
 from fm_platform.catalog.expression.sets import set_assets
 from fm_platform.catalog.models import model_cache
-from fm_platform.catalog.report.assets import PUBLICATION, report_assets
+from fm_platform.catalog.report.assets import PUBLICATION, report_assets, with_records_shown
 from fm_platform.catalog.report.site import site_asset
 from fm_platform.catalog.withdrawals import withdrawal_assets
 from fm_platform.instruments.model import Instrument
@@ -79,7 +79,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
     assets = with_lineage(assets, model_cache())
-    assets = _with_site([_with_checks_in_version(asset) for asset in assets])
+    assets = _with_site(with_records_shown([_with_checks_in_version(asset) for asset in assets]))
     return Catalog(
         study,
         instruments,

@@ -25,7 +25,9 @@ from fm_platform.catalog.completeness import constants_of, require_paths
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.memory import Memory
 from fm_platform.errors import CheckFailed, FmError, InputError
+from fm_platform.lineage.causes import causes_of_next
 from fm_platform.lineage.code_state import code_state
+from fm_platform.lineage.environment import environment_state, lock_text
 from fm_platform.lineage.history import History, Materialized, as_state, fold
 from fm_platform.lineage.plan import (
     FileDigests,
@@ -37,7 +39,8 @@ from fm_platform.lineage.plan import (
     parts_of,
 )
 from fm_platform.lineage.snapshots import to_prune
-from fm_platform.sources.store import keep
+from fm_platform.sources.store import StoredFile, keep, keep_content
+from fm_platform.study.loading import files_beside
 from fm_platform.warehouse.database import TableDigests, TableWrite, Warehouse, open_warehouse
 from fm_platform.warehouse.files import place_files, remove_outdated, stage_files
 from fm_platform.warehouse.home import STATE_VERSION, Home
@@ -115,6 +118,7 @@ class Session:
         self._memory = Memory()
         self._unaltered: dict[str, str] = {}
         self._seen = 0
+        self._context_known = False
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
 
@@ -169,10 +173,8 @@ class Session:
         if before is not None and before.fingerprint == parts.fingerprint and not force:
             return StepResult(asset.table, "fresh", before)
         self._require_inputs(asset)
-        if not asset.shows_records:  # it tells of records alone; the publication after it looks at the tables
-            self._require_unaltered_inputs(asset)
-        self._record_study()
-        self._record_code()
+        self._require_unaltered_inputs(asset)
+        self._record_context()
         delivered: list[Delivered] = []
 
         def keep_file(source: str, path: Path) -> Delivered:
@@ -321,7 +323,8 @@ class Session:
             yield json.loads(body)["files"]
 
     def _publish(self, asset: Asset, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
-        number = int((self.history.publication or {}).get("number", 0)) + 1
+        number = self.history.next_publication
+        facts["causes"] = causes_of_next(self.warehouse, self.history)
         publication = publication_of(self.catalog, self.history, self.warehouse, facts, number)
         publish(self.warehouse, publication, number)
         self._prune()
@@ -348,6 +351,14 @@ class Session:
         finish_interrupted(self.home, history.publication)
         remove_snapshots(self.home, history.pruned)
 
+    def _record_context(self) -> None:
+        """Study, code and environment, each once a state of it; looked at once a session, before it computes."""
+        if not self._context_known:
+            self._record_study()
+            self._record_code()
+            self._record_environment()
+            self._context_known = True
+
     def _record_study(self) -> None:
         study = self.catalog.study
         digest = sha256_text(study.text)
@@ -356,7 +367,12 @@ class Session:
             instrument.id: sha256_text(canonical(instrument.model_dump(mode="json")))
             for instrument in self.catalog.instruments
         }
-        facts = {"sha256": digest, "contrasts": contrasts, "instruments": instruments}
+        facts = {
+            "sha256": digest,
+            "contrasts": contrasts,
+            "instruments": instruments,
+            "files": [self._keep_beside(study.folder / name) for name in files_beside(study)],
+        }
         last = self.history.study
         if last is None or {key: last.get(key) for key in facts} != facts:
             body = {
@@ -375,13 +391,24 @@ class Session:
             with self.warehouse.transaction():
                 self.warehouse.append("code", body)
 
+    def _record_environment(self) -> None:
+        """Python, platform, commit and lock, once for each state of them."""
+        name, text = lock_text()
+        lock = keep_content(self.home.sources, text.encode())
+        body = {**environment_state(), "lock": {"path": name, **_stored(lock)}}
+        if self.history.environment != body:
+            with self.warehouse.transaction():
+                self.warehouse.append("environment", body)
+
+    def _keep_beside(self, path: Path) -> dict[str, Any]:
+        """Keep a file that study.yaml is read with."""
+        return {"path": self._relative(path), **_stored(keep(self.home.sources, path))}
+
     def _source_body(self, entry: Delivered) -> dict[str, Any]:
         return {
             "source": entry.source,
             "path": entry.path,
-            "sha256": entry.stored.sha256,
-            "stored_sha256": entry.stored.stored_sha256,
-            "bytes": entry.stored.size,
+            **_stored(entry.stored),
             "actor": self.actor.name,
         }
 
@@ -402,6 +429,11 @@ class Session:
                 **as_state(self.history),
             }
         )
+
+
+def _stored(file: StoredFile) -> dict[str, Any]:
+    """A kept file as a record names it."""
+    return {"sha256": file.sha256, "stored_sha256": file.stored_sha256, "bytes": file.size}
 
 
 def _require_declared_columns(asset: Asset, lineage: ColumnLineage, written: TableDigests) -> None:

@@ -65,6 +65,9 @@ def _print_diff(found: Diff, *, every_table: bool) -> None:
     if found.synthetic:
         click.echo("SYNTHETIC DATA")
     click.echo(f"{_called(found.a)} -> {_called(found.b)}")
+    for snapshot in (found.a, found.b):
+        if snapshot.differs_by:
+            click.echo(f"  publication {snapshot.number} by {snapshot.said_by}; {snapshot.differs_by}")
     if not found.tables:
         click.echo("no value differs")
         return

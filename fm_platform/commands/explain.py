@@ -192,6 +192,11 @@ def _print_made(made: Mapping[str, Any]) -> None:
     if made.get("reason"):
         click.echo(f"  reason     {made['reason']}")
     click.echo(f"  code       {made['code_version'][:_HASH]}   study.yaml {made['study_digest'][:_HASH]}")
+    if made["libraries"]:
+        listed = ", ".join(f"{name} {version}" for name, version in sorted(made["libraries"].items()))
+        click.echo(f"  libraries  {listed}")
+    for name, words in made["environment"].items():
+        click.echo(f"  {name.lower():<10} {words}")
     click.echo(f"  ledger     record {made['ledger_seq']}")
 
 

@@ -25,7 +25,7 @@ from fm_platform.lineage.snapshots import LATEST, Snapshot
 def snapshots(
     study: Path | None, home: Path | None, report: str | None, out: Path | None, as_json: bool
 ) -> None:
-    """List the published snapshots: number, name, date, tables, size, ledger head, who pinned it and why."""
+    """List the published snapshots: number, date, size, head, who made it and why, what it differs by, its locks."""
     from fm_platform.errors import InputError
     from fm_platform.lineage.history import from_state
     from fm_platform.lineage.snapshots import find_snapshot, snapshots_of
@@ -53,8 +53,10 @@ def _print_snapshot(snapshot: Snapshot) -> None:
     size = f"{snapshot.bytes / 1e6:.1f} MB" if snapshot.kept else "not kept"
     click.echo(
         f"{snapshot.number:>6}  {snapshot.at[:19].replace('T', ' ')}  {snapshot.tables:>3} tables  {size:>9}  "
-        f"head {snapshot.head}  by {snapshot.actor}"
+        f"head {snapshot.head}  by {snapshot.said_by}"
     )
+    if snapshot.differs_by:
+        click.echo(f"        {snapshot.differs_by}")
     for lock in snapshot.locks:
         click.echo(f"        locked as {lock.name} on {lock.at[:10]} by {lock.actor}: {lock.reason}")
 

@@ -31,8 +31,8 @@ class Node:
         tolerates_blocked: Whether it is made from what there is when one half is blocked.
         decided: The sources whose accepted losses it takes into account.
         shows_origin: Whether it shows where rows came from, so that a moved row matters even if no value changed.
-        shows_records: Whether it shows when and by which code its inputs were made, so that making one again matters
-            even if no value changed.
+        shows_records: Tables of which it shows when and with what they were made, so that making one again matters even
+            if no value changed.
     """
 
     table: str
@@ -44,7 +44,7 @@ class Node:
     tolerates_blocked: bool = False
     decided: tuple[str, ...] = ()
     shows_origin: bool = False
-    shows_records: bool = False
+    shows_records: tuple[str, ...] = ()
 
 
 def in_order(nodes: Iterable[Node]) -> list[Node]:

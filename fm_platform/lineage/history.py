@@ -72,6 +72,7 @@ class History:
         locks: Bodies of the locks that people put on publications, with their time, in order.
         pruned: Numbers of the publications whose snapshots were removed by the retention rule.
         code: Body of the newest code record.
+        environment: Body of the newest environment record.
     """
 
     materialized: Mapping[str, Materialized] = field(default_factory=dict)
@@ -85,6 +86,12 @@ class History:
     locks: tuple[Mapping[str, Any], ...] = ()
     pruned: frozenset[int] = frozenset()
     code: Mapping[str, Any] | None = None
+    environment: Mapping[str, Any] | None = None
+
+    @property
+    def next_publication(self) -> int:
+        """The number that the next publication gets."""
+        return int((self.publication or {}).get("number", 0)) + 1
 
     def decisions_on(self, source: str) -> list[Mapping[str, Any]]:
         """What people decided about a source, in order."""
@@ -106,7 +113,7 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
     verdicts = dict(start.verdicts)
     publication, published_at, study, head = start.publication, start.published_at, start.study, start.head
     decisions, publications, locks = start.decisions, start.publications, start.locks
-    pruned, code = start.pruned, start.code
+    pruned, code, environment = start.pruned, start.code, start.environment
     for record in records:
         body = record.content
         head = (record.seq, record.hash)
@@ -130,6 +137,8 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
             pruned |= {int(entry["number"]) for entry in body["snapshots"]}
         elif record.kind == "code":
             code = body
+        elif record.kind == "environment":
+            environment = body
     return History(
         materialized,
         verdicts,
@@ -142,6 +151,7 @@ def fold(records: Iterable[LedgerRecord], start: History | None = None) -> Histo
         locks,
         pruned,
         code,
+        environment,
     )
 
 
@@ -159,6 +169,8 @@ def _publication_facts(record: LedgerRecord, body: Mapping[str, Any]) -> dict[st
         "tables": len(body.get("tables", {})),
         "head": list(body.get("ledger_head", (0, ""))),
         "actor": body.get("actor", ""),
+        "reason": body.get("reason"),
+        "causes": list(body.get("causes", ())),
     }
 
 

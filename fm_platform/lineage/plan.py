@@ -124,7 +124,7 @@ def parts_of(
             f"origin of {table}": materialized[table].origin for table in node.inputs if table in materialized
         }
     if node.shows_records:
-        seqs = {table: materialized[table].seq for table in node.inputs if table in materialized}
+        seqs = {table: materialized[table].seq for table in node.shows_records if table in materialized}
         extra["records"] = sha256_text(canonical(seqs))
     decisions = [dict(decision) for source in node.decided for decision in history.decisions_on(source)]
     if decisions:

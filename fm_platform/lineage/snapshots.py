@@ -16,6 +16,9 @@ from fm_platform.lineage.history import History
 from fm_platform.warehouse.home import Home
 
 LATEST = "latest"
+_CAUSES = {
+    "source": "delivered", "study": "study.yaml", "code": "code", "library": "library", "decision": "decision",
+}  # fmt: skip
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -44,6 +47,8 @@ class Snapshot:
         head: The ledger head it was made at.
         seq: Ledger sequence number of its own record.
         actor: Who published it.
+        reason: Why, as far as they said.
+        causes: What made it differ from the publication before (:mod:`fm_platform.lineage.causes`).
         locks: Names that pin it.
         kept: Whether its file is still kept.
     """
@@ -57,8 +62,27 @@ class Snapshot:
     head: str
     seq: int
     actor: str
+    reason: str | None = None
+    causes: tuple[Mapping[str, Any], ...] = ()
     locks: tuple[Lock, ...] = ()
     kept: bool = True
+
+    @property
+    def said_by(self) -> str:
+        """Who published, and why as far as they said."""
+        return f"{self.actor}: {self.reason}" if self.reason else self.actor
+
+    @property
+    def differs_by(self) -> str:
+        """Its causes in one line; empty where the ledger records none."""
+        parts = []
+        for cause in self.causes:
+            if cause["kind"] == "first":
+                return "the first publication"
+            rest = int(cause["n"]) - len(cause["names"])
+            more = f" and {rest} more" if rest else ""
+            parts.append(f"{_CAUSES[cause['kind']]} {', '.join(cause['names'])}{more}")
+        return "; ".join(parts)
 
 
 def snapshots_of(history: History) -> list[Snapshot]:
@@ -74,6 +98,8 @@ def snapshots_of(history: History) -> list[Snapshot]:
             head=str(facts["head"][1]),
             seq=int(facts["seq"]),
             actor=str(facts["actor"]),
+            reason=facts.get("reason"),
+            causes=tuple(facts.get("causes", ())),
             locks=tuple(_lock(lock) for lock in history.locks if lock["number"] == facts["number"]),
             kept=int(facts["number"]) not in history.pruned,
         )

@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.lineage.erasures import KIND, erasures_of
 from fm_platform.lineage.history import History, fold
+from fm_platform.lineage.kept import kept_files
 from fm_platform.sources import store
 from fm_platform.warehouse.database import Warehouse, open_warehouse
 from fm_platform.warehouse.home import Home
@@ -175,15 +176,7 @@ def _verify_heads(
 
 
 def _verify_sources(home: Home, records: Iterable[LedgerRecord], found: Verification) -> None:
-    kept: dict[str, dict[str, Any]] = {}
-    for record in records:
-        if record.kind == "source":
-            kept[record.content["sha256"]] = record.content
-        elif record.kind == KIND:
-            for entry in record.content["sources"]:
-                kept.pop(entry["sha256"], None)
-                if entry["now"] is not None:
-                    kept[entry["now"]] = entry
+    kept = kept_files(records)
     for sha256, body in sorted(kept.items()):
         wrong = store.problem(home.sources / f"{sha256}.gz", sha256, body["stored_sha256"])
         if wrong:

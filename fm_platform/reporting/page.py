@@ -61,17 +61,21 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Which run made the report, with which code.
+    """Which run made the report, and what the tables behind it were made with, by the ledger's records.
 
     Attributes:
         run_id: The run.
         code_versions: Table name to the version of the code that made it.
-        libraries: Library name to version.
+        libraries: Library name to version; several where the tables were made with several.
+        environment: Python, platform, code and lock, in words.
+        publication: The number of the publication that it is made for; 0 for none.
     """
 
     run_id: str
     code_versions: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    publication: int = 0
 
 
 @dataclass(frozen=True)

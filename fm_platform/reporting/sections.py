@@ -191,16 +191,28 @@ def _provenance(report: ReportInput) -> Section:
     if report.run.code_versions:
         versions = tuple(sorted(report.run.code_versions.items()))
         blocks.append(_code_table("Code that made each table", ("Table", "Code version"), versions))
-    if report.run.libraries:
-        libraries = tuple(sorted(report.run.libraries.items()))
-        blocks.append(_code_table("Libraries", ("Library", "Version"), libraries))
+    listed = ", ".join(f"{name} {version}" for name, version in sorted(report.run.libraries.items()))
+    made_with = (*report.run.environment.items(), *((("libraries", listed),) if listed else ()))
+    if made_with:
+        blocks.append(_code_table("What these tables were made with", ("What", "As recorded"), made_with))
     sentences = (
+        *_publication(report.run.publication),
         f"Ledger head when this report was made: {report.head_hash}, the last record before the report's own. "
         "The steward's site, every snapshot and `fm verify` name the last record of their own moment: another "
         "link of the same chain. `fm verify --head` with any of them tells whether anything recorded up to "
         "there was altered since; `fm explain` traces any number of a table to its source lines.",
     )
     return Section("provenance", "Provenance", tuple(blocks), paragraphs=sentences)
+
+
+def _publication(number: int) -> tuple[str, ...]:
+    """Which publication the report belongs to."""
+    if not number:
+        return ()
+    return (
+        f"This report was made for publication {number}, and stands in later ones for as long as nothing that it "
+        "shows is made again; `fm snapshots` lists them.",
+    )
 
 
 def _code_table(caption: str, heads: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> TableView:

@@ -11,7 +11,7 @@ from pathlib import Path
 from fm_platform.errors import InputError
 from fm_platform.study.model import STUDY_FILE, Study
 from fm_platform.study.references import check_ids, check_references, check_visits
-from fm_platform.yaml_lines import YamlDocument, parse_model, read_yaml
+from fm_platform.yaml_lines import YamlDocument, parse_model, parse_yaml, read_yaml
 
 
 def load_study(folder: Path) -> Study:
@@ -29,6 +29,16 @@ def load_study(folder: Path) -> Study:
     if all(source.format != "redcap" for source in study.clinical.values()):
         check_references(study)
     return study
+
+
+def files_beside(study: Study) -> list[str]:
+    """The files that study.yaml is read with, by their path below the study folder: own instruments, contrasts.
+
+    Data files are no part of it: dictionaries, events, lists and matrices are delivered like any other.
+    """
+    declared = parse_yaml(study.text, study.file).data.get("contrasts")
+    own = [entry.use for entry in study.instruments if entry.use.endswith((".yaml", ".yml"))]
+    return sorted({*own, *([declared] if isinstance(declared, str) else [])})
 
 
 def _with_contrast_file(document: YamlDocument, folder: Path) -> YamlDocument:

@@ -21,6 +21,7 @@ GENESIS = "0" * 64
 RecordKind = Literal[
     "study",
     "code",
+    "environment",
     "source",
     "materialization",
     "check",

@@ -7,6 +7,8 @@ figures and pages themselves (``reporting``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
@@ -21,6 +23,8 @@ from fm_platform.catalog.report.columns import (
     TOP_GENE_COLUMNS,
 )
 from fm_platform.lineage.code import code_version
+from fm_platform.lineage.environment import CONTEXT, Contexts, in_words
+from fm_platform.lineage.graph import upstream_of
 from fm_platform.lineage.history import History
 from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.csv import table_csv
@@ -39,6 +43,7 @@ from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
 
 PUBLICATION = "publish.warehouse"
+REPORT = "files.report"
 CLINICAL_INPUTS = (
     "report.characteristics",
     "report.symptom_change",
@@ -283,7 +288,7 @@ def _report(study: Study) -> Asset:
     elif study.has_expression:
         inputs += ("expression.samples", "expression.counts")
     return Asset(
-        table="files.report",
+        table=REPORT,
         description="The report as one self-contained HTML file, its tables as CSV and its figures as SVG.",
         group="report",
         kinds=("html", "csv", "matplotlib"),
@@ -293,24 +298,33 @@ def _report(study: Study) -> Asset:
         tolerates_blocked=True,
         shows_origin=True,
         code_version=code_version(build_report),
-        build=build_report,
+        build=partial(build_report, shown=()),
     )
 
 
-def build_report(step: Step) -> Built:
-    """The report's files."""
+def with_records_shown(assets: Sequence[Asset]) -> list[Asset]:
+    """The report among all assets, told which tables are behind it."""
+    nodes = {asset.table: asset for asset in assets}
+    shown = tuple(sorted(upstream_of(REPORT, nodes))) if REPORT in nodes else ()
+    return [
+        replace(asset, shows_records=shown, build=partial(build_report, shown=shown))
+        if asset.table == REPORT
+        else asset
+        for asset in assets
+    ]
+
+
+def build_report(step: Step, shown: Sequence[str]) -> Built:
+    """The report's files.
+
+    Args:
+        step: What a builder is given.
+        shown: The tables behind it, of which it says what they were made with.
+    """
     report = ReportInput(
         study=step.study,
         tables=_tables(step),
-        run=RunInfo(
-            run_id=step.warehouse.run_id,
-            code_versions={
-                t: str(m.body["parts"]["code"])
-                for t, m in step.history.materialized.items()
-                if "parts" in m.body
-            },
-            libraries=(step.history.code or {}).get("libraries", {}),
-        ),
+        run=_run_info(step, shown),
         head_hash=step.history.head[1],
         halves=_halves(step),
         gate=gate_lines(step),
@@ -329,6 +343,27 @@ def build_report(step: Step) -> Built:
     return Built(
         files=files,
         metadata={"report": str(step.warehouse.home.reports / "report.html"), "files": len(files)},
+    )
+
+
+def _run_info(step: Step, shown: Sequence[str]) -> RunInfo:
+    """With what the tables behind the report were made, by their records."""
+    made = {table: step.history.materialized[table] for table in shown if table in step.history.materialized}
+    contexts = Contexts.of(record for kind in CONTEXT for record in step.warehouse.records_of(kind))
+    behind = {table: contexts.made_with(table, entry.seq) for table, entry in made.items()}
+    libraries: dict[str, set[str]] = {}
+    environments: dict[str, set[str]] = {}
+    for entry in behind.values():
+        for name, version in entry.code.libraries.items():
+            libraries.setdefault(name, set()).add(version)
+        for name, words in in_words(entry.environment).items():
+            environments.setdefault(name, set()).add(words)
+    return RunInfo(
+        run_id=step.warehouse.run_id,
+        publication=step.history.next_publication,
+        code_versions={table: str(entry.body["parts"]["code"]) for table, entry in made.items()},
+        libraries={name: ", ".join(sorted(versions)) for name, versions in libraries.items()},
+        environment={name: "; ".join(sorted(words)) for name, words in environments.items()},
     )
 
 

@@ -49,7 +49,7 @@ def site_asset(assets: Sequence[Asset]) -> Asset:
         key=(),
         study_keys=("study",),
         tolerates_blocked=True,
-        shows_records=True,
+        shows_records=tuple(described),
         code_version=version.as_part_of(canonical([version, words])),
         build=partial(build_site, described=described),
     )

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from fm_platform.lineage.code_state import CodeOf, code_of
+from fm_platform.lineage.environment import Contexts
 from fm_platform.yaml_lines import YamlDocument, parse_yaml
 
 SIDES = ("a", "b")
@@ -105,12 +106,9 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     }
     later = max(SIDES, key=lambda side: heads[side] or (0,))
     ledger = f"{later}.audit.ledger"
-    context = [
-        (seq, kind, json.loads(body))
-        for seq, kind, body in connection.sql(
-            f"SELECT seq, kind, body FROM {ledger} WHERE kind IN ('study', 'code') ORDER BY seq"
-        ).fetchall()
-    ]
+    contexts = Contexts.of_rows(
+        connection.sql(f"SELECT seq, kind, body FROM {ledger} WHERE kind IN ('study', 'code')").fetchall()
+    )
     records = Records()
     for side in SIDES:
         rows = connection.sql(
@@ -121,16 +119,11 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
         records.digests[side] = {table: digest for table, digest, _, _ in rows}
         records.made[side] = {
             table: Made(
-                seq, json.loads(body), _last(context, "study", seq) or {}, _last(context, "code", seq)
+                seq, json.loads(body), contexts.before("study", seq) or {}, contexts.before("code", seq)
             )
             for table, _, seq, body in rows
         }
     return records
-
-
-def _last(context: Sequence[tuple[int, str, dict[str, Any]]], kind: str, seq: int) -> dict[str, Any] | None:
-    found = [body for at, what, body in context if what == kind and at < seq]
-    return found[-1] if found else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from fm_platform.errors import InputError
+from fm_platform.lineage.environment import Contexts, MadeWith, in_words
 from fm_platform.lineage.explain.cells import UpstreamCells, upstream_chain
 from fm_platform.lineage.explain.gene import GeneFit, gene_fit, sheet_rows
 from fm_platform.lineage.explain.inputs import inputs_of_row
@@ -155,6 +156,7 @@ def _materialization(published: Published, table: str) -> dict[str, Any]:
         )
     row = found.row(0, named=True)
     body = json.loads(row["body"])
+    behind = _made_with(published, table, int(row["seq"]))
     return {
         "key": body["key"],
         "ledger_seq": row["seq"],
@@ -163,12 +165,23 @@ def _materialization(published: Published, table: str) -> dict[str, Any]:
         "actor": body["actor"],
         "reason": body.get("reason"),
         "code_version": body["parts"]["code"],
+        "libraries": dict(behind.code.libraries),
+        "environment": in_words(behind.environment),
         "study_digest": body["parts"]["study"],
         "fingerprint": body["fingerprint"],
         "value_digest": body["value_digest"],
         "inputs": body["parts"]["inputs"],
         "files": body["parts"]["sources"],
     }
+
+
+def _made_with(published: Published, table: str, seq: int) -> MadeWith:
+    """The libraries and the environment of a materialization, by the records before it."""
+    rows = published.recall(
+        "SELECT max(seq), kind, max_by(body, seq) FROM audit.ledger "
+        f"WHERE kind IN ('code', 'environment') AND seq < {seq:d} GROUP BY kind"
+    ).rows()
+    return Contexts.of_rows(rows).made_with(table, seq)
 
 
 def _one_row(

@@ -130,7 +130,7 @@ def test_what_tells_of_records_is_made_again_with_every_table_it_tells_of(tmp_pa
     (tmp_path / "a.csv").write_text("one")
     nodes = {
         "raw.a": Node(table="raw.a", source_files=(tmp_path / "a.csv",)),
-        "files.site": Node(table="files.site", inputs=("raw.a",), shows_records=True),
+        "files.site": Node(table="files.site", inputs=("raw.a",), shows_records=("raw.a",)),
     }
     world = World(nodes, tmp_path / "a.csv")
     world.materialize("raw.a", "v1")
