@@ -24,6 +24,7 @@ from fm_platform.commands.impact import impact
 from fm_platform.commands.lineage import lineage
 from fm_platform.commands.reading import query
 from fm_platform.commands.refreshing import refresh, status
+from fm_platform.commands.reproducing import reproduce
 from fm_platform.commands.serving import dev
 from fm_platform.commands.studies import init
 from fm_platform.commands.tracing import verify
@@ -87,6 +88,7 @@ for _command in (
     diff,
     snapshots,
     lock,
+    reproduce,
     verify,
     export,
     exports,

@@ -113,6 +113,22 @@ def find_snapshot(name: str, history: History, home: Home) -> Snapshot:
     Raises:
         InputError: There is none, or its file is gone.
     """
+    found = named_snapshot(name, history, home)
+    if not found.kept or not (home.path / found.file).is_file():
+        raise InputError(
+            f"snapshot {found.number} is not kept any more",
+            mend=f"there are: {_choices(snapshots_of(history))}; `fm lock` pins a snapshot, `keep_snapshots` says how "
+            "many stay",
+        )
+    return found
+
+
+def named_snapshot(name: str, history: History, home: Home) -> Snapshot:
+    """The publication that a number, a lock's name or ``latest`` stands for, whether its file is kept or not.
+
+    Raises:
+        InputError: There is none.
+    """
     known = snapshots_of(history)
     if not known:
         raise InputError(
@@ -129,11 +145,6 @@ def find_snapshot(name: str, history: History, home: Home) -> Snapshot:
         found = next((s for s in known if any(lock.name == name for lock in s.locks)), None)
     if found is None:
         raise InputError(f"no snapshot {name!r}", mend=f"there are: {_choices(known)}")
-    if not found.kept or not (home.path / found.file).is_file():
-        raise InputError(
-            f"snapshot {found.number} is not kept any more",
-            mend=f"there are: {_choices(known)}; `fm lock` pins a snapshot, `keep_snapshots` says how many stay",
-        )
     return found
 
 

@@ -32,6 +32,7 @@ RecordKind = Literal[
     "prune",
     "erasure",
     "export",
+    "reproduction",
 ]
 
 

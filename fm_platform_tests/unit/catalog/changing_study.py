@@ -1,5 +1,7 @@
 """Twelve people over five publications: a corrected cell, a key of study.yaml, an edited model, another library.
 
+The snapshots of the last three are kept.
+
 Each publication differs from the one before by one thing. Versions of libraries are faked by metadata that stands
 before the installed one's.
 """
@@ -73,6 +75,7 @@ def five_publications(folder: Path) -> ChangingStudy:
         write_twelve_people(folder / "study"), folder / "models", Home(folder / "home"), folder / "fakes"
     )
     shutil.copytree(models_folder(), work.models)
+    work.edit(work.study / "study.yaml", "study:", "keep_snapshots: 3\nstudy:")
     work.refresh("begin")
     work.edit(work.study / "visits.csv", "T00,week_12,2024-03-25,2", "T00,week_12,2024-03-25,9")
     work.refresh("correct")

@@ -18,16 +18,10 @@ from fm_platform.warehouse.database import open_warehouse
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.reader import open_published
 from fm_platform.warehouse.snapshot import write_report
-from fm_platform_tests.unit.catalog.changing_study import EDITED, ChangingStudy, five_publications
+from fm_platform_tests.unit.catalog.changing_study import EDITED
 from fm_platform_tests.unit.catalog.tiny_study import bring_up_to_date, up_to_date
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="module")
-def changing(tmp_path_factory: pytest.TempPathFactory) -> ChangingStudy:
-    """Five publications. Tests must not change them."""
-    return five_publications(tmp_path_factory.mktemp("changing"))
 
 
 @pytest.fixture(scope="module")
