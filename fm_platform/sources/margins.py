@@ -90,6 +90,11 @@ def r_row_names(rows: Sequence[Sequence[str]]) -> bool:
     return len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:])
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
 # -- above -------------------------------------------------------------------------------------------------------
 
 
@@ -105,9 +110,9 @@ def _marked_header(marked: Sequence[str], record: str, delimiters: Sequence[str]
         wide = above[: next((at for at, fields in enumerate(above) if len(fields) != width), len(above))]
         if width < 2 or not wide:
             continue
-        named = next((at for at, fields in enumerate(wide) if not any(map(_is_number, fields))), 0)
+        named = next((at for at, fields in enumerate(wide) if not any(map(is_number, fields))), 0)
         below = cells if named == 0 else wide[named - 1]
-        if any(map(_is_number, below)) or _MARKED_NAME.fullmatch(wide[named][0].strip()):
+        if any(map(is_number, below)) or _MARKED_NAME.fullmatch(wide[named][0].strip()):
             return len(marked) - 1 - named
     return None
 
@@ -152,8 +157,8 @@ def _names_above_numbers(header: Sequence[str], below: Sequence[Sequence[str]]) 
     found = False
     for place in range(1, len(header)):
         cells = [row[place].strip() for row in below if place < len(row) and row[place].strip()]
-        if cells and all(_is_number(cell) for cell in cells):
-            if _is_number(header[place]):
+        if cells and all(is_number(cell) for cell in cells):
+            if is_number(header[place]):
                 return False
             found = found or bool(header[place].strip())
     return found
@@ -217,10 +222,6 @@ def _width(row: Sequence[str]) -> int:
 
 def _filled(row: Sequence[str]) -> list[str]:
     return [cell for cell in row if cell.strip()]
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def _span(lines: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Folders with a file a sample, as STAR, HTSeq, kallisto and salmon leave them.
+"""Folders with a file a sample, as STAR, HTSeq, kallisto, salmon and RSEM leave them.
 
 Belongs here: which files of a folder are whose counts, and what samples are called. Does not belong here:
 reading the files.
@@ -22,6 +22,8 @@ from fm_platform.sources.margins import comment_lines, without_lines
 _STAR = re.compile(r"^(?P<sample>.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$")
 _KALLISTO = re.compile(r"^abundance\.tsv(\.gz)?$")
 _SALMON = re.compile(r"^quant\.sf(\.gz)?$")
+_RSEM = re.compile(r"^(?P<sample>.*?)[._-]*(?P<what>genes|isoforms)\.results(\.gz)?$")
+_ENDING = re.compile(r"\.[^.]*(\.gz)?$")
 _HTSEQ = re.compile(
     r"^(?P<sample>.+?)([._-](htseq|counts?|htseq[._-]counts?))?\.(txt|tsv|counts?|out|htseq)(\.gz)?$",
     re.IGNORECASE,
@@ -34,7 +36,8 @@ class SampleFile:
     """One sample's file.
 
     Attributes:
-        sample: The sample's name: of STAR and HTSeq the file's, of kallisto and salmon the folder's.
+        sample: The sample's name: of STAR, HTSeq and RSEM the file's (where all files have one name, the folder's), of
+            kallisto and salmon the folder's.
         name: What to call the file: folder and path below it.
     """
 
@@ -60,15 +63,37 @@ class TabFile:
         return [column[0] for column in self.columns]
 
 
-def folder_format(folder: Path) -> str | None:
-    """Which of the folder formats a folder holds, by file names; None if none or several.
+def folder_format(folder: Path, name: str) -> str:
+    """Which of the folder formats a folder holds, by file names.
 
     Only a folder in which no other kind is found is taken for HTSeq's: its files have no name of their own.
+
+    Args:
+        folder: Where it is.
+        name: What to call it.
+
+    Raises:
+        InputError: No file has a name that is known, or files of several tools are there.
     """
-    found = [format for format in ("star", "kallisto", "salmon") if _files(folder, format)]
+    found = [format for format in ("star", "kallisto", "salmon", "rsem") if _files(folder, format)]
     if not found and _files(folder, "htseq"):
         return "htseq"
-    return found[0] if len(found) == 1 else None
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"the folder has files of several tools: {', '.join(found)}",
+            file=name,
+            mend=f"set `format:` (fm de --format) to one of: {', '.join(found)}",
+        )
+    there = [path.relative_to(folder).as_posix() for path in _visible(folder)]
+    shown = f"{', '.join(there[:4])}{' ...' if len(there) > 4 else ''}" if there else "it is empty"
+    raise InputError(
+        f"the folder has no count files that are known by name ({shown})",
+        file=name,
+        mend="files of two columns (gene and count) under any name: set `format: htseq` (fm de --format htseq); a "
+        f"table or workbook: name the file itself; known names are {'; '.join(_EXPECTED.values())}",
+    )
 
 
 def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
@@ -76,7 +101,7 @@ def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
 
     Args:
         folder: Where it is.
-        format: ``star``, ``htseq``, ``kallisto`` or ``salmon``.
+        format: ``star``, ``htseq``, ``kallisto``, ``salmon`` or ``rsem``. HTSeq's may have any name if none is known.
         name: What to call the folder in messages.
 
     Raises:
@@ -86,9 +111,17 @@ def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
         raise InputError(
             f"format {format} is a folder with a file a sample", file=name, mend="name the folder"
         )
+    listed = _files(folder, format)
+    if not listed and format == "htseq":
+        listed = [
+            (path, _ENDING.sub("", path.name))
+            for path in _visible(folder)
+            if not _NOT_COUNTS.search(path.name)
+        ]
+    if len({sample for _, sample in listed}) == 1 < len(listed):
+        listed = [(path, path.parent.name) for path, _ in listed]
     found = [
-        SampleFile(sample, path, f"{name}/{path.relative_to(folder).as_posix()}")
-        for path, sample in _files(folder, format)
+        SampleFile(sample, path, f"{name}/{path.relative_to(folder).as_posix()}") for path, sample in listed
     ]
     if not found:
         raise InputError(
@@ -145,17 +178,31 @@ def _check_widths(text: str, width: int, lines: Sequence[int], name: str) -> Non
 
 def _files(folder: Path, format: str) -> list[tuple[Path, str]]:
     sample_of = _SAMPLE_OF[format]
-    found = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        sample = None if hidden else sample_of(path)
-        if sample and path.is_file():
-            found.append((path, sample))
+    found = [(path, sample) for path in _visible(folder) if (sample := sample_of(path))]
+    if format == "rsem":
+        of_genes = [
+            entry for entry in found if (match := _RSEM.match(entry[0].name)) and match["what"] == "genes"
+        ]
+        return of_genes or found
     return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    """The files in and below a folder, without hidden ones."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _star(path: Path) -> str | None:
     match = _STAR.match(path.name)
+    return (match["sample"] or path.parent.name) if match else None
+
+
+def _rsem(path: Path) -> str | None:
+    match = _RSEM.match(path.name)
     return (match["sample"] or path.parent.name) if match else None
 
 
@@ -169,10 +216,12 @@ _SAMPLE_OF: dict[str, Callable[[Path], str | None]] = {
     "htseq": _htseq,
     "kallisto": lambda path: path.parent.name if _KALLISTO.match(path.name) else None,
     "salmon": lambda path: path.parent.name if _SALMON.match(path.name) else None,
+    "rsem": _rsem,
 }
 _EXPECTED = {
     "star": "*ReadsPerGene.out.tab",
     "htseq": "two-column count files (.txt, .tsv, .counts)",
     "kallisto": "<sample>/abundance.tsv",
     "salmon": "<sample>/quant.sf",
+    "rsem": "*.genes.results",
 }

@@ -22,6 +22,8 @@ CountFormat = Literal[
     "htseq",
     "kallisto",
     "salmon",
+    "rsem",
+    "mtx",
     "nf-core",
     "h5ad",
 ]
@@ -31,8 +33,8 @@ CountFormat = Literal[
 class CountsSource(Section):
     """The count matrix: one delivery or several whose shared samples must agree.
 
-    ``path`` names files or folders. ``tx2gene`` goes with kallisto and salmon, ``strand`` with STAR, ``lengths`` with
-    nf-core's gene_counts, ``sample_id`` with samples in rows, ``layer`` with h5ad.
+    ``path`` names files or folders. ``tx2gene`` goes with kallisto, salmon and RSEM's isoforms, ``strand`` with STAR,
+    ``lengths`` with nf-core's gene_counts, ``sample_id`` with samples in rows, ``layer`` with h5ad.
     """
 
     path: Texts

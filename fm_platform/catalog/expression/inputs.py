@@ -15,10 +15,11 @@ import polars as pl
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.catalog.redelivered import refuse_erased, subjects_of
+from fm_platform.errors import InputError
 from fm_platform.expression.counts import raw_count_columns, raw_counts
 from fm_platform.expression.genes import input_notes
 from fm_platform.lineage.code import code_version
-from fm_platform.sources.counts.reading import CountMatrix, count_files, read_counts
+from fm_platform.sources.counts.reading import CountMatrix, count_files, read_counts, resolved_format
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.study.model import Study
 from fm_platform.warehouse.records import Column
@@ -32,15 +33,21 @@ def input_assets(study: Study) -> list[Asset]:
 
 
 def require_count_files(study: Study) -> None:
-    """Tell of missing files before anything starts.
+    """Tell of missing files, and of folders of counts that are not understood, before anything starts.
 
     Raises:
-        InputError: A file or folder that study.yaml names is not there; the message names its line.
+        InputError: A file or folder that study.yaml names is not there or not known; the message names its line.
     """
     assert study.expression is not None
     declared = study.expression
     for path in declared.counts.path:
-        study.resolve(path, "expression", "counts", "path", folders=True)
+        found = study.resolve(path, "expression", "counts", "path", folders=True)
+        try:
+            resolved_format(found, declared.counts.format, path)
+        except InputError as error:
+            raise study.error(
+                f"{path}: {error.message}", "expression", "counts", "path", mend=error.mend or ""
+            ) from None
     for key in ("tx2gene", "lengths"):
         if getattr(declared.counts, key) is not None:
             study.resolve(getattr(declared.counts, key), "expression", "counts", key)

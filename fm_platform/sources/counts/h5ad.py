@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from fm_platform.errors import InputError
 from fm_platform.sources.counts.matrix import CountMatrix, CountOptions, InputNote, MatrixPart, sample_columns
 from fm_platform.sources.counts.table import check_genes, damage_notes
-from fm_platform.sources.counts.units import RAW_COUNTS, inspect_fractions, inspect_whole, judge
+from fm_platform.sources.counts.units import inspect_whole, judge
+from fm_platform.sources.counts.values import rounded_counts
 from fm_platform.sources.files import hash_file
 from fm_platform.sources.rowid import row_ids
 
@@ -49,13 +50,7 @@ def h5ad_matrix(path: Path, *, source: str, name: str, options: CountOptions) ->
     file = hash_file(path, name)
     data = _open(path, name)
     values, layer = _layer(data, options.layer, name)
-    numbers = np.ascontiguousarray(values.T)
-    finding = inspect_fractions(numbers)
-    if finding is not None:
-        raise finding.error(name)
-    if not (np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))).all():
-        raise InputError(f"{layer} holds values that are no counts", file=name, mend=RAW_COUNTS)
-    counts = numbers.astype(np.int64)
+    counts, remarks = rounded_counts(np.ascontiguousarray(values.T), name)
     genes = _gene_ids(data, options.gene_id, name)
     lines = tuple(range(1, len(genes) + 1))
     check_genes(genes, lines, name)
@@ -82,6 +77,7 @@ def h5ad_matrix(path: Path, *, source: str, name: str, options: CountOptions) ->
         parts=(MatrixPart(file, path, ids, lines),),
         notes=(
             InputNote("choice", f"counts are in {layer}"),
+            *remarks,
             *judge(inspect_whole(counts, decimals=False), name),
             *damage_notes(genes, lines),
         ),

@@ -6,7 +6,7 @@ Belongs here: the layouts that are understood, recognised by their headers. Does
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
@@ -27,8 +27,9 @@ _ANNOTATION = frozenset(
     {
         *("symbol", "gene_symbol", "gene_name", "genename", "external_gene_name", "hgnc_symbol"),
         *("description", "gene_description", "entrezid", "entrez_id", "entrez", "entrezgene", "ensembl_id"),
-        *("gene_type", "gene_biotype", "biotype", "transcript_id(s)"),
+        *("gene_type", "gene_biotype", "biotype", "transcript_id(s)", "gene_version", "gene_source"),
         *("chr", "chrom", "chromosome", "seqname", "start", "end", "strand", "transcript_id"),
+        *("hgnc_id", "havana_gene", "locus_tag", "product", "gbkey", "dbxref", "db_xref", "ncbi_geneid"),
     }
 )
 _LENGTHS = frozenset(
@@ -37,8 +38,10 @@ _LENGTHS = frozenset(
 )
 _FEATURECOUNTS = ("geneid", "chr", "start", "end", "strand", "length")
 _ALIGNMENT = re.compile(
-    r"[._-]*(Aligned(\.sortedByCoord|\.toTranscriptome)?\.out)?([._-](sorted|markdup|dedup|umi_dedup))*\.(bam|sam|cram)$"
+    r"[._-]*(Aligned(\.sortedByCoord|\.toTranscriptome)?\.out)?"
+    r"([._-](sorted|sort|srt|markdup|dedup|umi_dedup|rmdup|merged|mLb|clN))*\.(bam|sam|cram)$"
 )
+_RSEM = re.compile(r"\.(genes|isoforms)\.results(\.gz)?$")
 _STABLE_ID = re.compile(
     r"^(ENS[A-Z]*G\d{6,}(\.\d+)?(_PAR_Y)?|FBgn\d{7}|WBGene\d{8}|ERCC-\d{5}|AT[1-5MC]G\d{5})$"
 )
@@ -84,7 +87,13 @@ def is_gene_header(header: Sequence[str]) -> bool:
 
 
 def layout_of(
-    header: Sequence[str], name: str, line: int, *, format: str, gene_id: str | None
+    header: Sequence[str],
+    name: str,
+    line: int,
+    *,
+    format: str,
+    gene_id: str | None,
+    texts: Collection[int] = (),
 ) -> tuple[str, tuple[MatrixColumn, ...]]:
     """Say what every column of a file is.
 
@@ -94,6 +103,7 @@ def layout_of(
         line: The header's line, for messages.
         format: ``auto`` or one of :data:`FORMATS`.
         gene_id: The gene id column; default the first.
+        texts: Columns whose cells are texts without a number among them: they hold no counts.
 
     Returns:
         The format, and one entry a column.
@@ -110,7 +120,15 @@ def layout_of(
         for position, column in enumerate(header)
     )
     if chosen == "featurecounts":
-        columns = _short_names(columns)
+        columns = _short_names(_without_attributes(columns, texts))
+    elif chosen == "plain":
+        columns = _without_rsem_endings(columns)
+    columns = tuple(
+        replace(entry, kind="annotation", count_id=None, reason="holds text, not counts")
+        if entry.kind == "count" and entry.position in texts
+        else entry
+        for entry in columns
+    )
     _check_samples(columns, chosen, name, line)
     return chosen, columns
 
@@ -149,10 +167,38 @@ def _provider(position: int, column: str) -> MatrixColumn:
 
 
 def _featurecounts(position: int, column: str) -> MatrixColumn:
-    """featureCounts: five columns of annotation after the gene id, then one a BAM file."""
+    """featureCounts: five columns of annotation after the gene id, attributes if asked for, then one a BAM file."""
     if position < len(_FEATURECOUNTS):
         return MatrixColumn(position, column, "annotation")
     return MatrixColumn(position, column, "count", count_id=column)
+
+
+def _without_attributes(columns: Sequence[MatrixColumn], texts: Collection[int]) -> tuple[MatrixColumn, ...]:
+    """The columns of ``--extraAttributes`` are annotation: what stands before the BAM files or leading texts."""
+    counts = [entry for entry in columns if entry.kind == "count"]
+    n_bam = sum(_ALIGNMENT.search(entry.name) is not None for entry in counts)
+    n_attributes = len(counts) - n_bam
+    if not n_bam or not all(_ALIGNMENT.search(entry.name) for entry in counts[n_attributes:]):
+        own = [entry.position in texts or entry.name.strip().casefold() in _ANNOTATION for entry in counts]
+        n_attributes = own.index(False) if False in own else 0
+    attributes = {entry.position for entry in counts[:n_attributes]}
+    return tuple(
+        replace(entry, kind="annotation", count_id=None) if entry.position in attributes else entry
+        for entry in columns
+    )
+
+
+def _without_rsem_endings(columns: Sequence[MatrixColumn]) -> tuple[MatrixColumn, ...]:
+    """rsem-generate-data-matrix names samples by their files: without folder and ``.genes.results`` if all end so."""
+    counts = [entry for entry in columns if entry.kind == "count"]
+    if not counts or not all(_RSEM.search(entry.name) for entry in counts):
+        return tuple(columns)
+    return tuple(
+        replace(entry, count_id=_RSEM.sub("", entry.name.replace("\\", "/").rsplit("/", 1)[-1]))
+        if entry.kind == "count"
+        else entry
+        for entry in columns
+    )
 
 
 def _short_names(columns: Sequence[MatrixColumn]) -> tuple[MatrixColumn, ...]:

@@ -1,8 +1,8 @@
 """Count matrices: a delivery in, one typed matrix with gene ids, sample names, row ids and lines out.
 
 Belongs here: which reader takes a delivery, by its declared or detected format. Does not belong here: any one
-format (``table``, ``transposed``, ``per_sample``, ``transcripts``,
-``merged``, ``h5ad``), the sample sheet.
+format (``table``, ``transposed``, ``per_sample``, ``transcripts``, ``rsem``, ``merged``, ``mtx``, ``h5ad``), the sample
+sheet.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from fm_platform.sources.counts.h5ad import h5ad_matrix, is_h5ad
 from fm_platform.sources.counts.layout import is_gene_header
 from fm_platform.sources.counts.matrix import CountMatrix, CountOptions, Strand
 from fm_platform.sources.counts.merged import is_merged, merged_files, merged_matrix
+from fm_platform.sources.counts.mtx import is_mtx, mtx_files, mtx_matrix
 from fm_platform.sources.counts.per_sample import per_sample_matrix
+from fm_platform.sources.counts.rsem import rsem_matrix
 from fm_platform.sources.counts.table import header_of, sheet_with_counts, table_matrix
 from fm_platform.sources.counts.transcripts import transcript_matrix
 from fm_platform.sources.counts.transposed import transposed_matrix
@@ -28,7 +30,7 @@ __all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
 """The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
 
-FOLDERS = ("star", "htseq", "kallisto", "salmon")
+FOLDERS = ("star", "htseq", "kallisto", "salmon", "rsem")
 
 
 def read_counts(
@@ -68,11 +70,15 @@ def read_counts(
             the values are TPM, logarithms or the like. The message names file, line, column and mend.
     """
     options = CountOptions(gene_id, tx2gene, strand, lengths, tuple(sample_id), layer)
-    chosen = _resolved(path, format, name)
+    chosen = resolved_format(path, format, name)
     if chosen in ("star", "htseq"):
         return per_sample_matrix(path, source=source, name=name, format=chosen, options=options)
     if chosen in ("kallisto", "salmon"):
         return transcript_matrix(path, source=source, name=name, format=chosen, options=options)
+    if chosen == "rsem":
+        return rsem_matrix(path, source=source, name=name, options=options)
+    if chosen == "mtx":
+        return mtx_matrix(path, source=source, name=name, options=options)
     if chosen == "nf-core":
         return merged_matrix(path, source=source, name=name, options=options)
     if chosen == "h5ad":
@@ -87,7 +93,9 @@ def read_counts(
 def count_files(
     path: Path, format: str = "auto", *, tx2gene: Path | None = None, lengths: Path | None = None
 ) -> list[Path]:
-    """Every file that a delivery is read from; of one that is missing, the path that was asked for.
+    """Every file that a delivery is read from.
+
+    Of one that is missing, the path that was asked for; of a folder that is not understood, every file in it.
 
     Args:
         path: The file or folder.
@@ -96,18 +104,31 @@ def count_files(
         lengths: As there.
     """
     try:
-        chosen = _resolved(path, format, path.name)
+        chosen = resolved_format(path, format, path.name)
         if chosen in FOLDERS:
             found = [entry.path for entry in sample_files(path, chosen, path.name)]
+        elif chosen == "mtx":
+            found = list(vars(mtx_files(path, path.name)).values())
         else:
             found = merged_files(path, lengths) if chosen == "nf-core" else [path]
     except InputError:
         found = [path]  # reading it tells what is wrong
+    if found == [path] and path.is_dir():
+        found = [file for file in sorted(path.rglob("*")) if file.is_file()]
     return [*found, *([tx2gene] if tx2gene is not None else [])]
 
 
-def _resolved(path: Path, format: str, name: str) -> str:
-    """The format, declared or told by first bytes and file names; ``auto``: the header decides."""
+def resolved_format(path: Path, format: str, name: str) -> str:
+    """The format, declared or told by first bytes and file names; ``auto``: the header decides.
+
+    Args:
+        path: Where the file or folder is.
+        format: As in :func:`read_counts`.
+        name: What to call it.
+
+    Raises:
+        InputError: There is no such format, or the folder's files are not known by name.
+    """
     if format not in ("auto", *FORMATS):
         raise InputError(
             f"count format {format!r} is unknown", file=name, mend=f"use one of: auto, {', '.join(FORMATS)}"
@@ -116,13 +137,8 @@ def _resolved(path: Path, format: str, name: str) -> str:
         return format
     if is_merged(path):
         return "nf-core"
+    if is_mtx(path):
+        return "mtx"
     if path.is_dir():
-        found = folder_format(path)
-        if found is None:
-            raise InputError(
-                "the folder has no count files that are known by name, or those of several tools",
-                file=name,
-                mend=f"set `format:` to one of: {', '.join(FOLDERS)}",
-            )
-        return found
+        return folder_format(path, name)
     return "h5ad" if is_h5ad(path) else "auto"

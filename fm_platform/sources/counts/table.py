@@ -15,9 +15,10 @@ from fm_platform.errors import InputError
 from fm_platform.sources.counts.layout import MatrixColumn, as_frame, is_provider_header, layout_of
 from fm_platform.sources.counts.matrix import CountMatrix, CountOptions, InputNote, MatrixPart
 from fm_platform.sources.counts.units import summary_row
-from fm_platform.sources.counts.values import parse_counts
+from fm_platform.sources.counts.values import NOTHING, parse_counts
 from fm_platform.sources.delimited import check_header, check_lengths
 from fm_platform.sources.gene_symbols import damage, damaged
+from fm_platform.sources.margins import is_number
 from fm_platform.sources.records import Records
 from fm_platform.sources.rowid import row_ids
 
@@ -51,7 +52,9 @@ def table_matrix(
             line=records.lines[0],
             mend="put data below the header, or ask for the delivery again",
         )
-    found, columns = layout_of(header, name, records.lines[0], format=format, gene_id=options.gene_id)
+    found, columns = layout_of(
+        header, name, records.lines[0], format=format, gene_id=options.gene_id, texts=_text_columns(body)
+    )
     gene_column = next(entry.position for entry in columns if entry.kind == "gene_id")
     ids = row_ids(source, header, body)
     aside = [summary_row(row[gene_column]) for row in body]
@@ -162,6 +165,21 @@ def damage_notes(genes: Sequence[str], lines: Sequence[int]) -> list[InputNote]:
         for gene, line in zip(genes, lines, strict=True)
         if gene in found
     ]
+
+
+def _text_columns(body: Sequence[Sequence[str]]) -> set[int]:
+    """The columns in which cells hold letters, and none a number."""
+    found: set[int] = set()
+    if len(body) < 2:
+        return found
+    for place, first in enumerate(body[0]):
+        if is_number(first):
+            continue
+        cells = [text for row in body if (text := row[place].strip()) and text.casefold() not in NOTHING]
+        lettered = any(map(str.isalpha, "".join(cells)))
+        if lettered and not any(map(is_number, cells)):
+            found.add(place)
+    return found
 
 
 def _annotation(

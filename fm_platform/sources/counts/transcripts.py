@@ -31,8 +31,8 @@ from fm_platform.sources.sample_files import SampleFile, TabFile, read_tab, samp
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """What a tool calls its columns."""
+class Layout:
+    """What a tool calls its columns: the feature's name, its estimated count, its TPM and its effective length."""
 
     name: str
     count: str
@@ -41,8 +41,8 @@ class _Layout:
 
 
 _LAYOUTS = {
-    "kallisto": _Layout("target_id", "est_counts", "tpm", "eff_length"),
-    "salmon": _Layout("Name", "NumReads", "TPM", "EffectiveLength"),
+    "kallisto": Layout("target_id", "est_counts", "tpm", "eff_length"),
+    "salmon": Layout("Name", "NumReads", "TPM", "EffectiveLength"),
 }
 
 
@@ -74,14 +74,14 @@ def transcript_matrix(
     entries = sample_files(folder, format, name)
     files = [read_tab(entry) for entry in entries]
     layout = _LAYOUTS[format]
-    transcripts = _transcripts(entries, files, layout)
+    transcripts = features(entries, files, layout)
     found = look_up(transcripts, table)
     kept = [index for index, gene in enumerate(found.genes) if gene is not None]
     genes = tuple(sorted({gene for gene in found.genes if gene is not None}))
     place = {gene: index for index, gene in enumerate(genes)}
     gene_of = np.array([place[gene] for gene in found.genes if gene is not None], dtype=np.int64)
     counts, abundances, lengths = (
-        _numbers(entries, files, column) for column in (layout.count, layout.abundance, layout.length)
+        numbers_of(entries, files, column) for column in (layout.count, layout.abundance, layout.length)
     )
     estimates = summarize(gene_of, len(genes), counts[kept], abundances[kept], lengths[kept])
     rounded = np.rint(estimates.counts).astype(np.int64)
@@ -126,8 +126,17 @@ def transcript_matrix(
     )
 
 
-def _transcripts(entries: Sequence[SampleFile], files: Sequence[TabFile], layout: _Layout) -> list[str]:
-    """The transcripts, which every file lists in the same order."""
+def features(entries: Sequence[SampleFile], files: Sequence[TabFile], layout: Layout) -> list[str]:
+    """The transcripts or genes, which every file lists in the same order.
+
+    Args:
+        entries: A file a sample.
+        files: What they hold, their header first.
+        layout: What their tool calls its columns.
+
+    Raises:
+        InputError: A column is missing, or the files' features differ.
+    """
     first: list[str] = []
     for entry, file in zip(entries, files, strict=True):
         missing = [
@@ -146,15 +155,19 @@ def _transcripts(entries: Sequence[SampleFile], files: Sequence[TabFile], layout
         first = first or own
         if own != first or not own:
             raise InputError(
-                f"its {len(own)} transcripts are not the {len(first)} of {entries[0].name}, in that order",
+                f"its {len(own)} rows are not the {len(first)} of {entries[0].name}, in that order",
                 file=entry.name,
                 mend="quantify all samples with the same index",
             )
     return first
 
 
-def _numbers(entries: Sequence[SampleFile], files: Sequence[TabFile], column: str) -> NDArray[np.float64]:
-    """A column of every file, shape (transcripts, samples)."""
+def numbers_of(entries: Sequence[SampleFile], files: Sequence[TabFile], column: str) -> NDArray[np.float64]:
+    """A column of every file, shape (transcripts, samples).
+
+    Raises:
+        InputError: A cell is no number of at least zero.
+    """
     columns = []
     for entry, file in zip(entries, files, strict=True):
         texts = file.columns[file.first.index(column)][1:]

@@ -29,7 +29,11 @@ _PLAUSIBLE_READS = 1e9
 """A library of over a billion fragments is no single sequencing library; sums of base coverage are."""
 
 _SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^__\w+$"), "a summary row of HTSeq, not a gene"),
+    (re.compile(r"^X?__\w+$"), "a summary row of HTSeq, not a gene"),
+    (
+        re.compile(r"^(no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)$"),
+        "a summary row of HTSeq, not a gene",
+    ),
     (re.compile(r"^N_(unmapped|multimapping|noFeature|ambiguous)$"), "a summary row of STAR, not a gene"),
     (re.compile(r"^Unassigned_\w+$"), "a summary row of featureCounts, not a gene"),
     (
@@ -106,7 +110,7 @@ def inspect_fractions(numbers: NDArray[np.float64]) -> Finding | None:
             "(RSEM, salmon, kallisto) or scaled counts, not counts"
         )
         mend = (
-            "deliver the kallisto or salmon folders with `tx2gene:`, or nf-core's gene_counts with "
+            "deliver RSEM's folder, the kallisto or salmon folders with `tx2gene:`, or nf-core's gene_counts with "
             "`lengths:`; "
             "see docs/expression-inputs.md"
         )

@@ -12,8 +12,12 @@ import numpy as np
 import polars as pl
 
 from fm_platform.errors import InputError
+from fm_platform.sources.counts.expected import ROUNDED, are_expected_counts, scaled_by_name
 from fm_platform.sources.counts.matrix import InputNote
-from fm_platform.sources.counts.units import inspect_fractions, inspect_whole, judge, total_column
+from fm_platform.sources.counts.units import RAW_COUNTS, inspect_fractions, inspect_whole, judge, total_column
+
+NOTHING = ("", "na", "nan", "null", "n/a", ".")
+"""Texts that stand for a missing count, in lower case."""
 
 _LARGEST = 2.0**53
 
@@ -39,15 +43,44 @@ def parse_counts(
         int64, shape (rows, columns); and remarks on values that are counts, but look unusual.
 
     Raises:
-        InputError: A cell is empty, no number, negative or no whole number (the first is named by line and
-        column),
-            or the matrix as a whole looks like TPM or another scaled unit.
+        InputError: A cell is empty, no number, negative or no whole number where the others are no expected counts (the
+            first is named by line and column), or the matrix as a whole looks like TPM or another scaled unit.
     """
-    counts = whole_numbers(columns, cells, lines, name, samples_in_rows=samples_in_rows)
+    numbers = _expected(columns, cells, name, samples_in_rows=samples_in_rows)
+    if numbers is None:
+        notes = []
+        counts = whole_numbers(columns, cells, lines, name, samples_in_rows=samples_in_rows)
+    else:
+        notes = [InputNote("rounded", ROUNDED)]
+        counts = np.rint(numbers).astype(np.int64)
     if not samples_in_rows:
         _refuse_totals(counts, columns, name)
-    findings = inspect_whole(counts.T if samples_in_rows else counts, decimals=all_decimals(cells))
-    return counts, judge(findings, name)
+    decimals = numbers is None and all_decimals(cells)
+    findings = inspect_whole(counts.T if samples_in_rows else counts, decimals=decimals)
+    return counts, [*notes, *judge(findings, name)]
+
+
+def rounded_counts(numbers: np.ndarray, name: str) -> tuple[np.ndarray, list[InputNote]]:
+    """Turn numbers of a format without texts into counts; expected counts are rounded, with a note.
+
+    Args:
+        numbers: Genes x samples.
+        name: The file, for messages.
+
+    Returns:
+        int64, of that shape, and the note.
+
+    Raises:
+        InputError: They are no counts.
+    """
+    if not _bad(numbers).any():
+        return numbers.astype(np.int64), []
+    if are_expected_counts(numbers, name, ()):
+        return np.rint(numbers).astype(np.int64), [InputNote("rounded", ROUNDED)]
+    finding = inspect_fractions(numbers)
+    if finding is not None:
+        raise finding.error(name)
+    raise InputError("it holds values that are no counts", file=name, mend=RAW_COUNTS)
 
 
 def whole_numbers(
@@ -73,11 +106,27 @@ def whole_numbers(
             counts[:, position] = whole
     if refused:
         numbers = np.column_stack([_numbers(texts) for texts in cells])
+        unit = scaled_by_name(name, () if samples_in_rows else columns)
+        if unit is not None and not np.array_equal(numbers, np.floor(numbers)):
+            raise InputError(
+                f"fractions, and by name these are {unit} values, not counts", file=name, mend=RAW_COUNTS
+            )
         finding = inspect_fractions(numbers.T if samples_in_rows else numbers)
         if finding is not None:
             raise finding.error(name)
         raise _first_bad_cell(columns, cells, lines, refused, name)
     return counts
+
+
+def _expected(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], name: str, *, samples_in_rows: bool
+) -> np.ndarray | None:
+    """The numbers of a matrix of expected counts; None if it is none, or holds whole numbers only."""
+    if not cells or all(_whole_numbers(texts) is not None for texts in cells):
+        return None
+    numbers = np.column_stack([_numbers(texts) for texts in cells])
+    by_sample, headings = (numbers.T, ()) if samples_in_rows else (numbers, tuple(columns))
+    return numbers if are_expected_counts(by_sample, name, headings) else None
 
 
 def _refuse_totals(counts: np.ndarray, columns: Sequence[str], name: str) -> None:
@@ -137,7 +186,7 @@ def _first_bad_cell(
 
 
 def _problem(text: str, number: float) -> str:
-    if text.casefold() in ("", "na", "nan", "null", "n/a", "."):
+    if text.casefold() in NOTHING:
         return f"missing count ({text!r})"
     if not np.isfinite(number):
         return f"{text!r} is no number"

@@ -42,6 +42,50 @@ def test_featurecounts_is_told_by_its_header(tmp_path):
     assert found.annotation["Length"].to_list() == ["468", "98"]
 
 
+ATTRIBUTES = (
+    "Geneid\tChr\tStart\tEnd\tStrand\tLength\t{}\nENSG1\t1\t1\t9\t+\t9\t{}\nENSG2\t1\t1\t9\t+\t9\t{}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "second"),
+    [
+        (["gene_name", "b/S1.bam", "b/S2.bam"], ["ACTB", "5", "7"], ["TP53", "0", "3"]),
+        (["gene_name", "gene_version", "S1.bam", "S2.bam"], ["ACTB", "3", "5", "7"], ["", "4", "0", "3"]),
+        (
+            ["gene_biotype", "tag", "hgnc", "S1", "S2"],
+            ["a", "b", "H:1", "5", "7"],
+            ["a", "NA", "H:2", "0", "3"],
+        ),
+        (["gene_version", "S1", "S2"], ["12", "5", "7"], ["1", "0", "3"]),
+        (["S1.merged.sorted.bam", "S2.mLb.clN.sorted.bam"], ["5", "7"], ["0", "3"]),
+    ],
+)
+@pytest.mark.parametrize("comment", ["", '# Program:featureCounts v2.0.6; Command:"featureCounts" "x"\t\t\n'])
+def test_attributes_of_featurecounts_are_annotation(tmp_path, comment, names, first, second):
+    text = comment + ATTRIBUTES.format(*("\t".join(cells) for cells in (names, first, second)))
+    found = read_counts(write(tmp_path / "c.txt", text), name="c.txt")
+    assert (found.format, found.count_ids) == ("featurecounts", ("S1", "S2"))
+    assert found.counts.tolist() == [[5, 7], [0, 3]]
+    for at, name in enumerate(names[:-2]):
+        assert found.annotation[name].to_list() == [first[at], second[at]]
+
+
+def test_a_bad_cell_does_not_make_a_sample_an_attribute(tmp_path):
+    text = ATTRIBUTES.format("S1\tS2", "5\t7", "x\t3")
+    with pytest.raises(InputError, match="'x' is no number") as caught:
+        read_counts(write(tmp_path / "c.txt", text), name="c.txt")
+    assert caught.value.column == "S1"
+
+
+def test_a_column_of_texts_in_a_plain_matrix_is_annotation(tmp_path):
+    found = read_counts(
+        write(tmp_path / "c.tsv", "id\tclass\ta\nG1\tkinase\t1\nG2\tligase\t2\n"), name="c.tsv"
+    )
+    assert (found.count_ids, found.annotation["class"].to_list()) == (("a",), ["kinase", "ligase"])
+    assert found.columns.filter(kind="annotation")["reason"].to_list() == ["holds text, not counts"]
+
+
 def test_featurecounts_bams_of_one_name_are_named_by_folder(tmp_path):
     text = FEATURECOUNTS.replace("/data/S1/S1.sorted.bam", "S1/hits.bam").replace(
         "/data/S2_Aligned.sortedByCoord.out.bam", "S2/hits.bam"
@@ -148,6 +192,43 @@ def test_htseq_folders_set_their_footer_aside(tmp_path):
     assert ("__no_feature (s1: 90)", 3) in aside
 
 
+OLD_FOOTER = ("no_feature", "ambiguous", "too_low_aQual", "not_aligned", "alignment_not_unique")
+
+
+@pytest.mark.parametrize("mark", ["", "__", "X__"])
+def test_htseq_footers_with_and_without_marks_are_set_aside_in_every_format(tmp_path, mark):
+    footer = "".join(f"{mark}{name}\t{at}\n" for at, name in enumerate(OLD_FOOTER))
+    write(tmp_path / "h" / "s1.txt", "G1\t1\nG2\t2\n" + footer)
+    assert read_counts(tmp_path / "h", name="h").gene_ids == ("G1", "G2")
+    merged = read_counts(write(tmp_path / "c.tsv", "gene\ts1\nG1\t1\nG2\t2\n" + footer), name="c.tsv")
+    assert merged.gene_ids == ("G1", "G2")
+    assert {note.item for note in merged.notes} == {mark + name for name in OLD_FOOTER}
+    wide = "".join(f",{mark}{name}" for name in OLD_FOOTER)
+    turned = write(tmp_path / "t.csv", f"sample,ACTB,TP53{wide}\ns1,1,2,9,9,9,9,9\n")
+    assert read_counts(turned, name="t.csv", format="transposed").gene_ids == ("ACTB", "TP53")
+
+
+def test_two_column_files_of_any_name_are_read_when_declared(tmp_path):
+    for sample in ("s1", "s2"):
+        write(tmp_path / "q" / f"{sample}.gbgout", "G1\t1\nno_feature\t9\n")
+    with pytest.raises(InputError, match=r"known by name \(s1\.gbgout, s2\.gbgout\)") as caught:
+        read_counts(tmp_path / "q", name="q")
+    assert "--format htseq" in str(caught.value.mend)
+    found = read_counts(tmp_path / "q", name="q", format="htseq")
+    assert (found.count_ids, found.counts.tolist()) == (("s1", "s2"), [[1, 1]])
+
+
+def test_a_folder_that_is_not_understood_is_watched_whole(tmp_path):
+    path = write(tmp_path / "q" / "s1.gbgout", "G1\t1\n")
+    assert count_files(tmp_path / "q") == [path]
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    (tmp_path / "q").mkdir()
+    with pytest.raises(InputError, match="it is empty"):
+        read_counts(tmp_path / "q", name="q")
+
+
 def test_a_bad_cell_of_a_folder_names_file_and_line(tmp_path):
     write(tmp_path / "h" / "s1.txt", "G1\t1\nG2\t2\n")
     write(tmp_path / "h" / "s2.txt", "G1\t3\n\nG2\tx\n")
@@ -166,7 +247,7 @@ def test_a_file_that_was_cut_off_is_named(tmp_path):
 def test_a_folder_of_two_tools_is_not_guessed(tmp_path):
     star(tmp_path / "f", a=("G1\t5\t1\t4",))
     write(tmp_path / "f" / "a" / "quant.sf", "Name\n")
-    with pytest.raises(InputError, match="or those of several tools"):
+    with pytest.raises(InputError, match="files of several tools: star, salmon"):
         read_counts(tmp_path / "f", name="f")
 
 
