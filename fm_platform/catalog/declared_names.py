@@ -23,7 +23,7 @@ from fm_platform.expression.designs.contrasts import contrast_error
 from fm_platform.expression.designs.sizing import check_size_factors
 from fm_platform.expression.tables import samples_of_sheet
 from fm_platform.lineage.graph import downstream_of
-from fm_platform.sources.delimited import read_text_table
+from fm_platform.sources.delimited import read_text_table, with_lines
 from fm_platform.sources.records import read_header, read_records
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.model import Study
@@ -144,7 +144,7 @@ def _sheet(study: Study) -> pl.DataFrame:
     declared = study.expression.samples
     path = study.resolve(declared.path, "expression", "samples", "path")
     table = read_text_table("samples", path, name=declared.path, row_names=declared.id)
-    return samples_of_sheet(table.frame, study, file=declared.path)
+    return samples_of_sheet(with_lines(table), study, file=declared.path)
 
 
 def _check_contrast(

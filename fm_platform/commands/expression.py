@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from fm_platform.commands.options import FILE, json_option, pair
+from fm_platform.commands.options import FILE, json_option
 
 if TYPE_CHECKING:
     from fm_platform.expression.fit.model import Mode
@@ -133,7 +133,7 @@ def de(
 ) -> None:
     """Differential expression of any count matrix, no study needed."""
     from fm_platform.expression.de import run_de
-    from fm_platform.expression.de_request import Compared
+    from fm_platform.expression.de_request import Compared, declared_level, declared_levels
     from fm_platform.sources.counts.matrix import CountOptions
     from fm_platform.terminal import de_as_json, print_de
 
@@ -149,14 +149,12 @@ def de(
         sample_id=sample_id,
         reconcile=reconcile,
         shrink=shrink,
-        subset={
-            name: tuple(levels.split(",")) for name, levels in (pair(text, "--subset") for text in subsets)
-        },
+        subset=dict(declared_levels(text, "--subset") for text in subsets),
         mode=mode,
         lfc_threshold=lfc_threshold,
         alternative=alternative,
         lrt=lrt,
-        reference_levels=dict(pair(text, "--reference") for text in references),
+        reference_levels=dict(declared_level(text, "--reference") for text in references),
         size_factors=size_factors,
         control_genes=control_genes,
         details=details,

@@ -24,7 +24,7 @@ from fm_platform.expression.run import run_plan
 from fm_platform.expression.tables import UNTESTED
 from fm_platform.sources.counts.matrix import CountOptions
 from fm_platform.sources.counts.reading import CountMatrix, read_counts
-from fm_platform.sources.delimited import TextTable, read_text_table
+from fm_platform.sources.delimited import TextTable, read_text_table, with_lines
 from fm_platform.study.expression import SamplesSource
 
 DEFAULT_ALPHA = 0.1
@@ -173,7 +173,14 @@ def run_de(
     sheet = read_text_table("samples", samples, name=samples.name, row_names=sample_id or "sample")
     id_column = sample_id or _id_column(sheet, matrix)
     source = SamplesSource(path=samples.name, id=id_column)
-    resolved = resolve_samples(sheet.frame, source, matrix.count_ids, reconcile=reconcile, file=samples.name)
+    resolved = resolve_samples(
+        with_lines(sheet),
+        source,
+        matrix.count_ids,
+        reconcile=reconcile,
+        gene_ids=matrix.gene_ids,
+        file=samples.name,
+    )
     plan = plan_contrast(resolved.frame, declared)
     result = run_plan(
         matrix.counts,

@@ -1,12 +1,12 @@
 """What ``fm de`` is asked to compare, from the words of a command line to a declared contrast.
 
-Belongs here: reading ``VAR,LEVEL,REF`` and ``NAME=WEIGHT`` lists, and the errors of a request. Does not belong here:
-planning and running it (``de``), options of the command.
+Belongs here: reading ``VAR,LEVEL,REF``, ``VAR=LEVEL,...`` and ``NAME=WEIGHT`` lists, and the errors of a request. Does
+not belong here: planning and running it (``de``), options of the command.
 """
 
 from __future__ import annotations
 
-import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from fm_platform.errors import InputError
 from fm_platform.study.expression import Contrast, SizeFactorsSource
 
+_PART = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"(?P<tail>[^,]*)|(?P<plain>[^,]*))(?P<comma>,?)')
+_QUOTED_NAME = re.compile(r'\s*"((?:[^"]|"")*)"\s*=')
 _KINDS = "--contrast VAR,LEVEL,REF, --coefficient NAME or --vector NAME=WEIGHT,..."
 
 
@@ -129,5 +131,58 @@ def _vector(text: str) -> dict[str, float]:
     return weights
 
 
+def declared_levels(text: str, option: str) -> tuple[str, tuple[str, ...]]:
+    """``VARIABLE=LEVEL,LEVEL`` as the variable and its levels.
+
+    What holds a comma, an equals sign or blanks at its ends is quoted, as in ``--contrast``:
+    ``dose="24 h, low",0 h`` or ``"a=b"=x``.
+
+    Args:
+        text: As given.
+        option: The option, for the error.
+
+    Raises:
+        InputError: There is no equals sign after the variable.
+    """
+    named = _QUOTED_NAME.match(text)
+    if named:
+        return named[1].replace('""', '"'), tuple(_parts(text[named.end() :]))
+    whole = text.lstrip().startswith('"')  # the first of the parts is quoted with its variable
+    name, sign, rest = (_parts(text)[0] if whole else text).partition("=")
+    if not sign or not name.strip():
+        raise InputError(
+            f"{option} {text}: expected VARIABLE=LEVEL,LEVEL",
+            mend=f"write e.g. {option} visit=week_12 or {option} 'dose=\"24 h, low\",0 h'",
+        )
+    return name.strip(), ((rest, *_parts(text)[1:]) if whole else tuple(_parts(rest)))
+
+
+def declared_level(text: str, option: str) -> tuple[str, str]:
+    """``VARIABLE=LEVEL`` as a pair; the level may be quoted, and needs not where it holds a comma.
+
+    Args:
+        text: As given.
+        option: The option, for the error.
+
+    Raises:
+        InputError: As :func:`declared_levels`.
+    """
+    name, levels = declared_levels(text, option)
+    if len(levels) == 1:
+        return name, levels[0]
+    return name, text.partition("=")[2]
+
+
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in next(csv.reader([text]), [])]
+    """Texts between commas without surrounding blanks; a quoted one keeps commas, blanks and doubled quotes."""
+    parts, at = [], 0
+    while True:
+        found = _PART.match(text, at)
+        assert found is not None, "a part may be empty"
+        quoted = found["quoted"]
+        parts.append(
+            found["plain"].strip() if quoted is None else quoted.replace('""', '"') + found["tail"].strip()
+        )
+        at = found.end()
+        if not found["comma"]:
+            return parts

@@ -26,6 +26,10 @@ ROW_ID = "_row_id"
 """The platform's column that holds a raw row's id."""
 
 
+LINE = "_line"
+"""The column in which :func:`with_lines` gives the line that a row begins on."""
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A delivered table.
@@ -106,6 +110,11 @@ def read_text_table(
         sheet=records.sheet,
         notes=notes,
     )
+
+
+def with_lines(table: TextTable) -> pl.DataFrame:
+    """The table's frame with the line of each row in ``_line``."""
+    return table.frame.with_columns(pl.Series(LINE, table.lines, dtype=pl.Int64))
 
 
 def require_columns(table: TextTable, needed: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.formula import parse_formula
 from fm_platform.expression.designs.pairing import complete_pairs
+from fm_platform.expression.designs.spellings import refuse_spellings
 from fm_platform.expression.designs.variables import column_of, read_variables
 from fm_platform.study.expression import Contrast
 
@@ -48,9 +49,12 @@ def choose_samples(
         seen_levels: Levels that earlier deliveries had in the same subset (see :func:`levels_seen`).
 
     Raises:
-        InputError: The sheet lacks a column, no sample has a level, or the subset leaves none.
+        InputError: The sheet lacks a column, no sample has a level, a level of the subset or of the compared variable
+            has several spellings, or the subset leaves none.
     """
     counted = samples.filter(pl.col("position").is_not_null()).sort("position")
+    for name in contrast.subset:
+        refuse_spellings(counted, column_of(counted, name), name)
     kept = _subset(counted, contrast)
     pair = contrast.pair
     if pair is None:
@@ -66,6 +70,7 @@ def choose_samples(
             f"{pair.variable!r} is listed under covariates, so it has no levels to compare",
             mend="take it out of `covariates:`",
         )
+    refuse_spellings(kept, column, pair.variable)
     found = kept[column].to_list()
     missing = [level for level in (pair.level, pair.reference) if level not in found]
     if missing:

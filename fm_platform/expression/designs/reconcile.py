@@ -7,7 +7,7 @@ Does not belong here: anything about what the samples are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ EXACT = "exact"
 AFFIX = "affix"
 MAX_LISTED = 40
 
+_TRANSPOSED = "`fm de --format transposed`, or `format: transposed` beside the path in study.yaml"
 _PARENTHESES = re.compile(r"\s*\([^()]*\)$")
 _SEPARATORS = re.compile(r"[-_. ]+")
 
@@ -47,6 +48,7 @@ def match_ids(
     count_ids: Sequence[str],
     *,
     reconcile: str | None = None,
+    gene_ids: Collection[str] = (),
     file: Path | str | None = None,
 ) -> IdMapping:
     """Match the sample ids of a sheet with those of a count matrix, one to one.
@@ -57,6 +59,7 @@ def match_ids(
         reconcile: None: ids must be equal. ``affix``: where they are not, look for one rule (letter case,
             separators, a trailing parenthesis, one prefix and suffix common to all ids of one list) that maps
             one list onto the other completely and unambiguously.
+        gene_ids: What the matrix takes for genes, if known.
         file: The sheet, for the error.
 
     Raises:
@@ -73,6 +76,13 @@ def match_ids(
     proposal = propose_affix(sheet_ids, count_ids)
     if reconcile == AFFIX and proposal is not None:
         return proposal
+    if sheet_ids and set(sheet_ids) <= set(gene_ids):
+        raise InputError(
+            f"the matrix has samples in rows: {_listed(sheet_ids[:3])} and the other samples of the sheet stand where "
+            "gene ids are expected",
+            file=file,
+            mend=f"say so: {_TRANSPOSED}",
+        )
     raise InputError(
         _difference(sheet_ids, count_ids), file=file, mend=_mend(sheet_ids, count_ids, reconcile, proposal)
     )
@@ -194,9 +204,12 @@ def _mend(
             "add a row to the sample sheet for every sample of the matrix (a contrast's `subset:` leaves "
             "samples out), or remove the columns"
         )
-    return (
+    written = (
         "write the matrix's sample names into the sheet's count-id column (an empty one leaves the row out)"
     )
+    if len(sheet_ids) != len(count_ids) and not set(sheet_ids) & set(count_ids):
+        return f"if samples are in the rows of the matrix: {_TRANSPOSED}; else {written}"
+    return written
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ are matched (``reconcile``) and which samples a contrast uses (``contrasts``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,8 @@ import polars as pl
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.reconcile import IdMapping, match_ids
+from fm_platform.expression.designs.spellings import refuse_spellings
+from fm_platform.sources.delimited import LINE
 from fm_platform.study.expression import SamplesSource
 
 PLATFORM_COLUMNS = ("sample_id", "count_id", "position", "subject_id", "visit_id", "reason")
@@ -34,7 +36,7 @@ class ResolvedSamples:
         frame: ``expression.samples``: sample_id, count_id, position (1-based place in
             ``expression.counts.counts``; null when the sample has no counts), subject_id, visit_id, reason
             (why a sample has no position), the sheet's own columns as text, ``_row_ids``. Sorted by position,
-            samples without counts last.
+            samples without counts last. ``_line`` is there if the sheet had it.
         mapping: How the ids were matched.
     """
 
@@ -49,22 +51,24 @@ def resolve_samples(
     *,
     reconcile: str | None = None,
     visit_of: Callable[[str], str | None] | None = None,
+    gene_ids: Collection[str] = (),
     file: Path | str | None = None,
 ) -> ResolvedSamples:
     """Tie every row of the sample sheet to a column of the count matrix.
 
     Args:
-        sheet: The sheet as delivered: ``_row_id`` and text columns.
+        sheet: The sheet as delivered: ``_row_id`` and text columns; ``_line``, if known, is shown in errors.
         samples: Which columns of the sheet play which role.
         count_ids: The matrix's sample names, in matrix order.
         reconcile: See :func:`~fm_platform.expression.designs.reconcile.match_ids`.
         visit_of: Turns a text of the visit column into a visit id (None: not a planned visit); default: the
             text.
+        gene_ids: The matrix's gene ids, if known: a sheet that names these is of samples in rows.
         file: The sheet, for errors.
 
     Raises:
-        InputError: A role's column is missing, an id is empty or repeated, or the ids do not match one to
-            one.
+        InputError: A role's column is missing, an id is empty or repeated, a subject or visit has several spellings,
+            or the ids do not match one to one.
     """
     _require_columns(sheet, samples, file)
     sample_ids = [text or "" for text in sheet[samples.id].to_list()]
@@ -85,7 +89,9 @@ def resolve_samples(
             mend="give every row of the sample sheet its own id",
         )
     named = [text or "" for text in sheet[samples.count_id or samples.id].to_list()]
-    mapping = match_ids([name for name in named if name], count_ids, reconcile=reconcile, file=file)
+    mapping = match_ids(
+        [name for name in named if name], count_ids, reconcile=reconcile, gene_ids=gene_ids, file=file
+    )
     count_id_of = {pair.sheet_id: pair.count_id for pair in mapping.matches}
     place = {name: index + 1 for index, name in enumerate(count_ids)}
     matched = [count_id_of.get(name) for name in named]
@@ -100,9 +106,27 @@ def resolve_samples(
         }
     )
     frame = pl.concat([own, _sheet_columns(sheet, own)], how="horizontal").with_columns(
-        _row_ids=pl.concat_list(sheet["_row_id"])
+        *([sheet[LINE]] if LINE in sheet.columns else []), _row_ids=pl.concat_list(sheet["_row_id"])
     )
+    _refuse_spelled_roles(sheet, samples, frame, file)
     return ResolvedSamples(frame.sort("position", nulls_last=True, maintain_order=True), mapping)
+
+
+def _refuse_spelled_roles(
+    sheet: pl.DataFrame, samples: SamplesSource, frame: pl.DataFrame, file: Path | str | None
+) -> None:
+    """Refuse subjects in several spellings, and visits where study.yaml does not say what each spelling stands for."""
+    for column, role, translated in (
+        (samples.subject, "subject", None),
+        (samples.visit, "visit", "visit_id"),
+    ):
+        if column is None:
+            continue
+        written = sheet[column] if translated is None else frame[translated].fill_null(sheet[column])
+        try:
+            refuse_spellings(frame.with_columns(_written=written), "_written", column, what=role)
+        except InputError as error:
+            raise InputError(error.message, file=file, column=column, mend=error.mend) from None
 
 
 def _require_columns(sheet: pl.DataFrame, samples: SamplesSource, file: Path | str | None) -> None:

@@ -18,6 +18,7 @@ import polars as pl
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.formula import Formula, parse_formula
 from fm_platform.expression.designs.samples import PLATFORM_COLUMNS, SHEET_PREFIX
+from fm_platform.expression.designs.spellings import is_missing, places, refuse_spellings
 
 LARGE_COVARIATE = 5.0
 """A covariate whose mean or spread exceeds this is noted: it makes fits less stable."""
@@ -56,8 +57,8 @@ def read_variables(
         covariates: Variables that are numbers. All others are factors, numeric-looking or not.
 
     Raises:
-        InputError: The formula cannot be read; a variable is unknown, has gaps, one level only or no numbers; a
-            reference level is in no sample.
+        InputError: The formula cannot be read; a variable is unknown, has gaps, one level only, a level in several
+            spellings or no numbers; a reference level is in no sample.
     """
     parsed = parse_formula(formula)
     for name in covariates:
@@ -82,6 +83,7 @@ def read_variables(
             values[name] = _numbers(samples, name, texts)
             notes += _covariate_note(name, values[name])
         else:
+            refuse_spellings(samples, column_of(samples, name), name)
             values[name] = texts
             levels[name] = _ordered_levels(name, texts, (reference or {}).get(name))
     return Variables(parsed, values, levels, tuple(notes))
@@ -110,13 +112,16 @@ def column_of(samples: pl.DataFrame, variable: str) -> str:
 
 def _complete(samples: pl.DataFrame, variable: str) -> list[str]:
     texts = samples[column_of(samples, variable)].cast(pl.String).to_list()
-    gaps = [
-        name for name, text in zip(samples["sample_id"], texts, strict=True) if text is None or text == ""
-    ]
+    gaps = [at for at, text in enumerate(texts) if is_missing(text)]
     if gaps:
+        said = next((texts[at].strip() for at in gaps if (texts[at] or "").strip()), None)
         raise InputError(
-            f"{variable!r} is empty for sample {', '.join(gaps[:10])}",
-            mend="fill it in the sample sheet, or leave these samples out with `subset:`",
+            f"{variable!r} is {'empty' if said is None else f'missing ({said!r})'} for sample {places(samples, gaps)}"
+            + (
+                "" if said is None else "; R reads NA as missing, and variables of a design cannot be missing"
+            ),
+            mend="fill it in the sample sheet, or leave these samples out with `subset:` (fm de --subset)"
+            + ("" if said is None else f"; if {said!r} is a level, give it another name"),
         )
     return texts
 

@@ -1,0 +1,74 @@
+"""Texts of a sample sheet that say "no value", and spellings of one level that software would take for two.
+
+Belongs here: what counts as missing, which texts a reader would hold to be one, and where in the sheet they stand. Does
+not belong here: which variables and samples are looked at (``variables``, ``choice``, ``samples``).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal
+
+import polars as pl
+
+from fm_platform.errors import InputError
+from fm_platform.sources.delimited import LINE
+
+MISSING = frozenset({"", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "#N/A", "<NA>", "n.a."})
+"""Texts that stand for no value; R's ``read.csv`` reads the first two of them so, and DESeq2 refuses such samples."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+_SHOWN = 10
+
+
+def is_missing(text: str | None) -> bool:
+    """Whether a cell holds no value: empty, blanks only, or a text such as ``NA``."""
+    return text is None or text.strip() in MISSING
+
+
+def places(samples: pl.DataFrame, at: Sequence[int]) -> str:
+    """Samples by name, and by their lines where these are known: ``s4 (line 5), s7 (line 8)``."""
+    names = samples["sample_id"].to_list()
+    lines = samples[LINE].to_list() if LINE in samples.columns else None
+    shown = [f"{names[place]} (line {lines[place]})" if lines else str(names[place]) for place in at[:_SHOWN]]
+    return ", ".join(shown) + (f" and {len(at) - _SHOWN} more" if len(at) > _SHOWN else "")
+
+
+def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what: str = "level") -> None:
+    """Refuse a column in which one value is spelled in several ways.
+
+    Args:
+        samples: With ``sample_id``, and ``_line`` where it is known.
+        column: The column to look at.
+        variable: What to call it.
+        what: What its values are: a level, a subject, a visit.
+
+    Raises:
+        InputError: Two texts differ in blanks, letter case or the way a number is written only. The message shows every
+            spelling, with the samples and their lines.
+    """
+    texts = samples[column].cast(pl.String).to_list()
+    groups: dict[str, list[str]] = {}
+    for text in sorted({text for text in texts if text and not is_missing(text)}):
+        groups.setdefault(_plain(text), []).append(text)
+    doubtful = [spellings for spellings in groups.values() if len(spellings) > 1]
+    if not doubtful:
+        return
+    shown = " and ".join(
+        f"{text!r} of {places(samples, [at for at, other in enumerate(texts) if other == text])}"
+        for text in doubtful[0]
+    )
+    more = f" (and {len(doubtful) - 1} more such {what}s)" if len(doubtful) > 1 else ""
+    raise InputError(
+        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, letter case or form "
+        f"of a number only, and would be taken for different {what}s",
+        mend=f"write it alike everywhere in the sample sheet; if they are different {what}s, give them different names",
+    )
+
+
+def _plain(text: str) -> str:
+    """What a reader takes a text for: blanks as one, no letter case, a number as its value."""
+    bare = " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+    return str(Decimal(bare).normalize()) if _NUMBER.fullmatch(bare) else bare
