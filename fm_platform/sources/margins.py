@@ -19,6 +19,7 @@ _SAMPLED = 50
 _PROSE_OF_TWO_COLUMNS = 3
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKED_NAME = re.compile(r"#+[^\s#]+")
+_REMARK = re.compile(r"\s*#+\s+[^\W\d]")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|$)")
 
 
@@ -168,7 +169,7 @@ def _names_above_numbers(header: Sequence[str], below: Sequence[Sequence[str]]) 
 
 
 def _without_remarks(rows: list[list[str]], lines: list[int]) -> tuple[list[list[str]], list[int], list[int]]:
-    """Records without single marked fields (``!series_matrix_table_end``) and without empty ones at the end."""
+    """Records without remarks (``!series_matrix_table_end``, ``# second batch, week 3``) and empty ones at the end."""
     if not rows or len(rows[0]) < 2:
         return rows, lines, []
     end = len(rows)
@@ -178,7 +179,12 @@ def _without_remarks(rows: list[list[str]], lines: list[int]) -> tuple[list[list
     remarks = {
         at
         for at in range(1, end)
-        if len(rows[at]) == 1 and (mark := rows[at][0].strip()[:1]) in COMMENT_MARKS and mark not in ids
+        if rows[at]
+        and (mark := rows[at][0].strip()[:1]) in COMMENT_MARKS
+        and (
+            (len(rows[at]) == 1 and mark not in ids)
+            or (len(rows[at]) != len(rows[0]) and _REMARK.match(rows[at][0]))
+        )
     }
     if not remarks and end == len(rows):
         return rows, lines, []

@@ -60,7 +60,7 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
         f"{text!r} of {places(samples, [at for at, other in enumerate(texts) if other == text])}"
         for text in doubtful[0]
     )
-    more = f" (and {len(doubtful) - 1} more such {what}s)" if len(doubtful) > 1 else ""
+    more = f" (and {len(doubtful) - 1} more such)" if len(doubtful) > 1 else ""
     raise InputError(
         f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, letter case or form "
         f"of a number only, and would be taken for different {what}s",

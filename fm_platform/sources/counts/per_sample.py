@@ -26,6 +26,7 @@ from fm_platform.sources.counts.matrix import (
 from fm_platform.sources.counts.table import check_genes, damage_notes
 from fm_platform.sources.counts.units import inspect_whole, judge, summary_row
 from fm_platform.sources.counts.values import all_decimals, whole_numbers
+from fm_platform.sources.margins import is_number
 from fm_platform.sources.rowid import row_ids
 from fm_platform.sources.sample_files import SampleFile, TabFile, read_tab, sample_files
 
@@ -51,7 +52,7 @@ def per_sample_matrix(
     """
     entries = sample_files(folder, format, name)
     tables = [read_tab(entry) for entry in entries]
-    width = 4 if format == "star" else 2
+    width = 4 if format == "star" else 2 + _attributes(tables[0])
     for entry, table in zip(entries, tables, strict=True):
         if len(table.columns) != width:
             raise InputError(
@@ -60,8 +61,8 @@ def per_sample_matrix(
                 line=table.lines[0],
                 mend="remove the file from the folder, or set `format:`",
             )
-    genes, kept, notes = _genes(entries, tables)
-    column, choice = _strand(entries, tables, kept, options.strand) if format == "star" else (1, [])
+    genes, kept, notes = _genes(entries, tables, 1 if format == "star" else -1)
+    column, choice = _strand(entries, tables, kept, options.strand) if format == "star" else (width - 1, [])
     cells = [table.columns[column].gather(list(kept)).to_list() for table in tables]
     lines = [tables[0].lines[index] for index in kept]
     counts, remarks = _parse(entries, tables, kept, cells)
@@ -82,7 +83,14 @@ def per_sample_matrix(
         row_ids=ids,
         lines=tuple(lines),
         columns=sample_columns(samples, [entry.name for entry in entries]),
-        annotation=pl.DataFrame({"gene_id": pl.Series(genes, dtype=pl.String)}),
+        annotation=pl.DataFrame(
+            {"gene_id": pl.Series(genes, dtype=pl.String)}
+            | {
+                f"attribute_{at}": tables[0].columns[at].gather(list(kept))
+                for at in range(1, width - 1)
+                if format == "htseq"
+            }
+        ),
         parts=parts,
         notes=(*choice, *notes, *remarks, *damage_notes(genes, lines)),
     )
@@ -90,14 +98,20 @@ def per_sample_matrix(
 
 _SHAPE = {
     "star": "STAR's ReadsPerGene.out.tab has four: gene, unstranded, forward and reverse",
-    "htseq": "HTSeq's files have two: gene and count",
+    "htseq": "HTSeq's files have two: gene and count, and between them texts (--additional-attr)",
 }
 
 
+def _attributes(table: TabFile) -> int:
+    """How many columns of texts (``--additional-attr``) stand between gene and count."""
+    between = [column for column in table.columns[1:-1] if not any(map(is_number, column))]
+    return len(between) if len(between) == len(table.columns) - 2 else 0
+
+
 def _genes(
-    entries: Sequence[SampleFile], tables: Sequence[TabFile]
+    entries: Sequence[SampleFile], tables: Sequence[TabFile], shown: int
 ) -> tuple[tuple[str, ...], list[int], list[InputNote]]:
-    """The genes of all files, the rows that hold them, and the summary rows that are set aside."""
+    """The genes of all files, the rows that hold them, and the summary rows set aside with their column ``shown``."""
     first = tables[0].columns[0].to_list()
     for entry, table in zip(entries, tables, strict=True):
         own = table.columns[0].to_list()
@@ -119,7 +133,7 @@ def _genes(
         InputNote(
             "set_aside",
             str(summary_row(gene)),
-            item=f"{gene} ({entry.sample}: {table.columns[1][index]})",
+            item=f"{gene} ({entry.sample}: {table.columns[shown][index]})",
             line=table.lines[index],
         )
         for index, gene in enumerate(first)

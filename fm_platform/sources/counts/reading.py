@@ -7,6 +7,7 @@ sheet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -29,6 +30,9 @@ __all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 
 FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
 """The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
+
+_ESTIMATES = {"expected_count": "RSEM", "est_counts": "kallisto", "NumReads": "salmon"}
+"""How a quantifier names its column of estimates, and the quantifier."""
 
 FOLDERS = ("star", "htseq", "kallisto", "salmon", "rsem")
 
@@ -85,9 +89,22 @@ def read_counts(
         return h5ad_matrix(path, source=source, name=name, options=options)
     records = sheet_with_counts(worksheets(path, name), name)
     header = header_of(records)
+    _refuse_one_sample(header, records.lines[0], name)
     if chosen == "transposed" or (chosen == "auto" and is_gene_header(header)):
         return transposed_matrix(records, header, path, source=source, name=name, options=options)
     return table_matrix(records, path, source=source, name=name, format=chosen, options=options)
+
+
+def _refuse_one_sample(header: Sequence[str], line: int, name: str) -> None:
+    """Refuse the file of a single sample, whose columns are no samples."""
+    for column, tool in _ESTIMATES.items():
+        if column in header:
+            raise InputError(
+                f"this is {tool}'s file of one sample, by its column {column!r}",
+                file=name,
+                line=line,
+                mend="name the folder with the files of all samples",
+            )
 
 
 def count_files(

@@ -208,6 +208,29 @@ def test_htseq_footers_with_and_without_marks_are_set_aside_in_every_format(tmp_
     assert read_counts(turned, name="t.csv", format="transposed").gene_ids == ("ACTB", "TP53")
 
 
+def test_attributes_of_htseq_are_annotation(tmp_path):
+    for sample, count in (("s1", 1), ("s2", 3)):
+        write(tmp_path / "h" / f"{sample}.txt", f"G1\tACTB\t{count}\nG2\t\t2\n__no_feature\t\t9\n")
+    found = read_counts(tmp_path / "h", name="h")
+    assert (found.gene_ids, found.counts.tolist()) == (("G1", "G2"), [[1, 3], [2, 2]])
+    assert found.annotation["attribute_1"].to_list() == ["ACTB", ""]
+    assert ("__no_feature (s2: 9)", 3) in [(note.item, note.line) for note in found.notes]
+
+
+def test_columns_of_numbers_between_gene_and_count_are_no_attributes(tmp_path):
+    write(tmp_path / "h" / "s1.txt", "G1\t7\t1\nG2\t8\t2\n")
+    with pytest.raises(InputError, match="HTSeq's files have two"):
+        read_counts(tmp_path / "h", name="h")
+
+
+@pytest.mark.parametrize("column", ["expected_count", "est_counts", "NumReads"])
+def test_the_file_of_one_sample_asks_for_the_folder(tmp_path, column):
+    path = write(tmp_path / "one.tsv", f"id\tlength\t{column}\nT1\t9\t3.5\n")
+    with pytest.raises(InputError, match="file of one sample") as caught:
+        read_counts(path, name="one.tsv")
+    assert "folder" in str(caught.value.mend)
+
+
 def test_two_column_files_of_any_name_are_read_when_declared(tmp_path):
     for sample in ("s1", "s2"):
         write(tmp_path / "q" / f"{sample}.gbgout", "G1\t1\nno_feature\t9\n")

@@ -73,6 +73,15 @@ def test_a_series_matrix_ends_where_geo_says(tmp_path):
     assert "line 6 below the header" in found.notes[1].text
 
 
+def test_remarks_between_rows_are_passed_over(tmp_path):
+    rows = lines_of(PLAIN, ",").splitlines(keepends=True)
+    found = counts(
+        tmp_path, rows[0] + rows[1] + "# week 3, second run, and, so on\n# end\n" + rows[2], "c.csv"
+    )
+    assert is_plain(found)
+    assert found.lines == (2, 5)
+
+
 @pytest.mark.parametrize("mark", ["#", "!", "%"])
 def test_a_sample_sheet_may_have_comments(tmp_path, mark):
     found = sheet(tmp_path, f"{mark} from the lab, v2\n{SHEET}")
