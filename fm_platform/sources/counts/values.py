@@ -106,14 +106,14 @@ def whole_numbers(
             counts[:, position] = whole
     if refused:
         numbers = np.column_stack([_numbers(texts) for texts in cells])
+        finding = inspect_fractions(numbers.T if samples_in_rows else numbers)
+        if finding is not None:
+            raise finding.error(name)
         unit = scaled_by_name(name, () if samples_in_rows else columns)
         if unit is not None and not np.array_equal(numbers, np.floor(numbers)):
             raise InputError(
                 f"fractions, and by name these are {unit} values, not counts", file=name, mend=RAW_COUNTS
             )
-        finding = inspect_fractions(numbers.T if samples_in_rows else numbers)
-        if finding is not None:
-            raise finding.error(name)
         raise _first_bad_cell(columns, cells, lines, refused, name)
     return counts
 
