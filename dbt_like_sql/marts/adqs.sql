@@ -4,7 +4,27 @@
 -- value before it and DTYPE = 'LOCF': a sensitivity analysis, without ANL01FL. What is absent is asked by NOT EXISTS, so
 -- that a carried row leads back to the row it was carried from (and the baseline) and to nothing else. SRCDOM, SRCVAR and
 -- SRCSEQ name the staged record that the value was read from, for a carried row the one it was carried from.
-with analysed as (
+with measured as (
+    select
+        variable,
+        subject_id,
+        visit_id,
+        seq,
+        cast(value as varchar) as shown,
+        rpad(
+            rtrim(split_part(cast(value as varchar), '.', 2), '0'),
+            cast(
+                greatest(
+                    case when abs(value) < 1000000000000 then 6 else 0 end,
+                    length(rtrim(split_part(cast(value as varchar), '.', 2), '0'))
+                ) as integer
+            ),
+            '0'
+        ) as decimals
+    from {{ ref('stg_measures') }}
+),
+
+analysed as (
     select
         parameters.paramcd,
         parameters.param,
@@ -26,12 +46,12 @@ with analysed as (
         parameters.paramn,
         measures.subject_id,
         measures.visit_id,
-        cast(cast(measures.value as decimal(38, 6)) * 1000000 as bigint) as value_exact,
-        cast(1000000 as bigint) as value_scale,
+        cast(split_part(measures.shown, '.', 1) || measures.decimals as bigint) as value_exact,
+        cast(rpad('1', cast(1 + length(measures.decimals) as integer), '0') as bigint) as value_scale,
         'staging.stg_measures' as read_from,
         measures.seq
     from {{ source('study', 'parameters') }} as parameters
-    join {{ ref('stg_measures') }} as measures on measures.variable = parameters.variable
+    join measured as measures on measures.variable = parameters.variable
 ),
 
 planned as (
@@ -120,6 +140,8 @@ select
             / (cast(post.value_scale as hugeint) * base.value_scale)
     end as CHG,
     case
+        when not post.is_baseline and base.value_exact <> 0 and post.value_scale = base.value_scale then
+            100 * (cast(post.value_exact as hugeint) - base.value_exact) / base.value_exact
         when not post.is_baseline and base.value_exact <> 0 then
             100 * (cast(post.value_exact as hugeint) * base.value_scale - cast(base.value_exact as hugeint) * post.value_scale)
             / (cast(base.value_exact as hugeint) * post.value_scale)

@@ -1,7 +1,26 @@
 -- One row a subject, planned visit and outcome that has a value there: instrument scores and plain columns alike.
--- Values are exact: value_exact / value_scale. Only the rows that supply a value are joined, so that a value's
+-- Values are exact: value_exact / value_scale, with six decimals or as many as the number has. Only the rows that supply a value are joined, so that a value's
 -- provenance is these rows and nothing else; who the subject is stands in participants.
-with given as (
+with measured as (
+    select
+        variable,
+        subject_id,
+        visit_id,
+        cast(value as varchar) as shown,
+        rpad(
+            rtrim(split_part(cast(value as varchar), '.', 2), '0'),
+            cast(
+                greatest(
+                    case when abs(value) < 1000000000000 then 6 else 0 end,
+                    length(rtrim(split_part(cast(value as varchar), '.', 2), '0'))
+                ) as integer
+            ),
+            '0'
+        ) as decimals
+    from {{ ref('stg_measures') }}
+),
+
+given as (
     select
         o.outcome_id,
         scores.subject_id,
@@ -17,10 +36,10 @@ with given as (
         o.outcome_id,
         measures.subject_id,
         measures.visit_id,
-        cast(cast(measures.value as decimal(38, 6)) * 1000000 as bigint) as value_exact,
-        cast(1000000 as bigint) as value_scale
+        cast(split_part(measures.shown, '.', 1) || measures.decimals as bigint) as value_exact,
+        cast(rpad('1', cast(1 + length(measures.decimals) as integer), '0') as bigint) as value_scale
     from {{ source('study', 'outcomes') }} as o
-    join {{ ref('stg_measures') }} as measures on measures.variable = o.variable
+    join measured as measures on measures.variable = o.variable
 )
 
 select

@@ -39,8 +39,11 @@ def model_cache() -> Cache:
     return Cache.of_user(sha256_text(read + code_version(trace_models)))
 
 
-def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:
-    """The asset of one loaded SQL model."""
+def model_asset(
+    model: SqlModel, *, half: Half, group: str, build: Callable[..., Built] | None = None
+) -> Asset:
+    """The asset of one loaded SQL model; ``build(step, model=...)`` makes it where :func:`build_model` does not."""
+    make = build or build_model
     return Asset(
         table=model.name,
         description=model.description,
@@ -54,15 +57,15 @@ def model_asset(model: SqlModel, *, half: Half, group: str) -> Asset:
             CheckDeclaration(test_name(test), test.severity == "ERROR", test_text(test))
             for test in _tests(model)
         ),
-        code_version=_version_of(model),
+        code_version=_version_of(model, make),
         model=model,
-        build=partial(build_model, model=model),
+        build=partial(make, model=model),
     )
 
 
-def _version_of(model: SqlModel) -> CodeVersion:
+def _version_of(model: SqlModel, make: Callable[..., Built]) -> CodeVersion:
     """The version of the model's tree and of what compiles it, under the name of its file."""
-    builder = code_version(build_model)
+    builder = code_version(make)
     file = (
         f"{CHECKOUT.name}/{model.schema}/{model.path.name}"
         if model.path is not None

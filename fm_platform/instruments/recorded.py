@@ -14,7 +14,7 @@ from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.scoring import KEY, SCORE_SCHEMA
 
 NOTE = "recorded, not recomputed"
-MILLIONTHS = 1_000_000
+_LEAST_DECIMALS = 6
 
 
 def recorded_scores(instrument: Instrument, scores: Sequence[str], measures: pl.DataFrame) -> pl.DataFrame:
@@ -26,18 +26,21 @@ def recorded_scores(instrument: Instrument, scores: Sequence[str], measures: pl.
         measures: ``staging.stg_measures``: subject_id, visit_id, variable, value, _row_ids.
 
     Returns:
-        Rows with the columns of ``SCORE_SCHEMA``, sorted by key; exact in millionths, with the note ``NOTE``.
+        Rows with the columns of ``SCORE_SCHEMA``, sorted by key; exact in millionths or as much finer as the
+        total is written, with the note ``NOTE``.
     """
     variables = {f"{instrument.id}.{score}.recorded": f"{instrument.id}.{score}" for score in scores}
     own = measures.filter(pl.col("variable").is_in(list(variables)))
-    exact = (pl.col("value").cast(pl.Decimal(38, 6)) * MILLIONTHS).cast(pl.Int64)
+    whole, decimals = _digits(pl.col("value"))
+    exact = (whole + decimals).cast(pl.Int64)
+    scale = pl.lit(10, pl.Int64).pow(decimals.str.len_chars().cast(pl.Int64))
     rows = own.select(
         *KEY,
         pl.lit(instrument.id).alias("instrument"),
         pl.col("variable").replace_strict(variables, return_dtype=pl.String).alias("score_id"),
         exact.alias("value_exact"),
-        pl.lit(MILLIONTHS).alias("value_scale"),
-        (exact / MILLIONTHS).alias("value"),
+        scale.alias("value_scale"),
+        (exact / scale).alias("value"),
         pl.lit(0).alias("n_items"),
         pl.lit(0).alias("n_missing"),
         pl.lit(False).alias("prorated"),
@@ -45,3 +48,10 @@ def recorded_scores(instrument: Instrument, scores: Sequence[str], measures: pl.
         "_row_ids",
     )
     return rows.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()).sort(*KEY, "score_id")
+
+
+def _digits(value: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The digits of a DECIMAL before the point, with its sign, and after it, six or more."""
+    parts = value.cast(pl.String).str.split(".")
+    decimals = parts.list.get(1, null_on_oob=True).fill_null("").str.strip_chars_end("0")
+    return parts.list.get(0), decimals.str.pad_end(_LEAST_DECIMALS, "0")

@@ -61,11 +61,19 @@ def _usual_texts(entry: DeclaredColumn) -> list[str]:
 
 
 def number(cell: str, entry: DeclaredColumn) -> str:
-    """A present cell as DECIMAL in the staged unit, whatever its range; null for text that is no number."""
-    pattern = literal(expressions.number_pattern(entry))
+    """A present cell as DECIMAL in the staged unit, whatever its range; null for text that is no exact number."""
     numeral = expressions.numeral(cell, entry)
-    value = expressions.decimal(numeral, entry.factor)
-    return f"case when regexp_full_match({numeral}, {pattern}) then {value} end"
+    value = expressions.decimal(numeral, entry.factor, expressions.JUDGED)
+    return f"case when {_is_number(cell, entry)} and {_has_places(cell, entry)} then {value} end"
+
+
+def _is_number(cell: str, entry: DeclaredColumn) -> str:
+    pattern = literal(expressions.number_pattern(entry))
+    return f"regexp_full_match({expressions.numeral(cell, entry)}, {pattern})"
+
+
+def _has_places(cell: str, entry: DeclaredColumn) -> str:
+    return f"{expressions.decimals(expressions.numeral(cell, entry))} <= {entry.places}"
 
 
 def range_text(entry: DeclaredColumn) -> str:
@@ -78,7 +86,19 @@ def _number_refusal(entry: DeclaredColumn) -> str:
     rule, value = range_rule(entry), number("cell", entry)
     after = "" if entry.factor == 1 else " after conversion of its unit"
     wanted = "a whole number" if entry.integer else "a number"
-    branches = [(f"{value} is null", rule, f"is not {wanted}")]
+    branches = [
+        (f"not {_is_number('cell', entry)}", rule, f"is not {wanted}"),
+        (
+            f"not {_has_places('cell', entry)}",
+            rule,
+            f"has more decimals than are kept exactly ({entry.places})",
+        ),
+        (
+            f"{value} is null",
+            rule,
+            f"is outside {range_text(entry)}" if entry.low is not None else "is too large",
+        ),
+    ]
     if entry.integer:
         branches.append((f"{value} <> floor({value})", rule, f"is not {wanted}{after}"))
     if entry.kind == "field" and entry.type == NUMBER:

@@ -23,6 +23,10 @@ STAGED_NAMES = {SUBJECT_ID: "subject", VISIT_ID: "visit", VISIT_DATE: "date"}
 """The columns that staging adds, each with the only kind of file column that may carry the same name."""
 
 TEXT, DATE, ITEM, NUMBER = "VARCHAR", "DATE", "SMALLINT", "DECIMAL(18,6)"
+"""Types in ``staging``. A NUMBER column whose texts have more digits is staged wider (``number_scales``)."""
+
+EXACT_DIGITS = 18
+"""Numbers on one scale are ranked as whole numbers of up to so many digits (two of them add up in 64 bits)."""
 
 AGE_RANGE = (Decimal(0), Decimal(120))
 UNIT_RANGES = {"nrs": (Decimal(0), Decimal(10)), "mm": (Decimal(0), Decimal(100))}
@@ -75,6 +79,15 @@ class DeclaredColumn:
     def is_number(self) -> bool:
         """Whether the column is staged as a number."""
         return self.type in (ITEM, NUMBER)
+
+    @property
+    def places(self) -> int:
+        """How many decimals a delivered number may have: as many as leave every number of the range exact."""
+        steps = EXACT_DIGITS if self.factor.denominator == 1 else EXACT_DIGITS - 1
+        if self.low is None or self.high is None:
+            return steps
+        largest = max(abs(self.low), abs(self.high))
+        return next((place for place in range(steps, 0, -1) if largest * 10**place <= 10**EXACT_DIGITS), 0)
 
 
 def columns_of_source(columns: Sequence[DeclaredColumn], source: str) -> tuple[DeclaredColumn, ...]:

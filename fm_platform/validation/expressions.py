@@ -16,10 +16,11 @@ from fm_platform.validation.declared import DATE, ITEM, NUMBER, DeclaredColumn
 from fm_platform.warehouse.names import identifier, literal
 
 WHOLE_NUMBER = "[+-]?[0-9]{1,9}([.]0{0,6})?"
-ANY_NUMBER = (
-    "[+-]?([0-9]{1,11}([.][0-9]{0,30})?|[.][0-9]{1,30})|[+-]?[0-9]{1,5}([.][0-9]{0,30})?[eE][+-]?0?[0-6]"
-)
-"""Numbers that fit DECIMAL(18,6), where more than six decimals are rounded."""
+ANY_NUMBER = "[+-]?([0-9]{1,30}([.][0-9]{0,60})?|[.][0-9]{1,60})([eE][+-]?[0-9]{1,3})?"
+"""A number in digits or in exponent notation, whatever its size."""
+
+JUDGED = "DECIMAL(38,18)"
+"""What a number is judged in: every accepted one is exact in it."""
 
 DATE_SHAPES = {
     "ymd": "(19|20|21)[0-9]{2}-[0-9]{1,2}-[0-9]{1,2}",
@@ -99,7 +100,7 @@ def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
     if entry.type == DATE:
         return date(cell, source)
     if entry.type in (ITEM, NUMBER):
-        number = decimal(numeral(cell, entry), entry.factor)
+        number = decimal(numeral(cell, entry), entry.factor, NUMBER)
         return f"try_cast({number} as {ITEM})" if entry.type == ITEM else number
     return cell
 
@@ -109,12 +110,21 @@ def numeral(cell: str, entry: DeclaredColumn) -> str:
     return f"replace({cell}, ',', '.')" if entry.comma else cell
 
 
-def decimal(cell: str, factor: Fraction) -> str:
-    """A trimmed text as an exact decimal in the staged unit."""
-    number = f"try_cast({cell} as {NUMBER})"
+def decimal(cell: str, factor: Fraction, kind: str) -> str:
+    """A trimmed text as a decimal of a type, in the staged unit."""
+    number = f"try_cast({cell} as {kind})"
     if factor == 1:
         return number
-    return f"try_cast({number} * {float(factor):g} as {NUMBER})"
+    return f"try_cast({number} * {float(factor):g} as {kind})"
+
+
+def decimals(cell: str) -> str:
+    """How many decimals the number in a trimmed text has, also in exponent notation; zeros at the end are none."""
+    fraction = f"length(regexp_extract({cell}, '[.]([0-9]*?)0*([eE]|$)', 1))"
+    exponent = (
+        f"coalesce(try_cast(nullif(regexp_extract({cell}, '[eE]([+-]?[0-9]+)$', 1), '') as integer), 0)"
+    )
+    return f"greatest({fraction} - {exponent}, 0)"
 
 
 def date(cell: str, source: ClinicalSource) -> str:

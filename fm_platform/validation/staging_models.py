@@ -225,7 +225,7 @@ def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generate
     names = [str(entry.role) for entry in measures]
     arms = [
         f"select {SUBJECT_ID}, {VISIT_ID}, {literal(name)} as variable, "
-        f"cast({identifier(entry.column)} as {NUMBER}) as value, "
+        f"{_measured(entry, columns)} as value, "
         f"{number_sql(study, names, name, VISIT_ID)} as {SEQ}\n"
         f"from {_staged(entry.source)}\nwhere {identifier(entry.column)} is not null"
         for entry, name in zip(measures, names, strict=True)
@@ -248,6 +248,13 @@ def _measures_model(study: Study, columns: Sequence[DeclaredColumn]) -> Generate
         key=(SUBJECT_ID, VISIT_ID, "variable"),
         constants=dict.fromkeys((VISIT_ID, "variable", "value", SEQ), _DECLARED),
     )
+
+
+def _measured(entry: DeclaredColumn, columns: Sequence[DeclaredColumn]) -> str:
+    """A plain number with all its decimals; an answer that is an outcome besides is made a number."""
+    staged = next(own for own in columns_of_source(columns, entry.source) if own.column == entry.column)
+    name = identifier(entry.column)
+    return name if staged.type == NUMBER else f"cast({name} as {NUMBER})"
 
 
 def _union(arms: Sequence[str], empty: str, study: Study) -> str:

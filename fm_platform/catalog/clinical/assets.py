@@ -17,6 +17,7 @@ from fm_platform.catalog.clinical.forms import EXPORT_RECONCILED, build_form, fo
 from fm_platform.catalog.clinical.marts import clinical_marts
 from fm_platform.catalog.clinical.results_data import results_data
 from fm_platform.catalog.clinical.statistics import statistics_assets
+from fm_platform.catalog.clinical.typed import build_typed
 from fm_platform.catalog.delivered import source_rows, with_optional_items
 from fm_platform.catalog.disclosure.assets import privacy_assets
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
@@ -57,8 +58,10 @@ def clinical_assets(
         assets += [_raw(study, source), _quarantine(study, instruments, source)]
     second = score_model(study, instruments)
     generated = [*staging_models(study, instruments), *([second] if second else [])]
+    typed = {f"staging.{source}" for source in study.clinical}
     for model in load_models(models or models_folder(), generated, model_cache()):
-        assets.append(model_asset(model, half="clinical", group=model.schema))
+        build = build_typed if model.name in typed else None
+        assets.append(model_asset(model, half="clinical", group=model.schema, build=build))
     assets += [
         _scores(study, checked=second is not None),
         *clinical_marts(instruments),

@@ -19,10 +19,13 @@ from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.provenance import with_row_ids
+from fm_platform.sql.widening import widened
 from fm_platform.study.loading import load_study
 from fm_platform.validation.columns import declared_columns
+from fm_platform.validation.declared import NUMBER
 from fm_platform.validation.gate import GateResult, find, gate
 from fm_platform.validation.headers import optional_columns
+from fm_platform.validation.number_scales import number_types
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import identifier, relation
@@ -75,7 +78,11 @@ class MiniWarehouse:
             self._store(f"quarantine.{source}", find(self.con, self.view(source)))
         empty = self.folder / "no_models"
         empty.mkdir(exist_ok=True)
-        for model in load_models(empty, staging_models(self.study, self.instruments)):
+        for loaded in load_models(empty, staging_models(self.study, self.instruments)):
+            source = loaded.name.removeprefix("staging.")
+            typed = source in self.study.clinical
+            types = number_types(self.con, self.view(source)) if typed else {}
+            model = widened(loaded, NUMBER, types)
             schemas = {table: self._schema(table) for table in model.refs}
             self.con.execute(
                 f"create or replace table {relation(model.name)} as {with_row_ids(model, schemas, relation)}"
