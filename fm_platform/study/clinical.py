@@ -48,7 +48,7 @@ class ClinicalSource(Section):
     columns: dict[str, Texts] = Field(default_factory=dict)
     subject_forms: Texts = ()
     repeating: dict[str, Aggregate] = Field(default_factory=dict)
-    decimal: Literal["point", "comma"] = "point"
+    decimal: Literal["point", "comma"] | None = None
     missing: tuple[str | dict[str, str], ...] = ("",)
     dates: Literal["ymd", "dmy", "mdy"] | None = None
     units: dict[str, UnitConversion] = Field(default_factory=dict)

@@ -19,6 +19,14 @@ LARGEST_OTHER_UNIT = 100
 
 LONGEST_USUAL_RANGE = 20
 
+_DATE_HINTS = {
+    "[2-7][0-9]{4}([.][0-9]+)?": "it looks like a spreadsheet's day number (format the column as a date and export it "
+    "again)",
+    ".*[0-9] *[AaPp][.]?[Mm][.]?": "a time of day with AM or PM is not read (write 24 hours, or the date alone)",
+    ".*[0-9]:[0-9:.]+ ?([A-Z]{1,4}|[+-][0-9:]+)": "its time zone is not read (write the date alone)",
+}
+"""What a refused date looks like to what it may be."""
+
 _ORDER_NAMES = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 
 
@@ -120,7 +128,12 @@ def _choice_refusal(entry: DeclaredColumn) -> str:
 def _date_refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:
     order = _ORDER_NAMES.get(source.dates or "", "")
     reason = f"is not a date in the order {order}" if order else "is not a date"
-    return _case([(f"{date('cell', source)} is null", date_rule(entry), reason)])
+    refused, rule = f"{date('cell', source)} is null", date_rule(entry)
+    hints = [
+        (f"{refused} and regexp_full_match(cell, '{shape}')", rule, f"{reason}: {hint}")
+        for shape, hint in _DATE_HINTS.items()
+    ]
+    return _case([*hints, (refused, rule, reason)])
 
 
 def date_rule(entry: DeclaredColumn) -> str:

@@ -16,6 +16,8 @@ ColumnKind = Literal[
     "subject", "visit", "date", "item", "total", "measure", "attribute", "missing_reason", "field"
 ]
 
+Mark = Literal["point", "comma", "either"]
+
 SUBJECT_ID = "subject_id"
 VISIT_ID = "visit_id"
 VISIT_DATE = "visit_date"
@@ -49,7 +51,7 @@ class DeclaredColumn:
         role: The role in study.yaml (``sex``, ``arm``); for measures and totals the variable's name
             (``visits.twstrs``, ``fiqr.total.recorded``).
         factor: What a delivered number is multiplied with to reach the staged unit.
-        comma: Whether numbers may be written with a decimal comma.
+        mark: The decimal mark of its numbers; ``either`` where the cells of the delivery tell (``number_styles``).
         choices: The texts that a REDCap field may hold (none: any).
         required: Whether the dictionary asks for a value.
         optional: Whether the file may lack the column; a raw table then has it without a value.
@@ -69,7 +71,7 @@ class DeclaredColumn:
     domain: str = ""
     role: str = ""
     factor: Fraction = Fraction(1)
-    comma: bool = False
+    mark: Mark = "point"
     choices: tuple[str, ...] = ()
     required: bool = False
     optional: bool = False

@@ -13,6 +13,7 @@ from fractions import Fraction
 from fm_platform.study.clinical import ClinicalSource
 from fm_platform.study.model import Study
 from fm_platform.validation.declared import DATE, ITEM, NUMBER, DeclaredColumn
+from fm_platform.validation.month_names import named_date
 from fm_platform.warehouse.names import identifier, literal
 
 WHOLE_NUMBER = "[+-]?[0-9]{1,9}([.]0{0,6})?"
@@ -29,7 +30,7 @@ DATE_SHAPES = {
     "mdy": "[0-9]{1,2}-[0-9]{1,2}-(19|20|21)[0-9]{2}",
 }
 _DATE_FORMATS = {"ymd": "%Y-%m-%d", "compact": "%Y%m%d", "dmy": "%d-%m-%Y", "mdy": "%m-%d-%Y"}
-_TIME_OF_DAY = "[ T][0-9]{1,2}:[0-9:.Z+-]+$"
+_TIME_OF_DAY = "[ T:][0-9]{1,2}:[0-9:.Z+-]+$"
 _NUMERIC_CODE = re.compile(r"^[+-]?[0-9]*[.]?[0-9]+$")
 
 
@@ -106,8 +107,10 @@ def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
 
 
 def numeral(cell: str, entry: DeclaredColumn) -> str:
-    """A trimmed number with a decimal point."""
-    return f"replace({cell}, ',', '.')" if entry.comma else cell
+    """A trimmed number with a decimal point. Under a declared comma a point makes a text no number."""
+    if entry.mark == "comma":
+        return f"translate({cell}, '.,', '#.')"
+    return f"replace({cell}, ',', '.')" if entry.mark == "either" else cell
 
 
 def decimal(cell: str, factor: Fraction, kind: str) -> str:
@@ -154,8 +157,11 @@ def date_orders(source: ClinicalSource) -> tuple[str, ...]:
 
 
 def date_text(cell: str) -> str:
-    """A trimmed date without its time of day, its parts joined with ``-``."""
-    return f"replace(replace(regexp_replace({cell}, {literal(_TIME_OF_DAY)}, ''), '/', '-'), '.', '-')"
+    """A trimmed date without its time of day, its parts joined with ``-``; one with a month's name, year first."""
+    day = f"regexp_replace({cell}, {literal(_TIME_OF_DAY)}, '')"
+    plain = f"replace(replace({day}, '/', '-'), '.', '-')"
+    has_word = f"regexp_matches({cell}, '\\p{{L}}{{3}}')"
+    return f"case when {has_word} then coalesce({named_date(day)}, {plain}) else {plain} end"
 
 
 def date_pattern(source: ClinicalSource) -> str:
@@ -163,13 +169,24 @@ def date_pattern(source: ClinicalSource) -> str:
     return "|".join(dict.fromkeys(DATE_SHAPES[order] for order in date_orders(source)))
 
 
-def is_ambiguous_date(cell: str) -> str:
-    """Whether day and month could be taken for each other, to a different date."""
+def is_dated_by(cell: str, part: int) -> str:
+    """Whether a date with its year last can only have its day in part 1, or part 2."""
+    shape, *parts = _year_last(cell)
+    return f"case when {shape} then {parts[part - 1]} between 13 and 31 and {parts[2 - part]} <= 12 else false end"
+
+
+def _year_last(cell: str) -> tuple[str, str, str]:
+    """Whether a date has its year last, and its two parts before that."""
     dated = date_text(cell)
     first, second = (
         f"cast(regexp_extract({dated}, '^([0-9]{{1,2}})-([0-9]{{1,2}})-', {part}) as integer)"
         for part in (1, 2)
     )
-    shape = f"regexp_full_match({dated}, {literal(DATE_SHAPES['dmy'])})"
+    return f"regexp_full_match({dated}, {literal(DATE_SHAPES['dmy'])})", first, second
+
+
+def is_ambiguous_date(cell: str) -> str:
+    """Whether day and month could be taken for each other, to a different date."""
+    shape, first, second = _year_last(cell)
     two_readings = f"{first} between 1 and 12 and {second} between 1 and 12 and {first} <> {second}"
     return f"case when {shape} then {two_readings} end"

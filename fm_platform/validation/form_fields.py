@@ -16,7 +16,7 @@ from decimal import Decimal
 from fm_platform.sources.redcap.dictionary import COMPLETE_CHOICES, ExportColumn
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.clinical import ClinicalSource
-from fm_platform.validation.declared import DATE, ITEM, NUMBER, STAGED_NAMES, DeclaredColumn
+from fm_platform.validation.declared import DATE, ITEM, NUMBER, STAGED_NAMES, DeclaredColumn, Mark
 
 COMPLETE = next(code for code, label in COMPLETE_CHOICES.items() if label == "Complete")
 
@@ -57,9 +57,8 @@ def _field(name: str, column: ExportColumn) -> DeclaredColumn | None:
 
 
 def with_form(source: ClinicalSource, columns: Sequence[DeclaredColumn]) -> list[DeclaredColumn]:
-    """Columns with what they inherit: a decimal comma; for a box, the columns that tell empty from unseen."""
-    comma = source.decimal == "comma"
-    shared = [replace(entry, comma=comma) if entry.is_number else entry for entry in columns]
+    """Columns with what they inherit: a decimal mark; for a box, the columns that tell empty from unseen."""
+    shared = [replace(entry, mark=_mark(source, entry)) if entry.is_number else entry for entry in columns]
     if not isinstance(source, FormSource):
         return shared
     boxes: dict[str, list[str]] = {}
@@ -72,3 +71,13 @@ def with_form(source: ClinicalSource, columns: Sequence[DeclaredColumn]) -> list
         replace(entry, box=(status, *box_of[entry.column])) if entry.column in box_of else entry
         for entry in shared
     ]
+
+
+def _mark(source: ClinicalSource, entry: DeclaredColumn) -> Mark:
+    """The declared mark; of a REDCap field that of its validation; else what the cells of a measured number tell."""
+    if not isinstance(source, FormSource):
+        return source.decimal or ("point" if entry.type == ITEM else "either")
+    field = next((column.field for column in source.fields if column.name == entry.column), None)
+    if field is None or not field.validation.startswith("number"):
+        return "either"
+    return "comma" if "comma" in field.validation else "point"

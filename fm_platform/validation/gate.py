@@ -54,10 +54,12 @@ class GateResult:
     Attributes:
         findings: The rows of ``quarantine.<source>``, sorted by key.
         checks: The verdicts, in the order of ``check_declarations``.
+        notes: What was taken from the cells because study.yaml does not say it.
     """
 
     findings: pl.DataFrame
     checks: list[CheckOutcome]
+    notes: tuple[str, ...] = ()
 
 
 def gate_inputs(study: Study, source: str) -> tuple[str, ...]:
@@ -90,11 +92,11 @@ def gate(
         source: The clinical source.
 
     Raises:
-        InputError: A date could be read in two ways, or two subjects would get one id.
+        InputError: Numbers or dates could be read in two ways, or two subjects would get one id.
     """
     columns = declared_columns(study, instruments)
     delivered = RawSource(study, columns, source, relation)
-    require_one_reading(con, delivered)
+    notes = require_one_reading(con, delivered)
     findings = find(con, delivered)
     counted = count_unexpected(
         expectations_of(study, columns, source), candidate(con, delivered), name=source
@@ -109,7 +111,7 @@ def gate(
     for rule in rules_of(study, columns, source):
         queries = count_queries(con, delivered, instruments, rule)
         checks.append(rule_check(rule, findings, queries, facts))
-    return GateResult(findings, checks)
+    return GateResult(findings, checks, tuple(notes))
 
 
 def find(con: duckdb.DuckDBPyConnection, source: RawSource) -> pl.DataFrame:

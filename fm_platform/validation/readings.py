@@ -10,37 +10,90 @@ from typing import TYPE_CHECKING
 
 from fm_platform.errors import InputError
 from fm_platform.validation import expressions
+from fm_platform.validation.cell_findings import date
+from fm_platform.validation.declared import DATE, DeclaredColumn
+from fm_platform.validation.number_styles import FEWEST, Unreadable, number_style
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def require_one_reading(con: duckdb.DuckDBPyConnection, source: RawSource) -> None:
-    """Refuse dates whose order is not known, and composite ids that two subjects would share.
+def require_one_reading(con: duckdb.DuckDBPyConnection, source: RawSource) -> list[str]:
+    """Refuse numbers and dates that could be read in two ways, and composite ids that two subjects would share.
+
+    Returns:
+        What was taken from the cells because study.yaml does not say it, as sentences.
 
     Raises:
         InputError: With the file and line of the first such row, as far as the warehouse knows them.
     """
-    if source.declaration.dates is None:
-        for entry in source.own_columns:
-            if entry.kind == "date":
+    notes = []
+    for entry in source.own_columns:
+        found = number_style(con, source, entry)
+        if isinstance(found, Unreadable):
+            _refuse_first(con, source, found.rows, entry.column, found.message, found.mend)
+        elif found:
+            notes.append(f"{source.name}: {found}")
+    for entry in source.own_columns:
+        if entry.type == DATE and entry.kind != "field":
+            if source.declaration.dates is None:
                 _require_date_order(con, source, entry.column)
+            _require_some_dates(con, source, entry)
     if len(source.subject_parts) > 1:
         _require_distinct_subjects(con, source)
+    return notes
 
 
 def _require_date_order(con: duckdb.DuckDBPyConnection, source: RawSource, column: str) -> None:
     cells = f"select _row_id, {expressions.text(column)} as cell from {source.table}"
-    ambiguous = expressions.is_ambiguous_date("cell")
+    mend = f"add `dates: dmy` or `dates: mdy` to `clinical: {source.name}:` in study.yaml"
+    by_order = {
+        order: [str(row[0]) for row in con.sql(f"select _row_id from ({cells}) where {only}").fetchall()]
+        for order, only in (
+            ("dmy", expressions.is_dated_by("cell", 1)),
+            ("mdy", expressions.is_dated_by("cell", 2)),
+        )
+    }
+    if all(by_order.values()):
+        day_first, month_first = (first_place(con, source, rows) for rows in by_order.values())
+        message = (
+            f"{len(by_order['dmy'])} dates of this column have the day first (line {day_first}) and "
+            f"{len(by_order['mdy'])} the month first (line {month_first}): the others cannot be told"
+        )
+        _refuse_first(con, source, _listed([*by_order["dmy"], *by_order["mdy"]]), column, message, mend)
     _refuse_first(
         con,
         source,
-        f"select _row_id from ({cells}) where {ambiguous}",
+        f"select _row_id from ({cells}) where {expressions.is_ambiguous_date('cell')}",
         column,
         "day and month of this date could be taken for each other",
-        f"add `dates: dmy` or `dates: mdy` to `clinical: {source.name}:` in study.yaml",
+        mend,
     )
+
+
+def _require_some_dates(con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn) -> None:
+    """A column in which no cell is a date is the wrong column, or has another order than study.yaml says."""
+    cells = f"""select _row_id, {expressions.text(entry.column)} as cell from {source.table}
+where not {expressions.is_missing(entry.column, source.declaration)}"""
+    read = date("cell", source.declaration)
+    counts = con.sql(f"select count(*), count({read}) from ({cells})").fetchone() or (0, 0)
+    if counts[0] >= FEWEST and not counts[1]:
+        order = f" in the order {source.declaration.dates}" if source.declaration.dates else ""
+        message = f"none of the {counts[0]} values of this column is a date{order}"
+        mend = f"name the date's column, or its order with `dates:`, under `clinical: {source.name}:` in study.yaml"
+        _refuse_first(con, source, f"select _row_id from ({cells})", entry.column, message, mend)
+
+
+def _listed(row_ids: list[str]) -> str:
+    return f"select unnest([{', '.join(literal(row) for row in row_ids)}]) as _row_id"
+
+
+def first_place(con: duckdb.DuckDBPyConnection, source: RawSource, row_ids: list[str]) -> str:
+    """The line of the first of some raw rows; ``?`` where the warehouse does not know it."""
+    places = _places(con, source, row_ids)
+    return str(min(places)[0]) if places else "?"
 
 
 def _require_distinct_subjects(con: duckdb.DuckDBPyConnection, source: RawSource) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -171,7 +172,11 @@ def build_quarantine(step: Step, source: str) -> Built:
     """Run the gate over one source."""
     step.progress(f"gate over {source}: rules in DuckDB, confirmed by Great Expectations")
     result = gate(step.warehouse.connection, relation, step.study, step.instruments, source)
-    facts = _decisions(result)
+    facts: dict[str, Any] = _decisions(result)
+    for note in result.notes:
+        step.progress(note)
+    if result.notes:
+        facts["read_as"] = list(result.notes)
     view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
     earlier = earlier_deliveries(step, source)
     lost = lost_keys(step.warehouse.connection, view, earlier, accepted_losses(step, source))

@@ -141,7 +141,6 @@ def _forms(study: Study, name: str, source: ClinicalSource) -> dict[str, Clinica
             units={
                 k: v for k, v in source.units.items() if k in {c.name for c in dictionary.columns_of(form)}
             },
-            decimal="comma",
             export=name,
             form=form,
             longitudinal=longitudinal,

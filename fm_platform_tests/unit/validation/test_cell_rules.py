@@ -136,7 +136,8 @@ class TestMeasures:
         assert one_column(warehouse, self.OUTCOME, "twstrs", cells) == {}
 
     def test_outside_the_range_and_unreadable(self, warehouse):
-        assert one_column(warehouse, self.OUTCOME, "twstrs", ["5.9", "86", "7,5", "1e99", "1" * 30]) == {
+        declared = f"    decimal: point\n{self.OUTCOME}"
+        assert one_column(warehouse, declared, "twstrs", ["5.9", "86", "7,5", "1e99", "1" * 30]) == {
             "5.9": ("FM025", "5.9 is outside 6..85"),
             "86": ("FM025", "86 is outside 6..85"),
             "7,5": ("FM025", "7,5 is not a number"),
