@@ -34,7 +34,8 @@ class ClinicalSource(Section):
     """One clinical file.
 
     ``columns`` maps roles to column names: ``subject`` (one name or several), ``visit``, ``date``, ``arm``, ``site``,
-    ``missing_reason``, ``sex``, ``age``, or any further subject attribute.
+    ``missing_reason``, ``sex``, ``age``, or any further subject attribute. ``aliases`` says, by column, which text an id or
+    level that is spelled in two ways means; a text that means itself is known to be another one.
     """
 
     path: str
@@ -52,6 +53,7 @@ class ClinicalSource(Section):
     missing: tuple[str | dict[str, str], ...] = ("",)
     dates: Literal["ymd", "dmy", "mdy"] | None = None
     units: dict[str, UnitConversion] = Field(default_factory=dict)
+    aliases: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _roles(self) -> ClinicalSource:

@@ -31,12 +31,22 @@ DATE_SHAPES = {
 }
 _DATE_FORMATS = {"ymd": "%Y-%m-%d", "compact": "%Y%m%d", "dmy": "%d-%m-%Y", "mdy": "%m-%d-%Y"}
 _TIME_OF_DAY = "[ T:][0-9]{1,2}:[0-9:.Z+-]+$"
+_UNSEEN = r"[\s\p{Cf}\p{Cc}\p{Z}]"
 _NUMERIC_CODE = re.compile(r"^[+-]?[0-9]*[.]?[0-9]+$")
 
 
 def text(column: str, alias: str = "") -> str:
     """A cell as delivered, without the blanks around it."""
     return f"trim({alias}.{identifier(column)})" if alias else f"trim({identifier(column)})"
+
+
+def meant(column: str, source: ClinicalSource, alias: str = "") -> str:
+    """A cell without the blanks around it, under the text that ``aliases:`` of study.yaml gives it."""
+    cell, others = text(column, alias), source.aliases.get(column, {})
+    if not others:
+        return cell
+    whens = " ".join(f"when {literal(other)} then {literal(mean)}" for other, mean in others.items())
+    return f"case {cell} {whens} else {cell} end"
 
 
 def texts(values: Iterable[str]) -> str:
@@ -77,8 +87,20 @@ def subject_id(columns: Sequence[str], source: ClinicalSource, alias: str = "") 
     """
     codes = [code for code in missing_codes(source) if not _NUMERIC_CODE.match(code)]
     absent = " or ".join(f"{text(column, alias)} in {texts(codes)}" for column in columns)
-    joined = " || '-' || ".join(text(column, alias) for column in columns)
+    joined = " || '-' || ".join(meant(column, source, alias) for column in columns)
     return f"case when {absent} then null else {joined} end"
+
+
+def nearest_visit(cell: str, study: Study) -> str:
+    """SQL of the words that name the declared text which differs from a cell in case and blanks alone; or no words."""
+    plain = f"regexp_replace(lower({cell}), {literal(_UNSEEN)}, '', 'g')"
+    known = dict.fromkeys([*(text for visit in study.visits for text in visit.found_as), *study.unscheduled])
+    plainly = {"".join(text.lower().split()): text for text in known}
+    whens = " ".join(
+        f"when {literal(folded)} then {literal(f' (is {meant_text} meant?)')}"
+        for folded, meant_text in plainly.items()
+    )
+    return f"case {plain} {whens} else '' end" if known else "''"
 
 
 def visit_id(column: str, study: Study, alias: str = "") -> str:

@@ -6,6 +6,7 @@ cells or rows, which go to quarantine.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from fm_platform.errors import InputError
@@ -14,6 +15,8 @@ from fm_platform.validation.cell_findings import date
 from fm_platform.validation.declared import DATE, DeclaredColumn
 from fm_platform.validation.number_styles import FEWEST, Unreadable, number_style
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.spelled_columns import Spelled, spelled_columns
+from fm_platform.validation.spellings import shown, spelled_twice
 from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
@@ -43,7 +46,36 @@ def require_one_reading(con: duckdb.DuckDBPyConnection, source: RawSource) -> li
             _require_some_dates(con, source, entry)
     if len(source.subject_parts) > 1:
         _require_distinct_subjects(con, source)
+    for spelled in spelled_columns(source):
+        _require_one_spelling(con, source, spelled)
     return notes
+
+
+def _require_one_spelling(con: duckdb.DuckDBPyConnection, source: RawSource, spelled: Spelled) -> None:
+    """Refuse ids and levels of which two are one to every reader; the rarer one is pointed at."""
+    counted: dict[str, int] = {}
+    for sql in spelled.texts:
+        for text, times in con.sql(
+            f"select t, count(*) from ({sql}) where t is not null group by t"
+        ).fetchall():
+            counted[text] = counted.get(text, 0) + times
+    for group in spelled_twice(counted, spelled.apart):
+        for text in sorted(group, key=lambda text: counted[text]):
+            others = " and ".join(shown(other) for other in group if other != text)
+            alias = f"aliases: {{{spelled.column}: {{{_yaml(text)}: {_yaml(max(group, key=lambda t: counted[t]))}}}}}"
+            _refuse_first(
+                con,
+                source,
+                f"select _row_id from ({spelled.rows}) where t = {literal(text)}",
+                spelled.column,
+                f"{shown(text)} differs from {others} only in case, blanks, zeros or what cannot be seen",
+                f"write it in one way, or say what it means in `clinical: {source.name}:` of study.yaml: `{alias}` "
+                "(a text that means itself is another one)",
+            )
+
+
+def _yaml(text: str) -> str:
+    return json.dumps(text)
 
 
 def _require_date_order(con: duckdb.DuckDBPyConnection, source: RawSource, column: str) -> None:

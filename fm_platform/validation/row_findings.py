@@ -6,6 +6,7 @@ Belongs here: one SELECT a rule, with the reason in words. Does not belong here:
 
 from __future__ import annotations
 
+from fm_platform.validation import expressions
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.withdrawals import withdrawn_rows
 from fm_platform.warehouse.names import literal
@@ -59,7 +60,8 @@ def _undeclared_visits(source: RawSource) -> str:
 from ({source.keys}) where visit_id is null"""
     return f"""select _row_id, visit_text as value,
     case when coalesce(visit_text, '') = '' then 'the row names no visit'
-    else left(visit_text, 60) || ' is no visit that study.yaml declares' end as reason
+    else left(visit_text, 60) || ' is no visit that study.yaml declares'
+    || {expressions.nearest_visit("visit_text", source.study)} end as reason
 from ({source.keys}) where visit_id is null"""
 
 

@@ -75,7 +75,9 @@ def _source_model(study: Study, columns: Sequence[DeclaredColumn], name: str) ->
             return expressions.text(entry.column, "r")
         absent = expressions.is_absent(entry, source, "r")
         refused = f"f.{flags[entry.column]} or " if entry.column in flags else ""
-        return f"case when {refused}{absent} then null else {expressions.text(entry.column, 'r')} end"
+        return (
+            f"case when {refused}{absent} then null else {expressions.meant(entry.column, source, 'r')} end"
+        )
 
     def typed(entry: DeclaredColumn) -> str:
         return expressions.typed(identifier(entry.column), entry, source)

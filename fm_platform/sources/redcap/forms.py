@@ -138,6 +138,9 @@ def _forms(study: Study, name: str, source: ClinicalSource) -> dict[str, Clinica
             columns=columns,
             missing=source.missing,
             dates=source.dates or "ymd",
+            aliases={
+                k: v for k, v in source.aliases.items() if k in {c.name for c in dictionary.columns_of(form)}
+            },
             units={
                 k: v for k, v in source.units.items() if k in {c.name for c in dictionary.columns_of(form)}
             },

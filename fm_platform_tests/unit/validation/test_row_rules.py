@@ -66,7 +66,7 @@ def test_a_visit_that_nobody_declared(warehouse):
     assert found(made) == [
         ("visits:2", "FM022", "12 is no visit that study.yaml declares"),
         ("visits:3", "FM022", "the row names no visit"),
-        ("visits:4", "FM022", "EXTRA is no visit that study.yaml declares"),
+        ("visits:4", "FM022", "EXTRA is no visit that study.yaml declares (is extra meant?)"),
     ]
 
 

@@ -1,0 +1,52 @@
+"""Texts that people take for one and computers for two: ``S1`` and ``s1``, ``P07`` and ``P7``, a tab at the end.
+
+Belongs here: the form in which ids and levels are compared, how a text is shown with what cannot be seen, and finding
+texts that fall together. Does not belong here: reading a cell (``expressions``), or refusing (``readings``).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from decimal import Decimal
+
+_EXPONENT = re.compile(r"^[0-9]+([.][0-9]+)?e[+]?[0-9]{1,2}$")
+_WHOLE = re.compile(r"^[0-9]+[.]0+$")
+_ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
+
+
+def canonical(text: str) -> str:
+    """A text without what people do not see or mean: width, case, blanks, marks of control, leading zeros, exponents.
+
+    >>> canonical("S2\\t"), canonical("1E+05"), canonical("p007")
+    ('s2', '100000', 'p7')
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = "".join(sign for sign in plain if unicodedata.category(sign)[0] not in "CZ")
+    if _EXPONENT.match(plain) or _WHOLE.match(plain):
+        number = Decimal(plain)
+        plain = str(int(number)) if number == number.to_integral_value() else plain
+    return _ZEROS.sub("", plain)
+
+
+def shown(text: str) -> str:
+    """A text in quotes in which every character that cannot be seen is named: ``'S2<U+0009>'``."""
+    signs = [
+        sign if sign == " " or unicodedata.category(sign)[0] not in "CZ" else f"<U+{ord(sign):04X}>"
+        for sign in text
+    ]
+    return f"'{''.join(signs)}'"
+
+
+def spelled_twice(texts: Iterable[str], apart: Iterable[str] = ()) -> list[tuple[str, ...]]:
+    """The groups of different texts that are the same in :func:`canonical` form, sorted.
+
+    Args:
+        texts: The texts, in any order and number.
+        apart: Texts that are known to be what they are.
+    """
+    groups: dict[str, set[str]] = {}
+    for text in set(texts) - set(apart):
+        groups.setdefault(canonical(text), set()).add(text)
+    return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
