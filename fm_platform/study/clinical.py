@@ -34,8 +34,8 @@ class ClinicalSource(Section):
     """One clinical file.
 
     ``columns`` maps roles to column names: ``subject`` (one name or several), ``visit``, ``date``, ``arm``, ``site``,
-    ``missing_reason``, ``sex``, ``age``, or any further subject attribute. ``aliases`` says, by column, which text an id or
-    level that is spelled in two ways means; a text that means itself is known to be another one.
+    ``missing_reason``, ``sex``, ``age``, or any further subject attribute. ``aliases`` says, by column, which
+    text an id or level that is spelled in two ways means; a text that means itself is known to be another one.
     """
 
     path: str

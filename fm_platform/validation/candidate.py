@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fm_platform.study.clinical import ClinicalSource
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import number
-from fm_platform.validation.declared import DATE, DeclaredColumn
+from fm_platform.validation.declared import DeclaredColumn
 from fm_platform.validation.expectations import KNOWN, NO, SUBJECT, VISIT, VISIT_TEXT, WITHDRAWN, YES
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.withdrawals import withdrawn_rows
@@ -42,7 +42,7 @@ def candidate(con: duckdb.DuckDBPyConnection, source: RawSource) -> pd.DataFrame
     cells += [
         f"{_cell(entry, source.declaration)} as {identifier(entry.column)}"
         for entry in source.own_columns
-        if entry.is_number or entry.type == DATE or entry.choices
+        if entry.is_checked
     ]
     sql = f"select {', '.join(cells)} from {source.table}"
     if source.by_visit and source.visit_column is None:
@@ -66,7 +66,7 @@ def _cell(entry: DeclaredColumn, source: ClinicalSource) -> str:
         if entry.kind == "field" and entry.integer:
             delivered = f"case when {delivered} = floor({delivered}) then {delivered} end"
         value = f"coalesce(cast({delivered} as double), 'infinity'::double)"
-    elif entry.choices:
+    elif entry.choices or entry.pattern:
         value = cell
     else:
         value = expressions.date_text(cell)

@@ -44,7 +44,7 @@ def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> st
     if entry.type == DATE:
         refused = _date_refusal(entry, source)
     else:
-        refused = _number_refusal(entry) if entry.is_number else _choice_refusal(entry)
+        refused = _number_refusal(entry) if entry.is_number else _text_refusal(entry)
     fine = [*expressions.missing_codes(source), *_usual_texts(entry)]
     return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
     refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
@@ -120,7 +120,10 @@ def _number_refusal(entry: DeclaredColumn) -> str:
     return _case(branches)
 
 
-def _choice_refusal(entry: DeclaredColumn) -> str:
+def _text_refusal(entry: DeclaredColumn) -> str:
+    if entry.pattern:
+        refused = f"not regexp_full_match(cell, {literal(entry.pattern)})"
+        return _case([(refused, range_rule(entry), "is not of the dictionary's type (REDCap rule C)")])
     refused = f"cell not in {expressions.texts(entry.choices)}"
     return _case([(refused, range_rule(entry), "is none of the choices of the dictionary (REDCap rule G)")])
 

@@ -53,6 +53,7 @@ class DeclaredColumn:
         factor: What a delivered number is multiplied with to reach the staged unit.
         mark: The decimal mark of its numbers; ``either`` where the cells of the delivery tell (``number_styles``).
         choices: The texts that a REDCap field may hold (none: any).
+        pattern: What a REDCap field's text must match as a whole (empty: anything), such as a time of day.
         required: Whether the dictionary asks for a value.
         optional: Whether the file may lack the column; a raw table then has it without a value.
         box: For a checkbox: the columns whose content tells an empty box from an unanswered question: the
@@ -73,6 +74,7 @@ class DeclaredColumn:
     factor: Fraction = Fraction(1)
     mark: Mark = "point"
     choices: tuple[str, ...] = ()
+    pattern: str = ""
     required: bool = False
     optional: bool = False
     box: tuple[str, ...] = ()
@@ -81,6 +83,11 @@ class DeclaredColumn:
     def is_number(self) -> bool:
         """Whether the column is staged as a number."""
         return self.type in (ITEM, NUMBER)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a cell of the column can be refused by what it holds."""
+        return self.is_number or self.type == DATE or bool(self.choices or self.pattern)
 
     @property
     def places(self) -> int:

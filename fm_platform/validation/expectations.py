@@ -14,7 +14,7 @@ from typing import Any
 
 from fm_platform.instruments.model import Instrument
 from fm_platform.study.model import Study
-from fm_platform.validation import expressions
+from fm_platform.validation import calendars, expressions
 from fm_platform.validation.cell_findings import date_rule
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.declared import DATE, ITEM, DeclaredColumn
@@ -91,24 +91,7 @@ def calendar_pattern(orders: Sequence[str]) -> str:
     Args:
         orders: ``ymd``, ``compact``, ``dmy`` or ``mdy``.
     """
-    year = "(?:19|20|21)[0-9]{2}"
-    leap_year = "(?:(?:19|20|21)(?:0[48]|[2468][048]|[13579][26])|2000)"
-    days_and_months = (
-        ("0?[1-9]|1[0-9]|2[0-8]", "0?[1-9]|1[0-2]", year),
-        ("29|30", "0?[13-9]|1[0-2]", year),
-        ("31", "0?[13578]|1[02]", year),
-        ("29", "0?2", leap_year),
-    )
-    layouts = {"ymd": "{y}-(?:{m})-(?:{d})", "dmy": "(?:{d})-(?:{m})-{y}", "mdy": "(?:{m})-(?:{d})-{y}"}
-    written = []
-    for order in orders:
-        for days, months, years in days_and_months:
-            if order == "compact":
-                two_digits = [part.replace("0?", "0") for part in (months, days)]
-                written.append(f"{years}(?:{two_digits[0]})(?:{two_digits[1]})")
-            else:
-                written.append(layouts[order].format(y=years, m=months, d=days))
-    return rf"^(?:{'|'.join(written)})\Z"
+    return rf"^{calendars.dates(orders)}\Z"
 
 
 def _of_rows(rule: Rule, study: Study, source: str) -> Expectation:
@@ -169,6 +152,9 @@ def _of_field(study: Study, entry: DeclaredColumn) -> Expectation:
             ("FM027",),
             entry.column,
         )
+    if entry.pattern:
+        arguments = (("column", entry.column), ("regex", rf"^(?:{entry.pattern})\Z"))
+        return Expectation("ExpectColumnValuesToMatchRegex", arguments, ("FM027",), entry.column)
     if entry.type == ITEM:
         return _of_numbers(entry)
     return Expectation(

@@ -16,6 +16,7 @@ from decimal import Decimal
 from fm_platform.sources.redcap.dictionary import COMPLETE_CHOICES, ExportColumn
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.clinical import ClinicalSource
+from fm_platform.validation.calendars import moment
 from fm_platform.validation.declared import DATE, ITEM, NUMBER, STAGED_NAMES, DeclaredColumn, Mark
 
 COMPLETE = next(code for code, label in COMPLETE_CHOICES.items() if label == "Complete")
@@ -53,7 +54,8 @@ def _field(name: str, column: ExportColumn) -> DeclaredColumn | None:
         return replace(entry, type=NUMBER, low=field.low, high=field.high, integer=whole)
     if field.validation.startswith("date_"):
         return replace(entry, type=DATE)
-    return entry if field.validation.startswith(("datetime", "time")) else None
+    pattern = moment(field.validation)
+    return replace(entry, pattern=pattern) if pattern else None
 
 
 def with_form(source: ClinicalSource, columns: Sequence[DeclaredColumn]) -> list[DeclaredColumn]:

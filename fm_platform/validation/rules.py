@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Literal
 
 from fm_platform.study.model import Study
-from fm_platform.validation.declared import DATE, NUMBER, TEXT, DeclaredColumn, columns_of_source
+from fm_platform.validation.declared import DATE, NUMBER, DeclaredColumn, columns_of_source
 from fm_platform.validation.roles import subject_role, subject_sources
 
 Scope = Literal["cell", "row", "query"]
@@ -146,7 +146,7 @@ def _dictionary_rules(columns: Sequence[DeclaredColumn]) -> list[Rule]:
     bounded = tuple(e for e in fields if e.type == NUMBER and (e.low is not None or e.high is not None))
     required = tuple(entry for entry in fields if entry.required)
     rules = [
-        Rule("FM027", "fm027_dictionary", tuple(e for e in fields if e.type != TEXT or e.choices)),
+        Rule("FM027", "fm027_dictionary", tuple(e for e in fields if e.is_checked)),
         Rule("FM028", "fm028_dictionary_ranges", bounded),
         Rule("FM029", "fm029_required_fields", required),
     ]

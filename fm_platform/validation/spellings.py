@@ -17,9 +17,9 @@ _ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
 
 
 def canonical(text: str) -> str:
-    """A text without what people do not see or mean: width, case, blanks, marks of control, leading zeros, exponents.
+    r"""A text without what people do not see or mean: width, case, blanks, marks of control, leading zeros, exponents.
 
-    >>> canonical("S2\\t"), canonical("1E+05"), canonical("p007")
+    >>> canonical("S2\t"), canonical("1E+05"), canonical("p007")
     ('s2', '100000', 'p7')
     """
     plain = unicodedata.normalize("NFKC", text).casefold()

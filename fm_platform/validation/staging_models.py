@@ -63,7 +63,7 @@ def staging_models(study: Study, instruments: Sequence[Instrument]) -> list[Gene
 def _source_model(study: Study, columns: Sequence[DeclaredColumn], name: str) -> GeneratedModel:
     source = study.clinical[name]
     declared = columns_of_source(columns, name)
-    checked = [entry.column for entry in declared if entry.is_number or entry.type == DATE or entry.choices]
+    checked = [entry.column for entry in declared if entry.is_checked]
     flags = {column: f"refused_{position}" for position, column in enumerate(checked, start=1)}
     keys = _key_expressions(study, columns, name)
     dates = [entry for entry in declared if entry.kind == "date" and source.by_visit]

@@ -197,6 +197,9 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
             )
     validation = cells.get("text_validation_type_or_show_slider_number", "").lower() if kind == "text" else ""
     numeric = validation.startswith(("integer", "number"))
+    low, high = (_bound(cells.get(f"text_validation_{end}", "")) for end in ("min", "max"))
+    if kind == "slider":
+        low, high = (Decimal(0) if low is None else low), (Decimal(100) if high is None else high)
     return Field(
         name=field,
         form=cells["form_name"],
@@ -204,8 +207,8 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
         label=plain_label(cells["field_label"]),
         choices=_choices(cells, kind, name, line),
         validation=validation,
-        low=_bound(cells.get("text_validation_min", "")) if numeric else None,
-        high=_bound(cells.get("text_validation_max", "")) if numeric else None,
+        low=low if numeric or kind == "slider" else None,
+        high=high if numeric or kind == "slider" else None,
         identifier=cells.get("identifier", "").lower() in ("y", "yes", "1", "true"),
         required=cells.get("required_field", "").lower() in ("y", "yes", "1", "true"),
         branching=cells.get("branching_logic", ""),
@@ -220,20 +223,35 @@ def _choices(cells: Mapping[str, str], kind: str, name: str, line: int) -> dict[
     if kind not in ("radio", "dropdown", "checkbox"):
         return {}
     found: dict[str, str] = {}
-    for part in cells.get("select_choices_or_calculations", "").split("|"):
+    for part in _parts(cells.get("select_choices_or_calculations", "")):
         code, comma, label = part.partition(",")
-        if not part.strip():
-            continue
-        if not comma or code.strip() in found:
+        if code.strip() in found:
             raise InputError(
-                f"choice {part.strip()!r} is not `code, label`, or its code is there twice",
+                f"choice {part!r}: its code is there twice",
                 file=name,
                 line=line,
                 column=cells["field_name"],
-                mend="download the dictionary again",
+                mend="give each choice a code of its own in REDCap, and download the dictionary again",
             )
-        found[code.strip()] = plain_label(label)
+        found[code.strip()] = plain_label(label if comma else code)
     return found
+
+
+def _parts(text: str) -> list[str]:
+    """The choices of a list: ``code, label``, or labels that are their own codes.
+
+    Where choices have codes, what follows a ``|`` without one belongs to the label before it.
+    """
+    parts = [part.strip() for part in text.split("|") if part.strip()]
+    if not any("," in part for part in parts):
+        return parts
+    joined: list[str] = []
+    for part in parts:
+        if joined and "," not in part:
+            joined[-1] = f"{joined[-1]} | {part}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _bound(text: str) -> Decimal | None:
