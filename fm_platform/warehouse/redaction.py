@@ -3,6 +3,7 @@
 Belongs here: deleting rows by their raw rows and samples, in a new file without stale bytes. Does not belong here:
 which subject, or recording that it was done.
 
+The files of the report go as a whole: their figures draw every person's own line, their tables may have rows of one.
 Rows that rest on the subject's delivered rows alone are deleted. Rows that rest on those of several subjects, such as
 statistics, stay as they were published; the subject's row ids are taken out of their lists.
 """
@@ -17,6 +18,7 @@ import duckdb
 
 from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.names import identifier, literal
+from fm_platform.warehouse.snapshot import REPORT_FILES
 
 _BLOCK_SIZE = 16384
 REDACTED = "redacted"
@@ -55,8 +57,18 @@ def redacted_copy(original: Path, target: Path, erased: Erased) -> None:
             "OR table_name = 'source_rows' ORDER BY ALL"
         ).fetchall():
             _redact(connection, schema, table, erased)
+        _drop_report(connection)
     _copy(middle, target)
     middle.unlink()
+
+
+def _drop_report(connection: duckdb.DuckDBPyConnection) -> None:
+    schema, table = REPORT_FILES.split(".")
+    kept = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
+    ).fetchone()
+    if kept:
+        connection.execute(f"DELETE FROM {identifier(schema)}.{identifier(table)}")
 
 
 def rewritten(database: Path, target: Path) -> None:

@@ -66,7 +66,11 @@ def write_report(snapshot: Path, folder: Path) -> list[Path]:
         except duckdb.CatalogException:
             rows = []
     if not rows:
-        raise InputError("this snapshot holds no report", file=snapshot, mend="choose a later one")
+        raise InputError(
+            "this snapshot holds no report (an erasure takes it out)",
+            file=snapshot,
+            mend="choose a later one",
+        )
     written = [folder / Path(name).relative_to("reports") for name, _ in rows]
     for path, (_, content) in zip(written, rows, strict=True):
         write_atomically(path, gzip.decompress(content))

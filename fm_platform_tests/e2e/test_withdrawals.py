@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 
@@ -106,6 +110,38 @@ def assert_set_aside(workspace: Workspace) -> None:
     assert checks == []
 
 
+def named_files(home: Path) -> Iterator[tuple[Path, bytes]]:
+    """Everything in a home that can be opened: files, DuckDB blobs, and what is gzipped or in base64 within them."""
+    for path in sorted(path for path in home.rglob("*") if path.is_file() and path.name != "lock"):
+        if path.suffix != ".duckdb":
+            layers = list(opened(path.read_bytes()))
+            if path.parent.name == "sources" and LISTED.encode() in layers:
+                continue  # the list of withdrawals, which has to name the subject
+            yield from ((path, layer) for layer in layers)
+            continue
+        with duckdb.connect(str(path), read_only=True) as database:
+            blobs = database.sql(
+                "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE data_type = 'BLOB'"
+            ).fetchall()
+            for schema, table, column in blobs:
+                for (blob,) in database.sql(f'SELECT "{column}" FROM "{schema}"."{table}"').fetchall():
+                    yield from ((path, layer) for layer in opened(blob or b""))
+
+
+def opened(content: bytes) -> Iterator[bytes]:
+    """A content, and what stands in it gzipped or in base64, to any depth."""
+    yield content
+    if content.startswith(b"\x1f\x8b"):
+        yield from opened(gzip.decompress(content))
+    for encoded in re.findall(rb"base64,([A-Za-z0-9+/]+=*)", content):
+        yield from opened(base64.b64decode(encoded))
+
+
+def test_layers_are_opened_to_any_depth():
+    within = b"data:image/svg+xml;base64," + base64.b64encode(gzip.compress(b"<text>SYN03</text>"))
+    assert any(b"SYN03" in layer for layer in opened(gzip.compress(within)))
+
+
 def assert_purged(workspace: Workspace, their_line: bytes) -> None:
     """No stored source, snapshot or table says anything of the subject; the record and others' lines stay."""
     for path in (workspace.home / "sources").iterdir():
@@ -129,6 +165,7 @@ def assert_purged(workspace: Workspace, their_line: bytes) -> None:
                     f"""SELECT count(*) FROM "{schema}"."{table}" AS t WHERE CAST(t AS VARCHAR) LIKE '%{ERASED}%'"""
                 ).fetchone()
                 assert found == (0,), (path.name, schema, table)
+    assert [path.name for path, found in named_files(workspace.home) if ERASED.encode() in found] == []
     assert not (workspace.home / "dagster" / "history").exists()
     with duckdb.connect(str(workspace.home / "work.duckdb"), read_only=True) as database:
         bodies = [row[0] for row in database.sql("SELECT body FROM audit.ledger").fetchall()]

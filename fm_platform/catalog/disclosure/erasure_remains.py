@@ -55,8 +55,8 @@ def what_remains(catalog: Catalog, home: Home, body: Mapping[str, Any]) -> list[
         found.append(
             Remainder(
                 f"{len(kept)} snapshots{names}, {redacted} of them redacted now",
-                "rows of the subject alone are out; statistics over several subjects and reports stay as they were "
-                "published",
+                "rows of the subject alone are out, and the reports of the redacted ones, whose figures draw each "
+                "person's line; tables of statistics over several subjects stay as they were published",
             )
         )
     return [
