@@ -8,13 +8,27 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from fm_platform.drafting.scaffold import require_new, study_id_of
+from fm_platform.drafting.structure import (
+    changes_within,
+    has_decimal_comma,
+    in_visit_order,
+    is_key,
+    may_name_people,
+    may_name_visits,
+    numbers_of,
+    order_of_dates,
+    subject_and_visit,
+    usual_scale,
+    visit_beside,
+)
+from fm_platform.drafting.words import NO_VALUE, fold, is_named
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument
 from fm_platform.sources.delimited import TextTable, read_text_table
@@ -27,9 +41,9 @@ ROLES = {
 }
 _SUBJECT = r"(subject|patient|participant|record|study|subj|pat|case)?_?(id|no|nr|number|code)|usubjid|subject|patient"
 _VISIT = r"visit(_?(name|no|nr|id))?|event(_name)?|timepoint|week|month|wave|redcap_event_name"
-_CODES = ("NA", "N/A", "n/a", ".", "-", "-9", "-99", "-999", "99", "999", "NULL", "missing")
-_NUMBER = r"^[+-]?[0-9]+([.][0-9]+)?$"
-_MOST_VISITS = 24
+_CODES = (*NO_VALUE, "-9", "-99", "-999", "99", "999")
+_MOST_OUTCOMES = 12
+_PLAIN_NUMBER = r"^[+-]?[0-9]+([.][0-9]+)?$"
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,8 @@ class Guess:
         visits: The texts of the visit column, in order.
         missing: Texts that seem to mean "no value".
         dates: The order of year, month and day.
-        numbers: Numeric columns without a role, with lowest and highest value.
+        comma: Whether numbers have a decimal comma.
+        numbers: Numeric columns without a role that change from visit to visit, with a usual range.
     """
 
     subject: tuple[str, ...]
@@ -54,6 +69,7 @@ class Guess:
     visits: tuple[str, ...]
     missing: tuple[str, ...]
     dates: str | None
+    comma: bool
     numbers: dict[str, tuple[float, float]]
 
 
@@ -89,44 +105,92 @@ def draft_study(folder: Path, export: Path) -> list[Path]:
 
 
 def guess(table: TextTable) -> Guess:
-    """Guess what the columns of a table are, from their names and values."""
+    """Guess what the columns of a table are, from their cells first and their names second."""
     cells = table.frame.select(pl.col(table.columns).str.strip_chars())
-    missing = tuple(code for code in _CODES if _is_code(cells, code))
-    roles = {role: name for role, pattern in ROLES.items() if (name := _named(table.columns, pattern))}
-    visit = _named(table.columns, _VISIT)
-    subject = _subject(
-        cells, [name for name in table.columns if name not in (visit, *roles.values())], roles, visit
-    )
-    date = next(
-        (name for name in table.columns if "date" in name.lower() and _order(cells[name]) != "none"), None
-    )
-    taken = {visit, date, *subject, *roles.values()}
-    numbers = {
-        name: span
+    missing = tuple(code for code in dict.fromkeys(_CODES) if _is_code(cells, code))
+    dated = {
+        name: order
         for name in table.columns
-        if name not in taken and (span := _span(cells[name], missing)) is not None
+        if (order := order_of_dates(_present(cells[name], missing))) != "none"
     }
+    roles = _roles([name for name in table.columns if name not in dated])
+    free = [name for name in table.columns if name not in dated and name not in roles.values()]
+    visit = _named(free, _VISIT) or next(
+        (name for name in free if is_named(name, "visit") and may_name_visits(cells, name)), None
+    )
+    subject = _subject(cells, [name for name in free if name != visit], roles, visit)
+    if subject and visit is None and cells.select(subject).is_duplicated().any():
+        visit = visit_beside(cells, subject, [name for name in free if name not in subject])
+    elif not subject and visit is None and (pair := subject_and_visit(cells, free)):
+        subject, visit = (pair[0],), pair[1]
+    date = _visit_date(cells, dated, subject)
+    taken = {visit, date, *subject, *roles.values()}
+    numbers = {}
+    for name in (name for name in table.columns if name not in taken and name not in dated):
+        values = numbers_of(cells[name], missing)
+        if values is not None and _is_followed(cells, subject, name, visit, missing):
+            numbers[name] = usual_scale(float(values.min()), float(values.max()))  # type: ignore[arg-type]
     return Guess(
         subject,
         visit,
         date,
         roles,
-        _in_order(cells[visit].unique(maintain_order=True).to_list()) if visit else (),
+        in_visit_order(cells[visit].unique(maintain_order=True).to_list()) if visit else (),
         missing,
-        _order(cells[date]) if date else None,
+        dated[date] if date else None,
+        has_decimal_comma(
+            cells, [name for name in table.columns if numbers_of(cells[name], missing) is not None]
+        ),
         numbers,
     )
+
+
+def _present(values: pl.Series, missing: Sequence[str]) -> pl.Series:
+    return values.filter(~values.is_in(["", *missing]))
+
+
+def _roles(columns: Sequence[str]) -> dict[str, str]:
+    """Roles by their English names, else by a word of another language; a column has one."""
+    roles: dict[str, str] = {}
+    for role, pattern in ROLES.items():
+        open_ = [name for name in columns if name not in roles.values()]
+        name = _named(open_, pattern) or next((name for name in open_ if is_named(name, role)), None)
+        if name:
+            roles[role] = name
+    return roles
 
 
 def _named(columns: Sequence[str], pattern: str) -> str | None:
     return next((name for name in columns if re.fullmatch(pattern, name.strip().lower())), None)
 
 
+def _visit_date(cells: pl.DataFrame, dated: Mapping[str, str], subject: Sequence[str]) -> str | None:
+    """The date that grows from visit to visit: no birth date, and not the same at every visit of a subject."""
+    repeated = bool(subject) and cells.select(subject).is_duplicated().any()
+    open_ = [
+        name
+        for name in dated
+        if not is_named(name, "birth") and (not repeated or changes_within(cells, subject, name))
+    ]
+    return next((name for name in open_ if is_named(name, "date")), open_[0] if open_ and repeated else None)
+
+
+def _is_followed(
+    cells: pl.DataFrame, subject: Sequence[str], name: str, visit: str | None, missing: Sequence[str]
+) -> bool:
+    """Whether a column changes within a subject; where nobody has two visits, whether it changes at all."""
+    if not subject or visit is None or not cells.select(subject).is_duplicated().any():
+        return True
+    return changes_within(cells.filter(~pl.col(name).is_in(list(missing))), subject, name)
+
+
 def _subject(
     cells: pl.DataFrame, columns: Sequence[str], roles: dict[str, str], visit: str | None
 ) -> tuple[str, ...]:
     """The named id column, with the site where ids repeat between sites; else a column that could be one."""
-    name = _named(columns, _SUBJECT) or _told_apart(cells, columns, visit)
+    words = [name for name in columns if is_named(name, "subject") and may_name_people(cells, name)]
+    words.sort(key=lambda name: not is_key(cells, [name, *([visit] if visit else [])]))
+    name = _named(columns, _SUBJECT) or (words[0] if words else None) or _told_apart(cells, columns, visit)
     if name is None:
         return ()
     key = [name, *([visit] if visit else [])]
@@ -142,62 +206,40 @@ def _subject(
 
 def _told_apart(cells: pl.DataFrame, columns: Sequence[str], visit: str | None) -> str | None:
     """The first column of codes of which no row is empty and no two rows (of one visit) are alike."""
-    for name in columns:
-        key = cells.select(name, *([visit] if visit else []))
-        measured = cells[name].str.contains(r"^[+-]?[0-9]*[.,][0-9]+$").any()
-        if not measured and not (cells[name] == "").any() and not key.is_duplicated().any():
-            return name
-    return None
+    return next(
+        (
+            name
+            for name in columns
+            if may_name_people(cells, name) and is_key(cells, [name, *([visit] if visit else [])])
+        ),
+        None,
+    )
 
 
 def _is_code(cells: pl.DataFrame, code: str) -> bool:
-    """Whether a text stands in a column that otherwise holds numbers it does not fit."""
+    """Whether a text stands in a column that otherwise holds numbers it does not fit; a word for it, anywhere."""
+    number = re.match(_PLAIN_NUMBER, code)
     for name in cells.columns:
         values = cells[name].filter(cells[name] != "")
         others = values.filter(values != code)
-        if len(others) == len(values) or not len(others) or not others.str.contains(_NUMBER).all():
+        if len(others) == len(values):
             continue
-        if not re.match(_NUMBER, code):
+        if not number:
             return True
-        highest, lowest = others.cast(pl.Float64).max(), others.cast(pl.Float64).min()
+        read = numbers_of(others, _CODES)
+        if read is None:
+            continue
+        highest, lowest = read.max(), read.min()
         if float(code) < 0 <= lowest or float(code) > 5 * max(float(highest), 1.0):  # type: ignore[operator, arg-type]
             return True
     return False
-
-
-def _span(values: pl.Series, missing: Sequence[str]) -> tuple[float, float] | None:
-    present = values.filter(~values.is_in(["", *missing]))
-    if not len(present) or not present.str.contains(_NUMBER).all():
-        return None
-    numbers = present.cast(pl.Float64)
-    return float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
-
-
-def _order(values: pl.Series) -> str:
-    """The order of a column of dates; ``none`` where it holds others."""
-    present = values.filter(values != "").str.replace_all("[/.]", "-")
-    if not len(present):
-        return "none"
-    if present.str.contains(r"^\d{4}-\d{1,2}-\d{1,2}").all():
-        return "ymd"
-    if not present.str.contains(r"^\d{1,2}-\d{1,2}-\d{4}").all():
-        return "none"
-    second = present.str.extract(r"^\d{1,2}-(\d{1,2})-", 1).cast(pl.Int32)
-    return "mdy" if (second > 12).any() else "dmy"
-
-
-def _in_order(texts: Sequence[str]) -> tuple[str, ...]:
-    """Visit texts: numbers by size, others as they first appear; baseline-like ones first."""
-    present = [text for text in texts if text][:_MOST_VISITS]
-    if present and all(re.match(_NUMBER, text) for text in present):
-        return tuple(sorted(present, key=float))
-    return tuple(sorted(present, key=lambda text: not re.search("base|screen|enrol|bl", text.lower())))
 
 
 def _study_yaml(study_id: str, name: str, table: TextTable, found: Guess) -> str:
     quoted = [_quoted(column) for column in found.subject]
     columns = {"subject": quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"}
     by_visit = found.visit is not None or found.date is not None
+    followed = _followed(found, _items_of(table)) if by_visit else {}
     if found.visit:
         columns["visit"] = _quoted(found.visit)
     if found.date:
@@ -219,13 +261,16 @@ def _study_yaml(study_id: str, name: str, table: TextTable, found: Guess) -> str
     ]
     if found.missing:
         lines.append(f'    missing: ["", {", ".join(_quoted(code) for code in found.missing)}]       # guess')
+    if found.comma:
+        lines.append("    decimal: comma               # guess")
     if found.dates:
         lines.append(f"    dates: {found.dates}               # guess")
     lines += [
         "",
         *_visit_lines(found, by_visit),
         *_instrument_lines(table, by_visit),
-        *_outcome_lines(found, by_visit, _items_of(table)),
+        *_outcome_lines(found, followed),
+        *_responder_lines(followed),
     ]
     return "\n".join(lines) + "\n"
 
@@ -289,22 +334,36 @@ def _items_of(table: TextTable) -> set[str]:
     return items
 
 
-def _outcome_lines(found: Guess, by_visit: bool, items: set[str]) -> list[str]:
-    """Plain numbers that could be followed, with the range they have; numbered ones are a questionnaire's items."""
-    followed = {
-        name: span
-        for name, span in found.numbers.items()
-        if span[0] < span[1] and name not in items and not re.search(r"\d$", name)
-    }
-    if not by_visit or not followed:
-        return []
+def _followed(found: Guess, items: set[str]) -> dict[str, str]:
+    """Plain numbers that could be followed, with their ids; numbered ones are a questionnaire's items."""
+    ids: dict[str, str] = {}
+    for name in found.numbers:
+        if name in items or "." in name or re.search(r"\d$", name):
+            continue
+        folded = re.sub("[^a-zA-Z0-9]+", "_", fold(name)).strip("_")
+        base = folded if folded[:1].isalpha() else f"outcome_{len(ids) + 1}"
+        ids[name] = base if base not in ids.values() else f"{base}_{len(ids) + 1}"
+    return dict(list(ids.items())[:_MOST_OUTCOMES])
+
+
+def _outcome_lines(found: Guess, followed: Mapping[str, str]) -> list[str]:
+    """The outcomes, each with a usual range."""
     listed = [
-        f"  - {{id: {re.sub('[^A-Za-z0-9_-]+', '_', name)}, column: {_quoted('visits.' + name)}, "
-        f"range: [{low:g}, {high:g}], better: lower}}       # guess: the range is what the file holds"
-        for name, (low, high) in followed.items()
-        if "." not in name and re.match("[A-Za-z]", name)
+        f"  - {{id: {outcome}, column: {_quoted('visits.' + name)}, "
+        f"range: [{found.numbers[name][0]:g}, {found.numbers[name][1]:g}], better: lower}}"
+        "       # guess: a usual range that holds what the file has"
+        for name, outcome in followed.items()
     ]
-    return ["outcomes:", *listed[:12], ""]
+    return ["outcomes:", *listed, ""] if listed else []
+
+
+def _responder_lines(followed: Mapping[str, str]) -> list[str]:
+    """Pain that falls by 30 %, the usual definition of a response."""
+    pain = [outcome for name, outcome in followed.items() if is_named(name, "pain")]
+    lines = [
+        f"  - {{id: {outcome}_30, outcome: {outcome}, reduction: 0.30}}       # guess" for outcome in pain
+    ]
+    return ["responders:", *lines, ""] if lines else []
 
 
 def _quoted(text: str) -> str:

@@ -104,7 +104,7 @@ def _number_refusal(entry: DeclaredColumn) -> str:
         (
             f"{value} is null",
             rule,
-            f"is outside {range_text(entry)}" if entry.low is not None else "is too large",
+            f"is outside {range_text(entry)}" if entry.is_bounded else "is too large",
         ),
     ]
     if entry.integer:

@@ -85,6 +85,11 @@ class DeclaredColumn:
         return self.type in (ITEM, NUMBER)
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether the numbers have a range with both ends."""
+        return self.low is not None and self.high is not None
+
+    @property
     def is_checked(self) -> bool:
         """Whether a cell of the column can be refused by what it holds."""
         return self.is_number or self.type == DATE or bool(self.choices or self.pattern)

@@ -106,7 +106,7 @@ def _used(
 ) -> Unreadable | None:
     """A column of which no cell is an acceptable number: one cause, not so many questions to the site."""
     value = number("cell", entry)
-    inside = f"{value} between {entry.low} and {entry.high}" if entry.low is not None else "true"
+    inside = f"{value} between {entry.low} and {entry.high}" if entry.is_bounded else "true"
     counts = con.sql(
         f"""select count(*), count({value}), count(*) filter ({value} is not null and {inside}), min(cell),
 count(*) filter (regexp_full_match(cell, '{_MARKED.format(mark=",")}'))
