@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 _LONG = 5
 
-WORDS: dict[str, tuple[str, ...]] = {
+WORDS: dict[str, Sequence[str]] = {
     "subject": (
         "subject subj patient pat participant pseudonym proband usubjid subjid record case person probant teilnehm "
         "sujet sujeto paciente paziente soggetto pacjent uczestni badan utente participante doente "
