@@ -31,7 +31,7 @@ from fm_platform.drafting.structure import (
 from fm_platform.drafting.words import NO_VALUE, fold, is_named
 from fm_platform.errors import InputError
 from fm_platform.instruments.registry import library_ids, load_instrument
-from fm_platform.sources.delimited import TextTable, read_text_table
+from fm_platform.sources.delimited import ROW_NAMES, TextTable, read_text_table
 
 ROLES = {
     "site": r"(\w+_)?(site|cent(er|re)|hospital)|redcap_data_access_group",
@@ -87,7 +87,7 @@ def draft_study(folder: Path, export: Path) -> list[Path]:
         InputError: The folder has something in it, the export is no table, or no column could name the subject.
     """
     require_new(folder)
-    table = read_text_table("visits", export, name=export.name)
+    table = read_text_table("visits", export, name=export.name, row_names=ROW_NAMES)
     found = guess(table)
     if not found.subject:
         raise InputError(

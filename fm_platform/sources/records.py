@@ -10,23 +10,24 @@ import codecs
 import contextlib
 import csv
 import io
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from fm_platform.errors import InputError
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import Content, SourceFile, read_content
 from fm_platform.sources.margins import comment_lines, within_margins, without_lines
+from fm_platform.sources.workbooks import Workbook
 
 DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_RECORDS = 50
 _MOST = 0.5
 _HEAD = 1 << 18
 _NO_PLAIN_TEXT = (b"PK", b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_MIDNIGHT = re.compile(r"^(\d{4}-\d\d-\d\d) 00:00:00$")
+_LONGEST_FIELD = (1 << 31) - 1
+"""The standard library refuses fields of more than 131,072 characters unless it is told not to."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,14 @@ def read_header(path: Path, name: str, sheet: str | None = None) -> list[str]:
     if len(head) < _HEAD or not end or head.startswith(_NO_PLAIN_TEXT):
         return read_records(path, name, sheet).rows[0]
     text, _ = decode(head[:end], name)
+    text, told = _without_separator_line(text)
     text = without_lines(text, comment_lines(text, DELIMITERS))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    rows = [(row, reader.line_num) for row in reader if any(cell.strip() for cell in row)]
-    return within_margins([row for row, _ in rows], [line for _, line in rows]).rows[0]
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(row for row in _cut(text, told or _delimiter(text)) if any(cell.strip() for cell in row))
+    if len(rows) < _SNIFFED_RECORDS:  # long fields: the beginning holds too few records to judge by
+        return read_records(path, name, sheet).rows[0]
+    return within_margins(rows, list(range(1, len(rows) + 1))).rows[0]
 
 
 def worksheets(path: Path, name: str) -> list[Records]:
@@ -108,8 +113,8 @@ def worksheets(path: Path, name: str) -> list[Records]:
     content = read_content(path, name)
     if content.kind != "xlsx":
         return [_text(content)]
-    workbook = _open_workbook(content)
-    sheets = [_load_sheet(workbook, content, title) for title in workbook.sheet_names]
+    workbook = Workbook(content.data, content.file.name)
+    sheets = [_load_sheet(workbook, content, title) for title in workbook.sheets]
     return [sheet for sheet in sheets if sheet.rows]
 
 
@@ -118,9 +123,10 @@ def worksheets(path: Path, name: str) -> list[Records]:
 
 def _text(content: Content) -> Records:
     text, encoding = decode(content.data, content.file.name)
+    text, told = _without_separator_line(text)
     comments = comment_lines(text, DELIMITERS)
     text = without_lines(text, comments)
-    delimiter = _delimiter(text)
+    delimiter = told or _delimiter(text)
     rows, lines = _split(text, delimiter, content.file.name)
     if not rows:
         raise InputError("the file is empty", file=content.file.name, mend="ask for the delivery again")
@@ -131,6 +137,7 @@ def _text(content: Content) -> Records:
 
 
 def _split(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
+    csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -155,6 +162,21 @@ def _split(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[
     return rows, lines
 
 
+def _cut(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Records for a look at them: quotes may be broken."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _without_separator_line(text: str) -> tuple[str, str]:
+    """The text with Excel's ``sep=;`` line blanked, and the delimiter that it names (empty: there is no such line)."""
+    first, end, rest = text.partition("\n")
+    told = first.rstrip("\r").strip('"')
+    if len(told) != len("sep=;") or told[:-1].lower() != "sep=" or told[-1] not in DELIMITERS:
+        return text, ""
+    return end + rest, told[-1]
+
+
 def _delimiter(text: str) -> str:
     """The delimiter under which most of the first records have as many fields as the header."""
     best, best_score = DELIMITERS[0], (0.0, 1)
@@ -167,10 +189,9 @@ def _delimiter(text: str) -> str:
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:
     """The share of the first records that fit a header, and its width; records above it are titles."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     sample: list[list[str]] = []
     with contextlib.suppress(csv.Error):
-        sample.extend(islice((row for row in reader if any(row)), _SNIFFED_RECORDS))
+        sample.extend(islice((row for row in _cut(text, delimiter) if any(row)), _SNIFFED_RECORDS))
     best = (0.0, 0)
     for top, header in enumerate(sample):
         width = len(header)
@@ -187,22 +208,9 @@ def _fit(text: str, delimiter: str) -> tuple[float, int]:
 # -- workbooks -----------------------------------------------------------------------------------------
 
 
-def _open_workbook(content: Content) -> Any:
-    import fastexcel
-
-    try:
-        return fastexcel.read_excel(content.data)
-    except fastexcel.FastExcelError:
-        raise InputError(
-            "the workbook cannot be opened",
-            file=content.file.name,
-            mend="save it again as .xlsx, or export it as CSV",
-        ) from None
-
-
 def _worksheet(content: Content, sheet: str | None) -> Records:
-    workbook = _open_workbook(content)
-    titles = list(workbook.sheet_names)
+    workbook = Workbook(content.data, content.file.name)
+    titles = list(workbook.sheets)
     if sheet is not None and sheet not in titles:
         raise InputError(
             f"there is no worksheet {sheet!r}",
@@ -224,32 +232,9 @@ def _worksheet(content: Content, sheet: str | None) -> Records:
     return filled[0]
 
 
-def _load_sheet(workbook: Any, content: Content, title: str) -> Records:
+def _load_sheet(workbook: Workbook, content: Content, title: str) -> Records:
     """One worksheet as text; trailing columns that are empty throughout (Excel keeps them) are left out."""
-    import fastexcel
-
-    try:
-        frame = workbook.load_sheet(title, header_row=None, skip_rows=0, dtypes="string").to_polars()
-    except fastexcel.FastExcelError:
-        raise InputError(
-            f"worksheet {title!r} cannot be read",
-            file=content.file.name,
-            mend="save it again as .xlsx, or export it as CSV",
-        ) from None
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    for number, cells in enumerate(frame.rows(), start=1):
-        if any(cell is not None for cell in cells):
-            rows.append([_cell(cell) for cell in cells])
-            lines.append(number)
-    width = max((position + 1 for row in rows for position, cell in enumerate(row) if cell), default=0)
-    body = within_margins([row[:width] for row in rows], lines)
+    found = workbook.sheet(title)
+    width = max(map(len, found.values()), default=0)
+    body = within_margins([[*row, *[""] * (width - len(row))] for row in found.values()], list(found))
     return Records(content.file, "", "xlsx", title, body.rows, body.lines, body.notes)
-
-
-def _cell(value: str | None) -> str:
-    """A cell's text; a date cell carries no time of day, so that of midnight is not part of it."""
-    if value is None:
-        return ""
-    date = _MIDNIGHT.match(value)
-    return date.group(1) if date else value

@@ -28,7 +28,7 @@ from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.recorded import recorded_scores
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.lineage.code import code_version
-from fm_platform.sources.delimited import read_text_table
+from fm_platform.sources.delimited import ROW_NAMES, read_text_table
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.sql.loader import load_models
 from fm_platform.study.model import Study
@@ -108,7 +108,9 @@ def build_raw(step: Step, source: str) -> Built:
     name = path.relative_to(step.study.folder).as_posix()
     if isinstance(declared, FormSource):
         return build_form(step, source, declared, path, name)
-    table = read_text_table(source, path, name=name, sheet=declared.sheet)
+    table = read_text_table(source, path, name=name, sheet=declared.sheet, row_names=ROW_NAMES)
+    for note in table.notes:
+        step.progress(f"{name}: {note}")
     require_columns(step.study, step.instruments, source, table.columns, file=name)
     refuse_erased(step, subjects_of(table.frame, declared.columns["subject"]), "subjects", name)
     kept = step.keep(source, path)
