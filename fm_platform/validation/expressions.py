@@ -31,6 +31,10 @@ DATE_SHAPES = {
 }
 _DATE_FORMATS = {"ymd": "%Y-%m-%d", "compact": "%Y%m%d", "dmy": "%d-%m-%Y", "mdy": "%m-%d-%Y"}
 _TIME_OF_DAY = "[ T:][0-9]{1,2}:[0-9:.Z+-]+$"
+_PARTED = "^([+-]?[0-9]{{1,3}}){parts}([0-9]{{3}})(?:{parts}([0-9]{{3}}))?({mark}[0-9]+)$"
+_TOGETHER = r"\1\2\3\4"
+"""1.234,5 and 1,234,567.8: a number of which thousands are parted and decimals marked."""
+
 _UNSEEN = r"[\s\p{Cf}\p{Cc}\p{Z}]"
 _NUMERIC_CODE = re.compile(r"^[+-]?[0-9]*[.]?[0-9]+$")
 
@@ -129,7 +133,20 @@ def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
 
 
 def numeral(cell: str, entry: DeclaredColumn) -> str:
-    """A trimmed number with a decimal point. Under a declared comma a point makes a text no number."""
+    """A trimmed number with a decimal point; signs that part thousands go where both signs stand in the cell.
+
+    Under a declared comma a point alone makes a text no number.
+    """
+    if entry.type != NUMBER:
+        return f"translate({cell}, '.,', '#.')" if entry.mark == "comma" else cell
+    if entry.mark in ("comma", "either"):
+        cell = (
+            f"regexp_replace({cell}, {literal(_PARTED.format(parts='[.]', mark=','))}, {literal(_TOGETHER)})"
+        )
+    if entry.mark in ("point", "either"):
+        cell = (
+            f"regexp_replace({cell}, {literal(_PARTED.format(parts=',', mark='[.]'))}, {literal(_TOGETHER)})"
+        )
     if entry.mark == "comma":
         return f"translate({cell}, '.,', '#.')"
     return f"replace({cell}, ',', '.')" if entry.mark == "either" else cell

@@ -25,6 +25,7 @@ FEWEST = 3
 """Of fewer cells that are all wrong, each is a finding of its own."""
 
 _MARKED = "[+-]?[0-9]*{mark}[0-9]+([eE][+-]?[0-9]+)?"
+_PARTED = "[+-]?[0-9]{{1,3}}({parts}[0-9]{{3}})+{mark}[0-9]+"
 _THOUSANDS = "[+-]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+"
 
 
@@ -66,7 +67,10 @@ where not {expressions.is_missing(entry.column, source.declaration)})"""
 def _mark(
     con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn, cells: str
 ) -> Unreadable | str | None:
-    comma, point = (f"regexp_full_match(cell, '{_MARKED.format(mark=mark)}')" for mark in (",", "[.]"))
+    comma, point = (
+        f"regexp_full_match(cell, '{_MARKED.format(mark=mark)}|{_PARTED.format(parts=parts, mark=mark)}')"
+        for mark, parts in ((",", "[.]"), ("[.]", ","))
+    )
     commas = f"regexp_full_match(cell, '{_THOUSANDS.format(mark=',')}')"
     points = f"regexp_full_match(cell, '{_THOUSANDS.format(mark='[.]')}') and {_may_be_thousands(entry)}"
     counts = con.sql(

@@ -61,8 +61,9 @@ def _require_one_spelling(con: duckdb.DuckDBPyConnection, source: RawSource, spe
             counted[text] = counted.get(text, 0) + times
     for group in spelled_twice(counted, spelled.apart):
         for text in sorted(group, key=lambda text: counted[text]):
-            others = " and ".join(shown(other) for other in group if other != text)
-            alias = f"aliases: {{{spelled.column}: {{{_yaml(text)}: {_yaml(max(group, key=lambda t: counted[t]))}}}}}"
+            rest = sorted((other for other in group if other != text), key=lambda other: -counted[other])
+            others = " and ".join(f"{shown(other)}{_line_of(con, source, spelled, other)}" for other in rest)
+            alias = f"aliases: {{{spelled.column}: {{{_yaml(text)}: {_yaml(rest[0])}}}}}"
             _refuse_first(
                 con,
                 source,
@@ -72,6 +73,13 @@ def _require_one_spelling(con: duckdb.DuckDBPyConnection, source: RawSource, spe
                 f"write it in one way, or say what it means in `clinical: {source.name}:` of study.yaml: `{alias}` "
                 "(a text that means itself is another one)",
             )
+
+
+def _line_of(con: duckdb.DuckDBPyConnection, source: RawSource, spelled: Spelled, text: str) -> str:
+    """Where a text stands first in the same file, if it does."""
+    rows = con.sql(f"select _row_id from ({spelled.rows}) where t = {literal(text)}").fetchall()
+    line = first_place(con, source, [str(row[0]) for row in rows]) if rows else "?"
+    return "" if line == "?" else f" (line {line})"
 
 
 def _yaml(text: str) -> str:

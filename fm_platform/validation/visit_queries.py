@@ -1,4 +1,4 @@
-"""Data queries on visits and subjects (FM008 to FM011, FM016, FM018).
+"""Data queries on visits and subjects (FM008 to FM011, FM016, FM018, FM034).
 
 Belongs here: dates, windows, missing visits, diagnoses, samples: one function a rule, from staged frames to
 findings. Does not belong here: questionnaires (``clinical_queries``), single cells and rows (``query_rows``).
@@ -11,6 +11,7 @@ import re
 import polars as pl
 
 from fm_platform.validation.query_rows import FOUND_SCHEMA, finding, found_frame
+from fm_platform.validation.spellings import shown, spelled_twice
 from fm_platform.validation.staged_visits import StagedVisits
 
 RHEUMATIC = re.compile(
@@ -149,3 +150,32 @@ def samples_of_nobody(staged: StagedVisits) -> pl.DataFrame:
                 finding(named, "FM018", row["sample"], text="another sample has the same subject and visit")
             )
     return found_frame(rows)
+
+
+def subjects_spelled_twice(staged: StagedVisits) -> pl.DataFrame:
+    """FM034: no two subjects have ids that are one to a reader, whichever sources they come from."""
+    apart = [
+        text
+        for source in staged.study.clinical.values()
+        for aliases in source.aliases.values()
+        for text, mean in aliases.items()
+        if text == mean
+    ]
+    rows = {row["subject_id"]: row for row in staged.subjects.to_dicts()}
+    found = []
+    for group in spelled_twice(rows, apart):
+        for subject in group:
+            others = " and ".join(shown(other) for other in group if other != subject)
+            row = {**rows[subject], "visit_id": None}
+            found.append(
+                finding(
+                    row,
+                    "FM034",
+                    "subject",
+                    source="",
+                    value=shown(subject),
+                    text=f"{shown(subject)} differs from {others} only in case, blanks, zeros or what cannot be seen",
+                    row_ids=tuple(row.get("_row_ids", ())),
+                )
+            )
+    return found_frame(found)

@@ -51,6 +51,7 @@ CLINICAL_RULES = (
     visit_queries.subjects_without_visits,
     visit_queries.missing_visits,
     visit_queries.samples_of_nobody,
+    visit_queries.subjects_spelled_twice,
 )
 _STAGED = (
     "staging.stg_answers",

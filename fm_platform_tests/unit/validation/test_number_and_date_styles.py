@@ -52,10 +52,11 @@ class TestDecimalMarks:
             (["52,6", "48,4", "k.A.", "42"], ["52.6", "48.4", None, "42"]),
             (["0,125", "0,250"], ["0.125", "0.25"]),
             (["7,25", "12,500", "2,5e1"], ["7.25", "12.5", "25"]),
+            (["1.234,5", "7,5", "1.234.567,25"], ["1234.5", "7.5", "1234567.25"]),
         ],
     )
     def test_a_comma_in_every_number_is_taken_and_noted(self, warehouse, cells, values):
-        made = delivered(warehouse, cells)
+        made = delivered(warehouse, cells, span="[0, 2000000]")
         result = made.gate("visits")
         assert "level has a decimal comma" in " ".join(result.notes)
         assert result.findings.is_empty()
@@ -86,6 +87,12 @@ class TestDecimalMarks:
             ("level", "1.000 is not a number")
         ]
         assert levels_of(made) == [None, Decimal("7.5"), 8]
+
+    def test_thousands_are_parted_where_the_decimal_mark_tells(self, warehouse):
+        assert levels_of(delivered(warehouse, ["1,234.5", "7.5"], span="[0, 2000]")) == [
+            Decimal("1234.5"),
+            Decimal("7.5"),
+        ]
 
     def test_under_a_declared_point_a_comma_is_none(self, warehouse):
         made = delivered(warehouse, ["1,000", "7.5", "8"], more="    decimal: point")

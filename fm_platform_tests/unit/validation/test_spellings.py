@@ -5,10 +5,13 @@ Belongs here: which texts are one, the refusal, and the aliases that settle it. 
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
 from fm_platform.validation.spellings import canonical, shown, spelled_twice
+from fm_platform.validation.staged_visits import StagedVisits
+from fm_platform.validation.visit_queries import subjects_spelled_twice
 
 STUDY = """
 study: {{id: ids, title: Ids}}
@@ -95,4 +98,16 @@ def test_a_visit_in_another_case_is_told_which_is_meant(warehouse):
     assert [reason for *_, reason in made.find("visits")] == [
         "V2 is no visit that study.yaml declares (is v2 meant?)",
         "v9 is no visit that study.yaml declares",
+    ]
+
+
+def test_ids_of_different_sources_that_fall_together_are_asked_about(warehouse):
+    made = warehouse(STUDY.format(more="    aliases: {id: {S9: S9}}"))
+    subjects = pl.DataFrame({"subject_id": ["S1", "s1\t", "S2", "s9", "S9"], "_row_ids": [["a"]] * 5})
+    empty = pl.DataFrame()
+    staged = StagedVisits(made.study, subjects, empty, empty, empty, empty, {})
+    found = subjects_spelled_twice(staged)
+    assert found.select("rule", "subject", "value").rows() == [
+        ("FM034", "S1", "'S1'"),
+        ("FM034", "s1\t", "'s1<U+0009>'"),
     ]
