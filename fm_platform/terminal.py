@@ -17,7 +17,7 @@ from typing import Any
 import click
 import polars as pl
 
-from fm_platform.catalog.clinical.queries import QUERIES
+from fm_platform.catalog.clinical.query_present import QUERIES
 from fm_platform.catalog.session import StepResult
 from fm_platform.defs.refresh import RefreshSummary
 from fm_platform.errors import FmError

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from fm_platform.commands.options import home_named, json_option, place_options
+from fm_platform.errors import InputError
 
 
 @click.command()
 @place_options
-@click.option("--all", "everything", is_flag=True, help="Resolved queries, too.")
+@click.option("--all", "everything", is_flag=True, help="Closed queries, too, and what closed them.")
 @click.option("--rule", help="Only this rule, e.g. FM021.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
@@ -46,35 +47,48 @@ def queries(
             "expected",
             "text",
         )
-        print_frame(frame.select(*shown, "lines"))
+        print_frame(frame.select(*shown, *(["closed_by"] if everything else []), "lines"))
 
 
 @click.command()
 @place_options
-@click.option("--rule", required=True, help="FM021: a subject or visit that an earlier delivery had.")
-@click.option("--source", required=True, help="The clinical source.")
-@click.option("--subject", required=True, help="The subject.")
+@click.option("--query", help="The id of an open data query: what it asks about is right as delivered.")
+@click.option("--rule", help="FM021: a subject or visit that an earlier delivery had.")
+@click.option("--source", help="The clinical source.")
+@click.option("--subject", help="The subject.")
 @click.option("--visit", help="Only this visit (default: the subject with all visits).")
 @click.option("--reason", required=True, help="Why, for the ledger.")
 @json_option
 def accept(
     study: Path | None,
     home: Path | None,
-    rule: str,
-    source: str,
-    subject: str,
+    query: str | None,
+    rule: str | None,
+    source: str | None,
+    subject: str | None,
     visit: str | None,
     reason: str,
     as_json: bool,
 ) -> None:
-    """Accept that a delivery lacks a subject or visit; the reason is kept in the ledger."""
+    """Accept what a data query asks about, or that a subject or visit is lost; the ledger keeps the reason."""
     from fm_platform.catalog.decisions import accept as accept_loss
+    from fm_platform.catalog.decisions import accept_query
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
 
     catalog = build_catalog(study_folder(study, home))
-    decision = accept_loss(catalog, home_of(catalog.study, home), rule, source, subject, visit, reason)
-    if as_json:
-        click.echo(json.dumps(decision, indent=1, ensure_ascii=False))
+    place = home_of(catalog.study, home)
+    if query and not any((rule, source, subject, visit)):
+        decision = accept_query(catalog, place, query, reason)
+        told = f"accepted: query {query}"
+    elif rule and source and subject and not query:
+        decision = accept_loss(catalog, place, rule, source, subject, visit, reason)
+        told = f"accepted: {source} lacks {subject}{f' at {visit}' if visit else ''}"
     else:
-        click.echo(f"accepted: {source} lacks {subject}{f' at {visit}' if visit else ''}. Next: `fm refresh`")
+        raise InputError(
+            "what is accepted must be named in one way",
+            mend="give --query ID, or --rule, --source and --subject",
+        )
+    click.echo(
+        json.dumps(decision, indent=1, ensure_ascii=False) if as_json else f"{told}. Next: `fm refresh`"
+    )

@@ -102,10 +102,10 @@ def _by_line(place: str) -> tuple[str, int]:
 def changed_cells(
     con: duckdb.DuckDBPyConnection, source: RawSource, earlier: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
-    """Declared cells whose text differs from the delivery before and stood in no delivery before that.
+    """Declared cells whose text differs from the last other one delivered, and stood in no delivery before that.
 
-    Only keys that stand for one row in both are compared. A value that returns to what was delivered once asks
-    nothing new: the question that its change raised is resolved.
+    Only keys that stand for one row in both deliveries are compared. What was delivered since the change says nothing
+    of it; a value that returns to what was delivered once is no change.
 
     Args:
         con: A connection that sees the raw tables.
@@ -115,14 +115,28 @@ def changed_cells(
     Returns:
         The columns of ``CHANGE_SCHEMA``, sorted.
     """
-    *older, before = earlier
-    names = [
-        e.column
-        for e in source.own_columns
-        if e.kind not in ("subject", "visit") and e.column in before.columns
-    ]
-    now = _cells(con, source, names)
-    then = _cells(con, source, names, before)
+    names = [e.column for e in source.own_columns if e.kind not in ("subject", "visit")]
+    now = _cells(con, source, names) if earlier else pl.DataFrame()
+    changed = returned = pl.DataFrame(schema=CHANGE_SCHEMA)
+    for frame in reversed(earlier):
+        there = [name for name in names if name in frame.columns]
+        then = _cells(con, source, there, frame)
+        if changed.height:
+            delivered: list[str | pl.Expr] = [*_CELL, pl.col("new").str.strip_chars()]
+            cells = changed.join(
+                _long(then), left_on=delivered, right_on=[*_CELL, "new"], how="semi", nulls_equal=True
+            )
+            returned = pl.concat([returned, cells])
+            changed = changed.join(returned, on=_CELL, how="anti", nulls_equal=True)
+        fresh = _differing(now, then, there)
+        for known in (changed, returned):
+            fresh = fresh.join(known, on=_CELL, how="anti", nulls_equal=True)
+        changed = pl.concat([changed, fresh])
+    return changed.sort("subject_id", "visit_id", "column")
+
+
+def _differing(now: pl.DataFrame, then: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The cells of two deliveries that differ."""
     found = [pl.DataFrame(schema=CHANGE_SCHEMA)]
     joined = now.join(then, on=["subject_id", "visit_id"], how="inner", nulls_equal=True, suffix=":before")
     for name in names:
@@ -137,14 +151,7 @@ def changed_cells(
                 pl.concat_list("_row_id").alias("_row_ids"),
             )
         )
-    changed = pl.concat(found)
-    for frame in older if changed.height else ():
-        known = _cells_long(con, source, names, frame)
-        delivered: list[str | pl.Expr] = [*_CELL, pl.col("new").str.strip_chars()]
-        changed = changed.join(
-            known, left_on=delivered, right_on=[*_CELL, "new"], how="anti", nulls_equal=True
-        )
-    return changed.sort("subject_id", "visit_id", "column")
+    return pl.concat(found)
 
 
 def nothing_lost(lost: pl.DataFrame, deliveries: int) -> CheckOutcome:
@@ -198,11 +205,8 @@ qualify count(*) over (partition by k.subject_id, k.visit_id) = 1"""
     return _over(con, source, frame, sql)
 
 
-def _cells_long(
-    con: duckdb.DuckDBPyConnection, source: RawSource, names: Sequence[str], frame: pl.DataFrame
-) -> pl.DataFrame:
+def _long(cells: pl.DataFrame) -> pl.DataFrame:
     """The cells of one delivery, a row a cell, named as in ``CHANGE_SCHEMA``."""
-    cells = _cells(con, source, [name for name in names if name in frame.columns], frame)
     long = cells.drop("_row_id").unpivot(
         index=["subject_id", "visit_id"], variable_name="column", value_name="new"
     )

@@ -10,7 +10,7 @@ Scopes: ``stop`` takes out what was collected after the date, ``exclude`` everyt
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
@@ -23,8 +23,9 @@ from fm_platform.validation.roles import visit_sources
 TABLE = "raw.withdrawals"
 RULE = "FM033"
 COLUMNS = ("subject", "date", "scope")
-SCOPES = ("stop", "exclude", "erase")
-LEAVES = ("exclude", "erase")
+ERASE = "erase"
+SCOPES = ("stop", "exclude", ERASE)
+LEAVES = ("exclude", ERASE)
 """Scopes that leave nothing of the subject in the analysis."""
 
 _UNASKED_AFTER_STOP = (RULE, "FM016")
@@ -145,17 +146,27 @@ def accepted_absences(withdrawals: pl.DataFrame, visits: Collection[str]) -> set
     return found
 
 
-def without_withdrawn(found: pl.DataFrame, withdrawals: pl.DataFrame) -> pl.DataFrame:
+def scopes_of(withdrawals: pl.DataFrame) -> dict[str, str]:
+    """Scope by subject."""
+    return {
+        subject.strip(): scope.strip() for subject, scope in withdrawals.select("subject", "scope").rows()
+    }
+
+
+def nobody_asks(rule: str, subject: str | None, scopes: Mapping[str, str]) -> bool:
+    """Whether a question is idle because its subject withdrew: any after leaving, those about absence after a stop."""
+    scope = scopes.get(subject or "")
+    return scope in LEAVES or (scope is not None and rule in _UNASKED_AFTER_STOP)
+
+
+def without_withdrawn(found: pl.DataFrame, scopes: Mapping[str, str]) -> pl.DataFrame:
     """Questions to the site, less those about subjects who withdrew.
 
     Args:
         found: What is asked, with the columns rule and subject.
-        withdrawals: ``raw.withdrawals``.
+        scopes: What :func:`scopes_of` gives.
     """
-    scope = pl.col("scope").str.strip_chars()
-    subject = pl.col("subject").str.strip_chars()
-    gone = withdrawals.filter(scope.is_in(list(LEAVES))).select(subject)["subject"].to_list()
-    stopped = withdrawals.filter(~scope.is_in(list(LEAVES))).select(subject)["subject"].to_list()
-    about_gone = pl.col("subject").is_in(gone).fill_null(False)
-    idle = pl.col("subject").is_in(stopped).fill_null(False) & pl.col("rule").is_in(list(_UNASKED_AFTER_STOP))
-    return found.filter(~about_gone & ~idle)
+    asked = [
+        not nobody_asks(rule, subject, scopes) for rule, subject in found.select("rule", "subject").rows()
+    ]
+    return found.filter(pl.Series(asked, dtype=pl.Boolean))

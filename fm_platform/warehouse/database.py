@@ -59,16 +59,16 @@ class Remembered:
     Attributes:
         columns: Columns that depend on what was delivered before, or when.
         state: The column that tells past rows from present ones.
-        past: Its value in rows that stand for the past only.
+        past: Its values in rows that stand for the past only.
     """
 
     columns: tuple[str, ...]
     state: str
-    past: str
+    past: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """For the materialization record."""
-        return {"columns": list(self.columns), "state": self.state, "past": self.past}
+        return {"columns": list(self.columns), "state": self.state, "past": list(self.past)}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Warehouse:
         value, full = both_digests(frame, types)
         if remembered is not None:
             own = [pair for pair in types if not (pair[0].startswith("_") or pair[0] in remembered.columns)]
-            present = frame.filter(pl.col(remembered.state).ne_missing(remembered.past))
+            present = frame.filter(~pl.col(remembered.state).is_in(list(remembered.past)))
             value = frame_digest(present, own)
         return TableDigests(frame.height, value, full, types)
 

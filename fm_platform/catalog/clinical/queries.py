@@ -6,12 +6,11 @@ of queries (``validation``).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.clinical.query_lines import with_lines
+from fm_platform.catalog.clinical.query_present import QUERIES, STAGED, is_current, present
 from fm_platform.catalog.clinical.redcap_quality import (
     form_cells,
     forms_of,
@@ -27,18 +26,18 @@ from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.completeness import COMPLETENESS_KEY, completeness
 from fm_platform.validation.deliveries import changed_cells, lost_keys
-from fm_platform.validation.query_history import LIFE_COLUMNS, OPEN, RESOLVED, next_state
+from fm_platform.validation.query_cells import CHANGED, LOST
+from fm_platform.validation.query_history import CLOSED, LIFE_COLUMNS, OPEN, next_state
 from fm_platform.validation.query_rows import FOUND_SCHEMA, found_frame, queries_of_source
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.validation.withdrawals import ERASE, scopes_of, without_withdrawn
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
-from fm_platform.validation.withdrawals import without_withdrawn
 from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
 
-QUERIES = "report.data_queries"
 COMPLETENESS = "report.completeness"
 SITE_FILE = "reports/data_queries.csv"
-LIFE = Remembered(columns=LIFE_COLUMNS, state="state", past=RESOLVED)
+LIFE = Remembered(columns=LIFE_COLUMNS, state="state", past=CLOSED)
 CLINICAL_RULES = (
     clinical_queries.pain_differs,
     clinical_queries.straight_lining,
@@ -52,13 +51,6 @@ CLINICAL_RULES = (
     visit_queries.missing_visits,
     visit_queries.samples_of_nobody,
     visit_queries.subjects_spelled_twice,
-)
-_STAGED = (
-    "staging.stg_answers",
-    "staging.stg_instrument_scores",
-    "staging.stg_measures",
-    "staging.stg_subjects",
-    "staging.stg_visits",
 )
 _KEYS = (
     "clinical", "contrasts", "expression", "gate", "instruments", "outcomes", "population", "strata", "unscheduled",
@@ -97,11 +89,13 @@ def query_assets(study: Study) -> list[Asset]:
         value="What was delivered",
         expected="What the rule expects",
         text="The question",
-        state="open, reopened (was resolved before) or resolved",
+        state="open, reopened (was closed before), resolved (a cell it asks about changed), accepted (`fm accept`), "
+        "removed (its row is no longer delivered), withdrawn (its subject withdrew), not asked (the rule is another)",
         raised_on="The day it was first asked (UTC)",
-        resolved_on="The day it was no longer found",
+        resolved_on="The day it was closed",
         reopened_on="The day it came back",
         times_reopened="How often it came back",
+        closed_by="What closed it, in words",
     )
     answered = (
         *direct("staging.stg_answers", "answer", "item", "instrument", how="AGGREGATION"),
@@ -125,12 +119,12 @@ def query_assets(study: Study) -> list[Asset]:
             group="report",
             kinds=("polars", "duckdb"),
             half="both",
-            inputs=(*gated, *_STAGED, *samples, *withdrawals),
+            inputs=(*gated, *STAGED, *samples, *withdrawals),
             key=("query_id",),
             study_keys=_KEYS,
             code_version=code_version(build_queries),
             tolerates_blocked=True,
-            decided=sources,
+            decided=(*sources, QUERIES),
             shows_origin=True,
             build=build_queries,
             lineage={column.name: asked for column in described},
@@ -172,7 +166,7 @@ def build_queries(step: Step) -> Built:
     found = [pl.DataFrame(schema=FOUND_SCHEMA)]
     stood: dict[tuple[str, str, str | None], str] = {}
     for source in step.study.clinical:
-        if step.warehouse.exists(f"raw.{source}") and step.warehouse.exists(f"quarantine.{source}"):
+        if is_current(step.history, f"quarantine.{source}"):
             asked, lost = _of_source(step, source)
             found += asked
             stood |= {(source, subject, visit): lines or "" for subject, visit, lines in lost.rows()}
@@ -180,15 +174,15 @@ def build_queries(step: Step) -> Built:
     staged = read_staged(step)
     if staged is not None:
         found += [rule(staged) for rule in CLINICAL_RULES]
-    today = datetime.now(UTC).date()
-    withdrawals = withdrawals_of(step)
+    scopes = scopes_of(withdrawals_of(step))
     before = step.read_if_any(QUERIES)
     if before is not None:
-        before = without_withdrawn(before, withdrawals)
-    table = next_state(without_withdrawn(pl.concat(found), withdrawals), before, today)
+        erased = [subject for subject, scope in scopes.items() if scope == ERASE]
+        before = before.filter(~pl.col("subject").is_in(erased).fill_null(False))
+    table = next_state(without_withdrawn(pl.concat(found), scopes), before, present(step, scopes))
     table = with_lines(step, table, stood)
     states = dict(table.group_by("state").len().rows())
-    return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, RESOLVED)})
+    return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, *CLOSED)})
 
 
 def _of_source(step: Step, source: str) -> tuple[list[pl.DataFrame], pl.DataFrame]:
@@ -201,11 +195,11 @@ def _of_source(step: Step, source: str) -> tuple[list[pl.DataFrame], pl.DataFram
     for subject, visit, _ in lost.rows():
         what = "visit" if visit is not None else "subject"
         text = f"an earlier delivery had this {what}, this one lacks it"
-        rows.append(_row("FM021", "error", source, subject, visit, what, text))
+        rows.append(_row(LOST, "error", source, subject, visit, what, text))
     if earlier:
         for subject, visit, column, old, new, row_ids in changed_cells(connection, view, earlier).rows():
-            text = f"{column} was {old!r} in the delivery before"
-            changed = _row("FM017", "query", source, subject, visit, column, text)
+            text = f"{column} was {old!r} in an earlier delivery"
+            changed = _row(CHANGED, "query", source, subject, visit, column, text)
             rows.append({**changed, "value": new, "expected": old, "_row_ids": row_ids})
     asked = queries_of_source(connection, view, step.instruments, step.read(f"quarantine.{source}"))
     return [asked, found_frame(rows)], lost
@@ -231,7 +225,11 @@ def _row(
 def build_site_file(step: Step) -> Built:
     """The open queries as CSV; the last two columns are for the site."""
     table = step.read(QUERIES).filter(pl.col("state").is_in(OPEN))
-    own = [name for name in table.columns if not name.startswith("_") and name != "resolved_on"]
+    own = [
+        name
+        for name in table.columns
+        if not name.startswith("_") and name not in ("resolved_on", "closed_by")
+    ]
     listed = table.select(own).sort("subject", "event", "rule", "item", nulls_last=True)
     listed = listed.with_columns(pl.lit("").alias("answer"), pl.lit("").alias("answered_by"))
     return Built(files={SITE_FILE: listed.write_csv().encode()})

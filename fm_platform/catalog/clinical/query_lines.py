@@ -22,7 +22,7 @@ Lost = Mapping[tuple[str, str, str | None], str]
 
 
 def with_lines(step: Step, queries: pl.DataFrame, lost: Lost) -> pl.DataFrame:
-    """Data queries with ``_lines``, file:line of their rows; those that are resolved keep what they had.
+    """Data queries with ``_lines``, file:line of their rows; those that are closed keep what they had.
 
     Args:
         step: Gives the work database.

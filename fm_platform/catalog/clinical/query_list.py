@@ -20,13 +20,12 @@ def query_list(home: Home, *, everything: bool = False, rule: str | None = None)
 
     Args:
         home: The home.
-        everything: Resolved queries, too.
+        everything: Closed queries, too.
         rule: Only this rule.
 
     Returns:
-        The columns of ``report.data_queries`` with ``age_days`` (to today, or to the day it was resolved) and
-        ``lines`` (file:line of the
-        delivered rows; of what is lost, in the newest delivery that had it).
+        The columns of ``report.data_queries`` with ``age_days`` (to today, or to the day it was closed) and
+        ``lines`` (file:line of the delivered rows; of what is lost, in the newest delivery that had it).
 
     Raises:
         InputError: Nothing is published yet, or the study has no clinical half.
@@ -37,8 +36,8 @@ def query_list(home: Home, *, everything: bool = False, rule: str | None = None)
         ).is_empty():
             raise InputError("this study has no data queries", mend="they belong to the clinical half")
         frame = published.query("select * from report.data_queries")
-    if LINES not in frame.columns:
-        frame = frame.with_columns(pl.lit(None, pl.String).alias(LINES))
+    absent = [name for name in (LINES, "closed_by") if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     if not everything:
         frame = frame.filter(pl.col("state").is_in(OPEN))
     if rule is not None:
@@ -47,6 +46,6 @@ def query_list(home: Home, *, everything: bool = False, rule: str | None = None)
     age = (until - pl.col("raised_on")).dt.total_days().alias("age_days")
     lines = pl.col(LINES).alias("lines")
     order = ["query_id", "state", "rule", "subject", "event", "item", "value", "expected", "text"]
-    dates = ["raised_on", "age_days", "resolved_on", "reopened_on", "times_reopened"]
+    dates = ["raised_on", "age_days", "resolved_on", "closed_by", "reopened_on", "times_reopened"]
     frame = frame.with_columns(age).select(*order, *dates, "severity", "source", lines)
     return frame.sort("raised_on", "subject", "event", "rule", "item", nulls_last=True)

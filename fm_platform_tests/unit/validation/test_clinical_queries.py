@@ -12,8 +12,6 @@ from fm_platform.errors import InputError
 from fm_platform.study.model import Study
 from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.headers import require_columns
-from fm_platform.validation.query_history import next_state
-from fm_platform.validation.query_rows import found_frame
 from fm_platform.validation.staged_visits import StagedVisits
 
 STUDY = Study.model_validate(
@@ -280,39 +278,3 @@ def test_fm020_the_original_fiq_is_refused(warehouse, columns: list[str]) -> Non
     )
     with pytest.raises(InputError, match=r"v.csv:1.*the original FIQ .*FM020"):
         require_columns(made.study, made.instruments, "v", ["id", "v", *columns], file="v.csv")
-
-
-DAY = datetime.date(2024, 5, 1)
-
-
-def ask(*subjects_: str) -> pl.DataFrame:
-    return found_frame(
-        [
-            {"rule": "FM001", "severity": "error", "source": "v", "subject": s, "event": "base", "item": "q1",
-             "value": "11", "expected": None, "text": "t", "_row_ids": [s]}
-            for s in subjects_
-        ]
-    )  # fmt: skip
-
-
-def test_a_query_keeps_its_id_is_resolved_and_reopened() -> None:
-    first = next_state(ask("a", "b"), None, DAY)
-    second = next_state(ask("b"), first, DAY + datetime.timedelta(days=7))
-    third = next_state(ask("a", "b"), second, DAY + datetime.timedelta(days=9))
-    ids = dict(first.select("subject", "query_id").rows())
-    for later in (second, third):
-        assert dict(later.select("subject", "query_id").rows()) == ids
-    states = dict(second.select("subject", "state").rows())
-    assert states == {"a": "resolved", "b": "open"}
-    back = third.filter(pl.col("subject") == "a").row(0, named=True)
-    assert (back["state"], back["raised_on"], back["reopened_on"]) == (
-        "reopened",
-        DAY,
-        datetime.date(2024, 5, 10),
-    )
-    assert back["times_reopened"] == 1
-
-
-def test_the_same_delivery_seen_twice_changes_nothing() -> None:
-    first = next_state(ask("a", "b"), None, DAY)
-    assert next_state(ask("b", "a"), first, DAY + datetime.timedelta(days=1)).equals(first)

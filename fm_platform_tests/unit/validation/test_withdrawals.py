@@ -6,7 +6,12 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import InputError
-from fm_platform.validation.withdrawals import accepted_absences, check_withdrawals, without_withdrawn
+from fm_platform.validation.withdrawals import (
+    accepted_absences,
+    check_withdrawals,
+    scopes_of,
+    without_withdrawn,
+)
 
 
 def listed(*rows: tuple[str, str, str]) -> pl.DataFrame:
@@ -40,4 +45,4 @@ def test_nobody_is_asked_about_who_left_nor_why_later_visits_of_who_stopped_are_
         {"rule": ["FM003", "FM016", "FM003", "FM016", "FM016"], "subject": ["A", "A", "B", "B", None]}
     )
     frame = listed(("A", "2024-02-01", "erase"), ("B", "2024-02-01", "stop"))
-    assert without_withdrawn(found, frame).rows() == [("FM003", "B"), ("FM016", None)]
+    assert without_withdrawn(found, scopes_of(frame)).rows() == [("FM003", "B"), ("FM016", None)]
