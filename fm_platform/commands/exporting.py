@@ -239,3 +239,36 @@ def ars(out: Path, suppress: bool, reason: str | None, study: Path | None, home:
     for table in released.tables:
         left_out = f", without {', '.join(table.suppressed)}" if table.suppressed else ""
         click.echo(f"{table.rows:,} statistics of {table.table}{left_out} in {out}")
+
+
+@export.command()
+@click.option("-o", "--out", type=FILE, required=True, help="The JSON-LD file to write.")
+@reason_option
+@place_options
+def prov(out: Path, reason: str | None, study: Path | None, home: Path | None) -> None:
+    """Write the publication's provenance as PROV-O: files, tables, steps with times, who and which code.
+
+    It holds names, digests and times, and no row of a table.
+    """
+    from fm_platform.catalog.disclosure.exports import export_prov
+
+    count = export_prov(home_named(study, home), out, reason=reason)
+    click.echo(f"{count} entities, activities and agents in {out}")
+
+
+@export.command()
+@click.option("-o", "--out", type=FOLDER, required=True, help="The folder to make; it must be empty or new.")
+@reason_option
+@place_options
+def gx(out: Path, reason: str | None, study: Path | None, home: Path | None) -> None:
+    """Write the expectations of every clinical source as a project of Great Expectations.
+
+    It holds suites and the SQL of the frames that they look at, and no row of a table.
+    """
+    from fm_platform.catalog.disclosure.exports import export_gx
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    sources = export_gx(catalog, home_of(catalog.study, home), out, reason=reason)
+    click.echo(f"suites of {', '.join(sources)} in {out}")

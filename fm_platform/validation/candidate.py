@@ -32,6 +32,11 @@ def candidate(con: duckdb.DuckDBPyConnection, source: RawSource) -> pd.DataFrame
         con: A connection that sees the raw tables.
         source: The source.
     """
+    return con.sql(candidate_sql(source)).df()
+
+
+def candidate_sql(source: RawSource) -> str:
+    """The SELECT of :func:`candidate`."""
     cells = [f"{source.subject_id} as {SUBJECT}"]
     judged = source.study.withdrawals is not None
     if judged or (source.by_visit and source.visit_column is None):
@@ -56,7 +61,7 @@ from ({sql}) as c left join ({withdrawn_rows(source)}) as w on w._row_id = c._ro
         known = f"case when known.subject_id is null then '{NO}' else '{YES}' end"
         sql = f"""select c.*, case when c.{SUBJECT} is not null then {known} end as {KNOWN}
 from ({sql}) as c left join ({source.known_subjects}) as known on known.subject_id = c.{SUBJECT}"""
-    return con.sql(sql).df()
+    return sql
 
 
 def _cell(entry: DeclaredColumn, source: ClinicalSource) -> str:

@@ -1,4 +1,4 @@
-"""The adapter to Great Expectations 1.x: plain expectations in, counts of unexpected values out.
+"""The adapter to Great Expectations 1.x: plain expectations in, counts of unexpected values or a project out.
 
 Belongs here: everything that imports Great Expectations. Does not belong here: which expectations there are
 (``expectations``), or what their counts are compared with (``gate``).
@@ -10,9 +10,10 @@ progress bars unless told otherwise, and takes seconds to import; all of that st
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fm_platform.validation.expectations import Expectation
@@ -79,6 +80,41 @@ def count_unexpected(
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": shown})
         counted += _run(part, batch, name)
     return tuple(counted)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The suite of a source, and its version."""
+
+    expectations: Sequence[Expectation]
+    version: str
+
+
+def write_context(suites: Mapping[str, Suite], folder: Path) -> None:
+    """Make a file context with a suite and a validation definition a source, over frames that are handed in.
+
+    Args:
+        suites: Source to suite.
+        folder: An empty folder; ``get_context(mode="file", project_root_dir=folder)`` opens it.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations import expectations as gxe
+
+    context = gx.get_context(mode="file", project_root_dir=folder)
+    context.enable_analytics(False)
+    frames = context.data_sources.add_pandas("candidates")
+    for source, suite in suites.items():
+        asked = [
+            getattr(gxe, one.type)(
+                **dict(one.arguments), meta={"rules": list(one.rules), "column": one.column}
+            )
+            for one in suite.expectations
+        ]
+        meta = {"suite_version": suite.version}
+        added = context.suites.add(gx.ExpectationSuite(name=source, expectations=asked, meta=meta))
+        whole = frames.add_dataframe_asset(source).add_batch_definition_whole_dataframe("whole")
+        context.validation_definitions.add(gx.ValidationDefinition(name=source, data=whole, suite=added))
 
 
 def _columns(expectation: Expectation) -> list[str]:

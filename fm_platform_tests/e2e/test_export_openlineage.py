@@ -178,6 +178,30 @@ def test_checks_files_and_versions_are_told(events, refreshed):
     ].startswith("Synthetic data.")
 
 
+def test_what_a_job_reads_was_delivered_or_is_written_by_a_job(events, refreshed):
+    ended = [event for event in events if event["eventType"] == "COMPLETE"]
+    written = {output["name"]: output["facets"]["version"] for event in ended for output in event["outputs"]}
+    read = {used["name"]: used["facets"]["version"] for event in ended for used in event["inputs"]}
+    named = {
+        used["name"]
+        for event in ended
+        for output in event["outputs"]
+        for told in [output["facets"].get("columnLineage", {"fields": {}})]
+        for used in [
+            *told.get("dataset", ()),
+            *(u for f in told["fields"].values() for u in f["inputFields"]),
+        ]
+    }
+    delivered = {
+        f"files/{row['path']}" for row in rows(refreshed, "SELECT DISTINCT path FROM audit.source_rows")
+    }
+    assert {*read, *named} - set(written) == {name for name in read if name in delivered}
+    assert {name: version for name, version in read.items() if name in written} == {
+        name: written[name] for name in read if name in written
+    }
+    assert "files.report" in {used["name"] for used in completed(events, "files.site")["inputs"]}
+
+
 def test_no_event_names_a_subject_or_a_folder_of_this_machine(events, refreshed):
     text = json.dumps(events)
     assert "SYN0" not in text

@@ -6,16 +6,19 @@ themselves, options and printing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fm_platform.catalog.disclosure.gx_context import gx_context
 from fm_platform.catalog.disclosure.leaving import Parcel, open_door, require_reason
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.report.data_docs import make_data_docs, require_suites
 from fm_platform.lineage.delivery import collector, event_lines, send_events
 from fm_platform.lineage.exchange.openlineage import openlineage_events
+from fm_platform.lineage.exchange.prov import prov_document
 from fm_platform.lineage.exchange.published_inventory import published_inventory
 from fm_platform.lineage.exchange.ro_crate import Crate, make_crate, require_empty
 from fm_platform.lineage.exports import Holds
@@ -110,6 +113,55 @@ def _address(endpoint: str) -> str:
     parts = urlsplit(collector(endpoint))
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
+
+
+def export_prov(home: Home, out: Path, *, reason: str | None = None) -> int:
+    """Write the provenance of the publication as PROV-O: names, digests and times, and no row of a table.
+
+    Args:
+        home: The home.
+        out: The JSON-LD file.
+        reason: Why, for the ledger.
+
+    Returns:
+        How many entities, activities and agents there are.
+
+    Raises:
+        InputError: Nothing is published.
+        EnvironmentFailure: File or home cannot be written, or another process holds the home's lock.
+    """
+    with open_door(home, reason) as door:
+        inventory = published_inventory(door.published)
+        document = prov_document(inventory, door.publications)
+        content = json.dumps(document, indent=1, ensure_ascii=False).encode()
+        facts = {"tables": sorted(inventory.tables)}
+        door.let_out(Parcel("prov", "no rows", {out.name: content}, facts, {}), out.parent)
+    return len(document["@graph"])
+
+
+def export_gx(catalog: Catalog, home: Home, folder: Path, *, reason: str | None = None) -> tuple[str, ...]:
+    """Write the suites of a study as a Great Expectations project: expectations and SQL, no value of a person.
+
+    Args:
+        catalog: The study's catalog.
+        home: Its home.
+        folder: New or empty.
+        reason: Why, for the ledger.
+
+    Returns:
+        The sources, each with a suite.
+
+    Raises:
+        InputError: Nothing is published, the study has no clinical half, or the folder holds something.
+        EnvironmentFailure: Folder or home cannot be written, or another process holds the home's lock.
+    """
+    require_suites(catalog)
+    require_empty(folder)
+    with open_door(home, reason) as door:
+        contents = gx_context(catalog, home.scratch)
+        sources = tuple(catalog.study.clinical)
+        door.let_out(Parcel("gx", "no rows", contents, {"suites": list(sources)}, {}), folder)
+    return sources
 
 
 def export_data_docs(

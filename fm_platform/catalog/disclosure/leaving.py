@@ -63,6 +63,12 @@ class Door:
         """What left before, oldest first."""
         return exports_of(self._warehouse.records_of(KIND))
 
+    @property
+    def publications(self) -> list[LedgerRecord]:
+        """The ledger's records of the publications up to the present one, oldest first."""
+        found = self._warehouse.records_of("publication")
+        return [record for record in found if record.content["number"] <= self.publication]
+
     def let_out(
         self,
         parcel: Parcel,

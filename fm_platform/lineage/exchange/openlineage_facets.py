@@ -16,6 +16,9 @@ from typing import Any
 from fm_platform.lineage.exchange.inventory import ColumnFacts, Inventory, TableFacts
 from fm_platform.warehouse.records import ColumnInput
 
+FILE_SETS = "files."
+"""How the names of assets begin that are sets of files."""
+
 PRODUCER = f"fm-platform:{metadata.version('fm-platform')}"
 _FACETS = {
     "ColumnLineageDatasetFacet": "1-2-0",
@@ -32,6 +35,7 @@ _FACETS = {
     "SchemaDatasetFacet": "1-2-0",
     "TagsJobFacet": "1-0-0",
 }
+_HOME = "home"
 _DIRECT = frozenset({"IDENTITY", "TRANSFORMATION", "AGGREGATION"})
 _INDIRECT = frozenset({"JOIN", "GROUP_BY", "FILTER", "SORT", "WINDOW", "CONDITIONAL"})
 
@@ -56,21 +60,12 @@ def dataset(inventory: Inventory, name: str, facets: Mapping[str, Any]) -> dict[
 
 
 def input_datasets(inventory: Inventory, table: TableFacts) -> list[dict[str, Any]]:
-    """Delivered files and tables, each with the version that was read."""
-    files = [
-        dataset(
-            inventory,
-            f"files/{entry.path}",
-            {
-                "version": _version(entry.sha256),
-                "datasetType": facet("DatasetTypeDatasetFacet", datasetType="FILE"),
-                "dataSource": facet("DatasourceDatasetFacet", name=entry.source, uri=f"file:{entry.path}"),
-            },
-        )
-        for entry in table.delivered
-    ]
-    tables = [
-        dataset(
+    """Delivered files, tables and sets of files, each with the version that was read."""
+    delivered = [_file(inventory, entry.path, entry.sha256, entry.source) for entry in table.delivered]
+    read = [
+        _file_set(inventory, name, digest)
+        if name.startswith(FILE_SETS)
+        else dataset(
             inventory,
             name,
             {
@@ -81,7 +76,26 @@ def input_datasets(inventory: Inventory, table: TableFacts) -> list[dict[str, An
         )
         for name, digest in table.inputs.items()
     ]
-    return [*files, *tables]
+    return [*delivered, *read]
+
+
+def _file(inventory: Inventory, path: str, sha256: str, source: str) -> dict[str, Any]:
+    facets = {
+        "version": _version(sha256),
+        "datasetType": facet("DatasetTypeDatasetFacet", datasetType="FILE"),
+        "dataSource": facet("DatasourceDatasetFacet", name=source, uri=f"file:{path}"),
+    }
+    return dataset(inventory, f"files/{path}", facets)
+
+
+def _file_set(inventory: Inventory, name: str, digest: str) -> dict[str, Any]:
+    """All files of an asset under its name, by which other steps read them."""
+    facets = {
+        "version": _version(digest),
+        "datasetType": facet("DatasetTypeDatasetFacet", datasetType="FILE"),
+        "dataSource": facet("DatasourceDatasetFacet", name=_HOME, uri="file:."),
+    }
+    return dataset(inventory, name, facets)
 
 
 def _as_read(inventory: Inventory, table: str, digest: str) -> TableFacts | None:
@@ -91,20 +105,10 @@ def _as_read(inventory: Inventory, table: str, digest: str) -> TableFacts | None
 
 
 def output_datasets(inventory: Inventory, table: TableFacts) -> list[dict[str, Any]]:
-    """The table, or the files, that a step made."""
+    """The table that a step made; or its files, and the set of them."""
     if table.files:
-        return [
-            dataset(
-                inventory,
-                f"files/{path}",
-                {
-                    "version": _version(sha256),
-                    "datasetType": facet("DatasetTypeDatasetFacet", datasetType="FILE"),
-                    "dataSource": facet("DatasourceDatasetFacet", name="home", uri=f"file:{path}"),
-                },
-            )
-            for path, sha256 in sorted(table.files.items())
-        ]
+        written = [_file(inventory, path, sha256, _HOME) for path, sha256 in sorted(table.files.items())]
+        return [_file_set(inventory, table.table, table.value_digest), *written]
     facets = table_facets(inventory, table)
     lineage = _column_lineage(inventory, table)
     if lineage is not None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fm_platform.validation import gx_suite
-from fm_platform.validation.candidate import candidate
+from fm_platform.validation.candidate import candidate, candidate_sql
 from fm_platform.validation.checks import agreement_check, check_declarations
 from fm_platform.validation.expectations import expectations_of
 from fm_platform.validation.gate import FINDING_SCHEMA, find, gate_inputs
@@ -144,6 +144,23 @@ def dirty(demo):
 
 
 class TestDirtyFile:
+    def test_an_exported_suite_counts_what_the_gate_found(self, demo, dirty, tmp_path):
+        import great_expectations as gx
+
+        _, findings = dirty
+        source = demo.view("visits")
+        asked = expectations_of(demo.study, source.columns, "visits")
+        gx_suite.write_context({"visits": gx_suite.Suite(asked, "1")}, tmp_path)
+        context = gx.get_context(mode="file", project_root_dir=tmp_path)
+        frame = demo.con.sql(candidate_sql(source)).df()
+        found = context.validation_definitions.get("visits").run(batch_parameters={"dataframe": frame})
+        assert len(found.results) == len(asked)
+        for result in found.results:
+            about = result.expectation_config.meta
+            of_column = findings.filter(pl.col("column").eq_missing(pl.lit(about["column"])))
+            rows = of_column.filter(pl.col("rule").is_in(about["rules"])).height
+            assert result.result["unexpected_count"] == rows, about
+
     def test_great_expectations_agrees(self, dirty):
         checks, _ = dirty
         assert checks["gx_agrees"].passed, checks["gx_agrees"].metadata
