@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +244,7 @@ def _make_by(other: OtherCode, place: Path, progress: Callable[[str], None]) -> 
     """Have other code refresh the folder's study; it says itself what it could not make."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FM_WAREHOUSE")}
     if other.path is not None:
-        environment["PYTHONPATH"] = str(_unpacked(other.path, place))
+        environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in _importable(other.path, place))
     python = other.python if other.python is not None else Path(sys.executable)
     arguments = ["refresh", "--study", str(place / "study"), "--home", str(place / "home")]
     progress(f"{python} {' '.join(arguments)}" + (f" with {other.path}" if other.path else ""))
@@ -266,18 +268,24 @@ def _make_by(other: OtherCode, place: Path, progress: Callable[[str], None]) -> 
     return {}
 
 
-def _unpacked(path: Path, place: Path) -> Path:
-    """The folder that holds the package: the checkout, or what a wheel unpacks to."""
-    folder = path
+def _importable(path: Path, place: Path) -> list[Path]:
+    """The folders that hold the package and its metadata: a checkout and metadata made for it, or an unpacked wheel."""
+    folder, beside = path.resolve(), (place / "code").resolve()
     if path.suffix == ".whl" and zipfile.is_zipfile(path):
-        folder = place / "code"
+        folder = beside
         with zipfile.ZipFile(path) as wheel:
             wheel.extractall(folder)
     if not (folder / "fm_platform" / "__init__.py").is_file():
         raise InputError(
             "holds no fm_platform", file=path, mend="name a checkout or a wheel of it with --code"
         )
-    return folder.resolve()
+    if not list(folder.glob("fm_platform-*.dist-info")):
+        declared = folder / "pyproject.toml"
+        named = tomllib.loads(declared.read_text(encoding="utf-8"))["project"] if declared.is_file() else {}
+        version = named.get("version", metadata.version("fm-platform"))
+        text = f"Metadata-Version: 2.1\nName: fm-platform\nVersion: {version}\n"
+        write_atomically(beside / f"fm_platform-{version}.dist-info" / "METADATA", text.encode())
+    return list(dict.fromkeys((folder, beside)))
 
 
 def _made_in(home: Home, errors: Mapping[str, str], sources: Mapping[str, str]) -> Rebuilt:

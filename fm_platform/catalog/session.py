@@ -324,7 +324,9 @@ class Session:
 
     def _publish(self, asset: Asset, facts: dict[str, Any]) -> tuple[CheckOutcome, ...]:
         number = self.history.next_publication
-        facts["causes"] = causes_of_next(self.warehouse, self.history)
+        facts["causes"] = causes_of_next(
+            self.warehouse, self.history, blocked_halves(self.catalog.assets, self.history)
+        )
         publication = publication_of(self.catalog, self.history, self.warehouse, facts, number)
         publish(self.warehouse, publication, number)
         self._prune()

@@ -7,7 +7,7 @@ which rows and cells each cause reached (``diff``).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fm_platform.lineage.diff.records import Made, Records, code_change, study_changes
@@ -21,12 +21,17 @@ _LISTED = 8
 """So many names of a kind are recorded; the rest is a count."""
 
 
-def causes_of_next(warehouse: Warehouse, history: History) -> list[dict[str, Any]]:
+def causes_of_next(warehouse: Warehouse, history: History, blocked: Collection[str]) -> list[dict[str, Any]]:
     """Why the publication that is about to be made will differ from the last one.
+
+    Args:
+        warehouse: The open work database.
+        history: The ledger's latest facts.
+        blocked: The halves that are blocked now.
 
     Returns:
         An entry a kind: ``kind``, ``names`` (the first few), ``n`` (how many there are). Empty where nothing that the
-        ledger records differs: what was forced, or a half that was blocked or opened.
+        ledger records differs, as after ``--force``.
     """
     last = history.publication
     if last is None:
@@ -38,7 +43,10 @@ def causes_of_next(warehouse: Warehouse, history: History) -> list[dict[str, Any
     old, new = (
         _made(warehouse, {table: side[table] for table in moved if table in side}) for side in (before, after)
     )
-    return _causes(old, new)
+    then = set(last.get("halves", {}))
+    halves = [f"{half} blocked" for half in sorted(set(blocked) - then)]
+    halves += [f"{half} open again" for half in sorted(then - set(blocked))]
+    return [*_causes(old, new), *([{"kind": "half", "names": halves, "n": len(halves)}] if halves else [])]
 
 
 def _made(warehouse: Warehouse, seqs: Mapping[str, int]) -> dict[str, Made]:

@@ -115,7 +115,7 @@ def in_words(body: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Python": f"{body['implementation']} {body['python']}",
         "platform": system,
-        "code": f"fm-platform {body['package']}" + (f", commit {commit}{changed}" if commit else ""),
+        "package": f"fm-platform {body['package']}" + (f", commit {commit}{changed}" if commit else ""),
         "lock": f"{lock['path']} {lock['sha256']}" if lock else f"{INSTALLED} {body['installed']}",
     }
 

@@ -6,7 +6,7 @@ here: laying out a folder or making anything (``catalog.reproduction``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,9 +165,7 @@ def compare(recipe: Recipe, rebuilt: Rebuilt) -> list[Outcome]:
         digest = str(now.body["value_digest"]) if now is not None else None
         causes = _causes(records, recipe, rebuilt, table)
         if digest != recipe.digests[table]:
-            upstream = [name for name in made.inputs if name in differing]
-            if upstream:
-                causes.append(f"input {', '.join(upstream[:_LISTED])} differs")
+            causes += _inputs(made, now, differing)
             if not causes:
                 causes.append(_environments(recipe.behind[table], rebuilt.behind.get(table)))
             differing.add(table)
@@ -204,6 +202,22 @@ def _causes(records: Records, recipe: Recipe, rebuilt: Rebuilt, table: str) -> l
     then, now = (made.body["parts"].get("extra", {}).get("decisions") for made in (old, new))
     if then != now:
         causes.append("a decision (`fm accept`)")
+    return causes
+
+
+def _inputs(old: Made, new: Made | None, differing: Collection[str]) -> list[str]:
+    """Inputs that were others: tables that came out otherwise, and ones that the publication holds in another state."""
+    named = [name for name in old.inputs if name in differing]
+    causes = [f"input {', '.join(named[:_LISTED])} differs"] if named else []
+    if new is not None:
+        read: Mapping[str, str | None] = new.body["parts"]["inputs"]
+        moved = [name for name in old.inputs if old.body["parts"]["inputs"][name] != read.get(name)]
+        other = [name for name in moved if name not in differing]
+        if other:
+            held = (
+                "as published is not the one that it was made from (a half was blocked, or a part refreshed)"
+            )
+            causes.append(f"input {', '.join(other[:_LISTED])} {held}")
     return causes
 
 

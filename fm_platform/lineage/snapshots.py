@@ -18,6 +18,7 @@ from fm_platform.warehouse.home import Home
 LATEST = "latest"
 _CAUSES = {
     "source": "delivered", "study": "study.yaml", "code": "code", "library": "library", "decision": "decision",
+    "half": "half",
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
