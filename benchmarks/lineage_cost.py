@@ -2,9 +2,9 @@
 
     python benchmarks/lineage_cost.py [--patients 10000] [--models 500] [--repeats 5]
 
-1. Every SQL model of the demo is run as its author wrote it and as the platform rewrites it (with `_row_ids`), both
-   into a table, in turns; then again for as many simulated patients (copies of the demo's). Printed: the totals by the
-   clock and in processor time, their ratios, and what the row ids take on disk, as stored and in two other ways.
+1. Every SQL model of the demo is run as its author wrote it, alone and with the derivation of its link, in turns; then
+   again for as many simulated patients (copies of the demo's). Printed: totals by the clock and in processor time, what
+   the links take as text beside the tables they link, and what it costs to follow every link of a table to the end.
 2. Generated models (12 columns, two CTEs) are loaded with their whole column lineage, first and from the cache.
 3. One cell of the refreshed demo is explained, beside the interpreter's own start.
 """
@@ -22,19 +22,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-import duckdb
 import numpy as np
-import polars as pl
 
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.catalog.session import Session, open_session
 from fm_platform.lineage.graph import upstream_of
 from fm_platform.sql.cache import Cache
+from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
-from fm_platform.sql.provenance import with_row_ids
 from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.home import Home
-from fm_platform.warehouse.names import relation
+from fm_platform.warehouse.names import quoted_table, relation
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 CLINICAL = ("clinical/participants.csv", "clinical/visits.csv")
@@ -74,66 +72,42 @@ def built(study: Path, home: Path) -> Iterator[Session]:
 
 
 def compare(session: Session, repeats: int) -> None:
-    """Every model, plain and rewritten, in turns: seconds by the clock and of the processor."""
+    """Every model alone, and with the derivation of its link: seconds by the clock and of the processor."""
     connection = session.warehouse.connection
     spent = np.zeros((2, 2, repeats))
     for asset in session.catalog.in_order():
         if asset.model is None:
             continue
         schemas = {table: session.warehouse.schema(table) for table in asset.model.refs}
-        texts = asset.model.compiled(relation), with_row_ids(asset.model, schemas, relation)
+        sql = asset.model.compiled(relation)
         for turn in range(repeats):
-            for form, sql in enumerate(texts):
+            for form in range(2):
                 begun = time.perf_counter(), time.process_time()
+                if form:
+                    link_query(asset.model, schemas, quoted_table)
                 connection.execute(f"create or replace temp table measured as {sql}")
                 spent[0, form, turn] += time.perf_counter() - begun[0]
                 spent[1, form, turn] += time.process_time() - begun[1]
     for name, times in zip(("clock", "processor"), spent, strict=True):
-        plain, rewritten = np.median(times, axis=1)
-        print(
-            f"  {name:<10} plain {plain:7.3f} s   rewritten {rewritten:7.3f} s   ratio {rewritten / plain:.2f}"
-        )
-
-
-STORED = {
-    "no ids": ["create table t{n} as select * exclude (_row_ids) from frame"],
-    "a list of ids in each row": ["create table t{n} as select * from frame"],
-    "a list of numbers, ids in one table": [
-        "create table if not exists ids (_row_id varchar, number bigint)",
-        "insert into ids select i, row_number() over () + (select count(*) from ids) from"
-        " (select distinct unnest(_row_ids) as i from frame) anti join ids on _row_id = i",
-        "create table t{n} as with f as (select *, row_number() over () as r from frame)"
-        " select f.* exclude (_row_ids, r), s.numbers from f left join (select r, list(number order by number)"
-        " as numbers from (select r, unnest(_row_ids) as i from f) join ids on _row_id = i group by r) as s using (r)",
-    ],
-    "a number, sets in one table": [
-        "create table if not exists sets (ids varchar[], number bigint)",
-        "insert into sets select i, row_number() over () + (select count(*) from sets) from"
-        " (select distinct _row_ids as i from frame) anti join sets on ids = i",
-        "create table t{n} as select f.* exclude (_row_ids), s.number"
-        " from frame as f join sets as s on s.ids = f._row_ids",
-    ],
-}
-"""Ways to store the ids of a row."""
+        alone, linked = np.median(times, axis=1)
+        print(f"  {name:<10} alone {alone:7.3f} s   with link {linked:7.3f} s   ratio {linked / alone:.2f}")
 
 
 def sizes(session: Session) -> None:
-    """What the row ids of SQL models take on disk: MiB of all their tables, and seconds to write them."""
+    """What links take beside the tables they link, and what following them all costs."""
+    connection = session.warehouse.connection
+    texts = connection.sql('select sum(length("sql")) from fm.audit.links').fetchone()[0]
     models = [asset.table for asset in session.catalog.in_order() if asset.model is not None]
-    frames = [session.warehouse.read(table) for table in models]
-    ids = sum(int(frame["_row_ids"].list.len().sum() or 0) for frame in frames)
-    print(f"  {sum(frame.height for frame in frames):,} rows name {ids:,} ids")
-    for name, statements in STORED.items():
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "stored.duckdb"
-            begun = time.perf_counter()
-            with duckdb.connect(str(path)) as other:
-                for number, frame in enumerate(frames):
-                    other.register("frame", frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-                    for statement in statements:
-                        other.execute(statement.format(n=number))
-            taken = time.perf_counter() - begun
-            print(f"  {name:<38} {path.stat().st_size / 2**20:7.1f} MiB, written in {taken:.1f} s")
+    rows = sum(session.warehouse.query(f"select count(*) from {relation(table)}").item() for table in models)
+    marks, begun = 0, time.perf_counter()
+    connection.execute("use fm")
+    for (sql,) in connection.sql('select "sql" from audit.links where input_table is null').fetchall():
+        marks += connection.sql(f"select coalesce(sum(len(_rows)), 0) from ({sql})").fetchone()[0]
+    connection.execute("use memory")
+    print(
+        f"  {rows:,} rows; links: {texts / 2**10:.0f} KiB of text; all followed one step: {marks:,} rows of inputs "
+        f"in {time.perf_counter() - begun:.2f} s"
+    )
 
 
 def generate(folder: Path, count: int) -> Path:

@@ -19,7 +19,15 @@ from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.study.model import Study
 from fm_platform.warehouse.database import Remembered, Warehouse
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput, ColumnLineage
+from fm_platform.warehouse.names import identifier, quoted_table
+from fm_platform.warehouse.records import (
+    CheckDeclaration,
+    CheckOutcome,
+    Column,
+    ColumnInput,
+    ColumnLineage,
+    Link,
+)
 
 if TYPE_CHECKING:  # what makes a table is told by its builder, and few builders read SQL
     from fm_platform.sql.model import SqlModel
@@ -65,6 +73,7 @@ class Built:
     Attributes:
         rows: A frame, or a SELECT over the attached work database.
         lineage: Column lineage where it is known only now (SQL models).
+        links: The link where it is known only now (SQL models).
         checks: Run on the written table within its transaction.
         records: Ledger records that belong before the materialization.
         delivered: The files that were read.
@@ -75,12 +84,46 @@ class Built:
 
     rows: pl.DataFrame | str | None = None
     lineage: ColumnLineage | None = None
+    links: Sequence[Link] = ()
     checks: Checks = tuple
     records: Sequence[tuple[str, Mapping[str, Any]]] = ()
     delivered: Sequence[Delivered] = ()
     source_rows: pl.DataFrame | None = None
     files: Mapping[str, bytes] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """Which rows of an input stand behind a row of a table that Python computes.
+
+    Attributes:
+        input: The input.
+        on: A condition over the row ``o`` of the table and the row ``i`` of the input; empty: every row of the input
+            stands behind every row of the table.
+        through: Further tables of FROM that the condition reads (``, "study"."visits" AS v``).
+        role: The input's role where the column lineage does not say it: ``imputed from``, ``family``, ``design``.
+        columns: The columns of the table that it speaks of; empty for all that have the input in their lineage.
+        chooses: An expression over the table's key that gives the input column that a row is about.
+    """
+
+    input: str
+    on: str = ""
+    through: str = ""
+    role: str = ""
+    columns: tuple[str, ...] = ()
+    chooses: str = ""
+
+    def link(self, table: str, key: Sequence[str]) -> Link:
+        """The link of a table with this key."""
+        if not self.on:
+            return Link("", self.input, self.role, self.columns, chooses=self.chooses)
+        listed = ", ".join(f"o.{identifier(name)}" for name in key)
+        sql = (
+            f'SELECT DISTINCT {listed}, i.rowid AS "_row" FROM {quoted_table(table)} AS o, '
+            f"{quoted_table(self.input)} AS i{self.through} WHERE {self.on}"
+        )
+        return Link(sql, self.input, self.role, self.columns, chooses=self.chooses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +139,7 @@ class Asset(Node):
     key: tuple[str, ...]
     columns: tuple[Column, ...] = ()
     lineage: ColumnLineage = field(default_factory=dict)
+    rows: tuple[RowsOf, ...] = ()
     checks: tuple[CheckDeclaration, ...] = ()
     build: Callable[[Step], Built]
     model: SqlModel | None = None

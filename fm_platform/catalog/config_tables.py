@@ -107,7 +107,7 @@ def build_visits(step: Step) -> Built:
         "window_low": pl.Int32,
         "window_high": pl.Int32,
     }
-    return Built(rows=_with_no_rows(pl.DataFrame(rows, schema=schema)))
+    return Built(rows=pl.DataFrame(rows, schema=schema))
 
 
 def build_outcomes(step: Step) -> Built:
@@ -139,7 +139,7 @@ def build_outcomes(step: Step) -> Built:
         "range_high": pl.Float64,
         "position": pl.Int32,
     }
-    return Built(rows=_with_no_rows(pl.DataFrame(rows, schema=schema)))
+    return Built(rows=pl.DataFrame(rows, schema=schema))
 
 
 def build_responders(step: Step) -> Built:
@@ -159,7 +159,7 @@ def build_responders(step: Step) -> Built:
         "reduction_percent": pl.Int32,
         "label": pl.String,
     }
-    return Built(rows=_with_no_rows(pl.DataFrame(rows, schema=schema)))
+    return Built(rows=pl.DataFrame(rows, schema=schema))
 
 
 def _scale(outcome: Outcome, instruments: tuple[Instrument, ...]) -> tuple[float | None, float | None, str]:
@@ -170,8 +170,3 @@ def _scale(outcome: Outcome, instruments: tuple[Instrument, ...]) -> tuple[float
     instrument = next(i for i in instruments if outcome.score in i.score_ids)
     low, high = outcome.range or tuple(float(end) for end in instrument.range_of(outcome.score))
     return low, high, instrument.score(outcome.score).label
-
-
-def _with_no_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add the empty set of contributing raw rows: these rows come from study.yaml."""
-    return frame.with_columns(pl.lit([], dtype=pl.List(pl.String)).alias("_row_ids"))

@@ -19,6 +19,7 @@ from fm_platform.catalog.disclosure.tags import with_privacy
 from fm_platform.catalog.expression.assets import expression_assets
 from fm_platform.catalog.expression.quality import qc_assets
 from fm_platform.catalog.expression.sets import set_assets
+from fm_platform.catalog.links.attach import with_row_links
 from fm_platform.catalog.models import model_cache
 from fm_platform.catalog.report.assets import PUBLICATION, report_assets, with_records_shown
 from fm_platform.catalog.report.site import site_asset
@@ -78,7 +79,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
         assets += set_assets(study)
     assets += report_assets(study, [asset.table for asset in assets])
     assets = with_privacy(study, instruments, assets)
-    assets = with_lineage(assets, model_cache())
+    assets = with_row_links(study, instruments, with_lineage(assets, model_cache()))
     assets = _with_site(with_records_shown([_with_checks_in_version(asset) for asset in assets]))
     return Catalog(
         study,

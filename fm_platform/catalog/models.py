@@ -1,4 +1,4 @@
-"""SQL models as assets: compiled with row ids, column lineage from the tree, declared tests as checks.
+"""SQL models as assets: run as written, links and column lineage from the tree, declared tests as checks.
 
 Belongs here: turning a loaded model into an asset, and running its tests. Does not belong here: parsing SQL (``sql``).
 """
@@ -14,15 +14,15 @@ from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.lineage.graph import Half
 from fm_platform.sql.cache import Cache
 from fm_platform.sql.lineage import column_lineage
+from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
-from fm_platform.sql.model import ModelTest, SqlModel
+from fm_platform.sql.model import ModelTest, Schemas, SqlModel
 from fm_platform.sql.number_types import check_types
-from fm_platform.sql.provenance import with_row_ids
 from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.database import Warehouse
 from fm_platform.warehouse.ledger import sha256_text
-from fm_platform.warehouse.names import identifier, literal, relation
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+from fm_platform.warehouse.names import identifier, literal, quoted_table, relation
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Link
 
 PACKAGED = Path(__file__).resolve().parents[1] / "_dbt_like_sql"
 CHECKOUT = Path(__file__).resolve().parents[2] / "dbt_like_sql"
@@ -75,16 +75,22 @@ def _version_of(model: SqlModel, make: Callable[..., Built]) -> CodeVersion:
 
 
 def build_model(step: Step, model: SqlModel) -> Built:
-    """Compile a model against the tables as they are, with the row ids of its inputs carried along."""
+    """Compile a model against the tables as they are, and derive its link to their rows."""
     warehouse = step.warehouse
     schemas = {table: warehouse.schema(table) for table in model.refs}
     check_types(model, schemas)
     return Built(
-        rows=with_row_ids(model, schemas, relation),
+        rows=model.compiled(relation),
         lineage=column_lineage(model, schemas),
+        links=(_link(model, schemas),),
         checks=_checks_of(model, warehouse),
         metadata={"SQL": f"```sql\n{model.template.strip()}\n```"},
     )
+
+
+def _link(model: SqlModel, schemas: Schemas) -> Link:
+    derived = link_query(model, schemas, quoted_table)
+    return Link(sql=derived.sql, cells=derived.cells)
 
 
 def test_name(test: ModelTest) -> str:

@@ -282,6 +282,7 @@ class Session:
                 facts=facts,
                 before=[*sources, *built.records],
                 source_rows=built.source_rows,
+                links=[*built.links, *(rows.link(asset.table, asset.key) for rows in asset.rows)],
                 checks=checks,
                 remembered=asset.remembered,
             )

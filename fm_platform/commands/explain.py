@@ -78,6 +78,8 @@ def _print(explanation: Explanation) -> None:
             click.echo(f"  {name} = {_said(value)}")
     if explanation.method:
         click.echo(f"  method     {explanation.method}")
+    if explanation.formula:
+        click.echo(f"  formula    {explanation.formula}")
     for name, value in explanation.parameters.items():
         if name not in ("method", "engine"):
             click.echo(f"  {name:<10} {value}")
@@ -91,15 +93,48 @@ def _print(explanation: Explanation) -> None:
     for check in explanation.checks:
         if not check["passed"]:
             click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
-    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
-    for row in explanation.rows:
-        click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}")
-
+    _print_rows(explanation)
     for out in explanation.left_out:
-        click.echo(f"  left out   {out.what} {out.name}: {out.reason}")
+        click.echo(f"  {'imputed   ' if out.imputed else 'left out  '} {out.what} {out.name}: {out.reason}")
     for refused in explanation.quarantined:
         what = f"cell {refused.column}" if refused.column else "row"
         click.echo(f"  refused    {what} of {refused.path}:{refused.line} ({refused.rule}: {refused.reason})")
+
+
+def _print_rows(explanation: Explanation) -> None:
+    """The delivered rows with their role and cells; those that only decide, in one line a file."""
+    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
+    for row in explanation.rows:
+        role = "" if row.role in ("value", "member") else f"  ({row.role})"
+        click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}{role}")
+        if row.cells:
+            click.echo(
+                f"      {_short(', '.join(f'{name}={_said(value)}' for name, value in row.cells.items()), 160)}"
+            )
+    decided: dict[tuple[str, str], list[int]] = {}
+    for row in explanation.decided:
+        decided.setdefault((row.role, row.path), []).append(row.line)
+    for (role, path), lines in decided.items():
+        word = "family" if role == "family" else "decided by"
+        click.echo(f"  {word:<10} {path}: {len(lines)} row{'s' * (len(lines) != 1)}, lines {_lines(lines)}")
+    for whole in explanation.wholes:
+        click.echo(f"  {whole.role:<10} every row of {whole.table} ({whole.rows:,}), by way of {whole.via}")
+
+
+def _lines(lines: Sequence[int]) -> str:
+    """Line numbers, runs of them as a range.
+
+    >>> _lines([3, 2, 4, 9])
+    '2-4, 9'
+    """
+    runs: list[list[int]] = []
+    for line in sorted(lines):
+        if runs and line == runs[-1][1] + 1:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line])
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join([*texts[:_CELLS], *(["..."] if len(texts) > _CELLS else [])])
 
 
 def _print_gene(gene: GeneFit) -> None:
@@ -129,7 +164,8 @@ def _print_upstream(upstream: Sequence[UpstreamCells], most: int) -> None:
             continue
         name = entry.column.removesuffix(_EXACT)
         shown = f"{name} = {entry.column}/{scale.column}" if scale else entry.column
-        click.echo(f"  from       {entry.table}.{shown}: {entry.count} cell{'s' * (entry.count != 1)}")
+        role = f", {entry.role}" if entry.role not in ("value", "member") else ""
+        click.echo(f"  from       {entry.table}.{shown}: {entry.count} cell{'s' * (entry.count != 1)}{role}")
         listed = entry.cells if len(entry.cells) <= most + 1 else entry.cells[:most]
         for place, cell in enumerate(listed):
             key = ", ".join(
@@ -182,9 +218,9 @@ def _said(value: Any) -> str:
     return "(none)" if value is None else str(value)
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, wide: int = _WIDE) -> str:
     text = _said(value)
-    return text if len(text) <= _WIDE else text[: _WIDE - 3] + "..."
+    return text if len(text) <= wide else text[: wide - 3] + "..."
 
 
 def _print_made(made: Mapping[str, Any]) -> None:

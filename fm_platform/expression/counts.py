@@ -57,7 +57,7 @@ def raw_count_columns(matrices: Sequence[CountMatrix]) -> pl.DataFrame:
     """``raw.count_columns``: what every column of every count file is.
 
     Returns:
-        sheet, position (0-based in the file), column, kind, count_id, reason, ``_row_ids`` (empty).
+        sheet, position (0-based in the file), column, kind, count_id, reason.
     """
     return pl.concat(
         matrix.columns.select(
@@ -67,7 +67,6 @@ def raw_count_columns(matrices: Sequence[CountMatrix]) -> pl.DataFrame:
             "kind",
             "count_id",
             "reason",
-            pl.lit([], dtype=pl.List(pl.String)).alias("_row_ids"),
         )
         for matrix in matrices
     )
@@ -96,7 +95,7 @@ def expression_counts(raw: pl.DataFrame, count_columns: pl.DataFrame) -> pl.Data
     Returns:
         gene_id, counts (in the order of :func:`count_ids`: the entry at 1-based
         ``expression.samples.position`` is that sample's), lengths (average transcript lengths in that order; null
-        without), ``_row_ids``; sorted by gene_id.
+        without); sorted by gene_id.
 
     Raises:
         InputError: A sample's counts differ between files.
@@ -123,13 +122,11 @@ def expression_counts(raw: pl.DataFrame, count_columns: pl.DataFrame) -> pl.Data
             )
         merged[cells] = values
         merge_lengths(lengths, cells, part["lengths"])
-    row_ids = raw.group_by("gene_id").agg(_row_ids=pl.col("_row_id").unique().sort()).sort("gene_id")
     return pl.DataFrame(
         {
             "gene_id": genes,
             "counts": _as_lists(merged),
             "lengths": as_length_lists(lengths, len(genes)),
-            "_row_ids": row_ids["_row_ids"],
         }
     )
 

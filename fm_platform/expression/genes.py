@@ -21,7 +21,6 @@ NOTE_TYPES = {
     "item": pl.String(),
     "line": pl.Int64(),
     "note": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 _ABOUT = ("biotype", "description", "chromosome", "start", "end", "strand")
 
@@ -29,7 +28,7 @@ _ABOUT = ("biotype", "description", "chromosome", "start", "end", "strand")
 def input_notes(matrices: Sequence[CountMatrix]) -> pl.DataFrame:
     """``expression.input_notes``: one row a remark of a reader, in its order; key sheet, position."""
     rows: list[tuple[object, ...]] = [
-        (matrix.file.name, position, note.kind, note.item, note.line, note.text, [])
+        (matrix.file.name, position, note.kind, note.item, note.line, note.text)
         for matrix in matrices
         for position, note in enumerate(matrix.notes)
     ]
@@ -52,10 +51,10 @@ def expression_genes(
     Returns:
         gene_id, symbol, symbol_source (``annotation``, ``counts`` or null), biotype, description, chromosome, start,
         end, strand, match (``exact``, ``without version`` or null), damage (what a symbol or id was before a
-        spreadsheet changed it), ``_row_ids``; sorted by gene_id.
+        spreadsheet changed it); sorted by gene_id.
     """
     own = raw_counts.filter(pl.col("symbol").is_not_null()).group_by("gene_id").agg(pl.col("symbol").min())
-    genes = counts.select("gene_id", "_row_ids").join(own, on="gene_id", how="left").sort("gene_id")
+    genes = counts.select("gene_id").join(own, on="gene_id", how="left").sort("gene_id")
     if annotation is None:
         nothing = pl.DataFrame(schema={"_row_id": pl.String, **dict.fromkeys(GENE_COLUMNS, pl.String)})
         annotation = nothing
@@ -63,7 +62,7 @@ def expression_genes(
     exact = dict(zip(known["gene_id"], range(known.height), strict=True))
     bare = _unambiguous([_bare(gene) for gene in known["gene_id"]])
     rows = []
-    for gene, symbol, row_ids in genes.select("gene_id", "symbol", "_row_ids").iter_rows():
+    for gene, symbol in genes.select("gene_id", "symbol").iter_rows():
         at = exact.get(gene)
         match = "exact" if at is not None else None
         if at is None:
@@ -72,13 +71,12 @@ def expression_genes(
         found = known.row(at, named=True) if at is not None else {}
         chosen = found.get("symbol") or symbol
         origin = "annotation" if found.get("symbol") else "counts" if symbol else None
-        ids = sorted({*row_ids, found["_row_id"]}) if found else row_ids
         about = (found.get(name) for name in _ABOUT)
         rows.append(
-            (gene, chosen, origin, *about, match, damage(gene) or (damage(chosen) if chosen else None), ids)
+            (gene, chosen, origin, *about, match, damage(gene) or (damage(chosen) if chosen else None))
         )
     names = ("gene_id", "symbol", "symbol_source", *_ABOUT, "match", "damage")
-    schema = {**dict.fromkeys(names, pl.String()), "_row_ids": pl.List(pl.String())}
+    schema = dict.fromkeys(names, pl.String())
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(pl.col("start", "end").cast(pl.Int64, strict=False))
 

@@ -27,10 +27,9 @@ RESULT_TYPES: Mapping[str, pl.DataType] = {
     "engine_version": pl.String(),
     "fit_notes": pl.String(),
 }
-"""``expression.de_results`` but for ``_row_ids``, which are the gene's matrix rows: the sample rows stand once per
-contrast in ``expression.contrasts``."""
+"""The columns of ``expression.de_results``; its key is contrast, gene_id."""
 
-FIT_TYPES: Mapping[str, pl.DataType] = {**RESULT_TYPES, **FACT_TYPES, "_row_ids": pl.List(pl.String())}
+FIT_TYPES: Mapping[str, pl.DataType] = {**RESULT_TYPES, **FACT_TYPES}
 """The table of one contrast: results, then what the fit found besides."""
 
 DISPERSION_COLUMNS = {
@@ -54,19 +53,16 @@ COOKS_COLUMNS = {
 """``expression.cooks`` but for its key: column, and that of the contrast's table."""
 
 
-def fit_table(plan: ContrastPlan, result: DeResult | None, counts: pl.DataFrame) -> pl.DataFrame:
+def fit_table(plan: ContrastPlan, result: DeResult | None) -> pl.DataFrame:
     """The table of one contrast; key contrast, gene_id. Empty for a skipped contrast.
 
     Args:
         plan: The contrast.
         result: Its result; None when it is skipped.
-        counts: ``expression.counts``, whose row ids the genes carry.
     """
     if result is None:
         return pl.DataFrame(schema=dict(FIT_TYPES))
-    rows = result.frame.join(
-        counts.select("gene_id", "_row_ids"), on="gene_id", how="left", maintain_order="left"
-    )
+    rows = result.frame
     if result.facts is not None:
         rows = rows.join(result.facts, on="gene_id", how="left", maintain_order="left")
     rows = rows.with_columns(

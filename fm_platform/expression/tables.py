@@ -48,9 +48,8 @@ CONTRAST_TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "samples": _TEXTS,
     "size_factors": pl.List(pl.Float64),
     "notes": _TEXTS,
-    "_row_ids": _TEXTS,
 }
-"""``expression.contrasts``; key contrast. ``_row_ids`` are the sample-sheet rows of the samples used."""
+"""``expression.contrasts``; key contrast."""
 
 
 def expression_samples(
@@ -176,7 +175,6 @@ def _contrast_row(plan: ContrastPlan, result: DeResult | None) -> dict[str, obje
         "alpha": contrast.alpha,
         "samples": list(plan.samples),
         "notes": list(result.notes) if result else [],
-        "_row_ids": list(plan.row_ids),
     }
     if result is not None:
         row |= {

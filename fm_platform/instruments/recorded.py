@@ -23,7 +23,7 @@ def recorded_scores(instrument: Instrument, scores: Sequence[str], measures: pl.
     Args:
         instrument: The questionnaire.
         scores: Short ids of the scores that were recorded.
-        measures: ``staging.stg_measures``: subject_id, visit_id, variable, value, _row_ids.
+        measures: ``staging.stg_measures``: subject_id, visit_id, variable, value.
 
     Returns:
         Rows with the columns of ``SCORE_SCHEMA``, sorted by key; exact in millionths or as much finer as the
@@ -45,7 +45,6 @@ def recorded_scores(instrument: Instrument, scores: Sequence[str], measures: pl.
         pl.lit(0).alias("n_missing"),
         pl.lit(False).alias("prorated"),
         pl.lit(NOTE).alias("note"),
-        "_row_ids",
     )
     return rows.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()).sort(*KEY, "score_id")
 

@@ -1,7 +1,7 @@
 """Answers in, scores out: the frame around the score language.
 
-Belongs here: from long answers to a matrix and back to one row per visit and score, with the raw rows of
-each. Does not belong here: the arithmetic (``rules``), or judging answers: what arrives has passed the gate.
+Belongs here: from long answers to a matrix and back to one row per visit and score. Does not belong here: the
+arithmetic (``rules``), or judging answers: what arrives has passed the gate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ SCORE_SCHEMA: dict[str, pl.DataType] = {
     "n_missing": pl.Int32(),
     "prorated": pl.Boolean(),
     "note": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``staging.stg_instrument_scores``; its key is subject_id, visit_id, score_id."""
 
@@ -40,13 +39,11 @@ def score_answers(instrument: Instrument, answers: pl.DataFrame, given: pl.DataF
 
     Args:
         instrument: The questionnaire.
-        answers: Its answers: subject_id, visit_id, item, answer (integer), _row_ids. No nulls; other columns
-            ignored.
-        given: The visits at which its source has a row: subject_id, visit_id, _row_ids.
+        answers: Its answers: subject_id, visit_id, item, answer (integer). No nulls; other columns ignored.
+        given: The visits at which its source has a row: subject_id, visit_id.
 
     Returns:
-        One row per visit and score with the columns of ``SCORE_SCHEMA``, sorted by key. ``_row_ids`` are the
-        raw rows of the visit and of its answers.
+        One row per visit and score with the columns of ``SCORE_SCHEMA``, sorted by key.
 
     Raises:
         FmError: Answers that no gate lets through: unknown item, out of range, two answers to one item.
@@ -57,13 +54,12 @@ def score_answers(instrument: Instrument, answers: pl.DataFrame, given: pl.DataF
     placed = _place(instrument, answers, visits)
     matrix = _matrix(instrument, placed, visits.height)
     scores = score_matrix(instrument, matrix)
-    row_ids = _row_ids(placed, visits)
-    return _long(instrument, scores, visits, row_ids)
+    return _long(instrument, scores, visits)
 
 
 def _visits(answers: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """Every visit once, in key order, numbered, with the row ids of its source row."""
-    own = given.select(*KEY, "_row_ids")
+    """Every visit once, in key order, numbered."""
+    own = given.select(KEY)
     if own.select(KEY).is_duplicated().any():
         raise FmError(
             "a visit stands twice among the visits to score", mend="report this: the gate should forbid it"
@@ -88,7 +84,6 @@ def _place(instrument: Instrument, answers: pl.DataFrame, visits: pl.DataFrame) 
         "_at",
         pl.col("item").cast(items).to_physical().alias("_item"),
         pl.col("answer").cast(pl.Int32),
-        "_row_ids",
     )
 
 
@@ -111,26 +106,7 @@ def _matrix(instrument: Instrument, placed: pl.DataFrame, n_visits: int) -> Answ
     return AnswerMatrix(instrument.item_ids, table, answered)
 
 
-def _row_ids(placed: pl.DataFrame, visits: pl.DataFrame) -> pl.Series:
-    """For each visit, the sorted distinct row ids of its source row and of its answers."""
-    own = visits["_row_ids"]
-    single = own.list.len().eq(1).all() and placed["_row_ids"].list.len().eq(1).all()
-    if single and (placed["_row_ids"].list.first() == own.list.first().gather(placed["_at"])).all():
-        return own
-    both = pl.concat([visits.select("_at", "_row_ids"), placed.select("_at", "_row_ids")])
-    distinct = both.explode("_row_ids").drop_nulls().unique().sort("_at", "_row_ids")
-    gathered = distinct.group_by("_at", maintain_order=True).agg("_row_ids")
-    return (
-        visits.select("_at")
-        .join(gathered, on="_at", how="left", maintain_order="left")
-        .select(pl.col("_row_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
-        .to_series()
-    )
-
-
-def _long(
-    instrument: Instrument, scores: dict[str, Scored], visits: pl.DataFrame, row_ids: pl.Series
-) -> pl.DataFrame:
+def _long(instrument: Instrument, scores: dict[str, Scored], visits: pl.DataFrame) -> pl.DataFrame:
     """Interleave the scores so that the rows come out in key order."""
     ids = sorted(scores)
     n_visits, n_scores = visits.height, len(ids)
@@ -159,7 +135,6 @@ def _long(
                 "n_missing": interleave("n_missing"),
                 "prorated": interleave("prorated"),
                 "note": notes.gather(pl.Series(note_at)),
-                "_row_ids": row_ids.gather(visit_at),
             }
         )
         .with_columns(pl.when("_valid").then(pl.col("value_exact", "value_scale")))

@@ -30,7 +30,6 @@ CRITERIA_SCHEMA: dict[str, pl.DataType] = {
     "regions_low": pl.Int64(),
     "regions_high": pl.Int64(),
     "three_months": pl.Boolean(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``marts.criteria``; its key is subject_id, visit_id, version."""
 
@@ -43,7 +42,6 @@ BAND_SCHEMA: dict[str, pl.DataType] = {
     "band_position": pl.Int32(),
     "value": pl.Float64(),
     "citation": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``marts.severity_bands``; its key is subject_id, visit_id, score_id, scheme."""
 
@@ -78,9 +76,7 @@ def criteria_table(
 def _bounds(scores: pl.DataFrame, answers: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     """One row a visit: bounds of the three numbers, the duration and the rows behind them."""
     own = scores.filter(pl.col("instrument") == instrument.id)
-    frame = own.filter(pl.col("score_id") == f"{instrument.id}.wpi_min").select(
-        "subject_id", "visit_id", "_row_ids"
-    )
+    frame = own.filter(pl.col("score_id") == f"{instrument.id}.wpi_min").select("subject_id", "visit_id")
     for name, score in _BOUNDS.items():
         for side, end in (("low", "min"), ("high", "max")):
             values = own.filter(pl.col("score_id") == f"{instrument.id}.{score}_{end}").select(

@@ -205,6 +205,8 @@ def _verify_tables(warehouse: Warehouse, history: History, found: Verification) 
             continue
         if digests.full != made.full_digest:
             found.problems.append(f"table {table} differs from ledger record {made.seq}")
+        if "links_digest" in made.body and warehouse.links_digest(table) != made.body["links_digest"]:
+            found.problems.append(f"audit.links of {table} differs from ledger record {made.seq}")
         if "source_rows_digest" in made.body:
             names = list(made.body.get("row_sources", [table.split(".", 1)[1]]))
             sources.update(names)

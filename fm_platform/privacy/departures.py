@@ -77,7 +77,7 @@ def require_k(tables: Sequence[Leaving], k: int, banding: Banding = BANDINGS[0])
     """
     k = max(k, SMALLEST_CLASS)
     people = people_of(tables)
-    names = tuple(name for name in people.columns if name not in ("_person", "_row_ids"))
+    names = tuple(name for name in people.columns if name != "_person")
     if not names:
         return Judgement((), k, None)
     found = summary(equivalence_classes(people, names, k), names, k)
@@ -110,7 +110,7 @@ def people_of(tables: Sequence[Leaving]) -> pl.DataFrame:
         for name in known:
             people = people.join(own.select("_person", name), on="_person", how="left", suffix="_own")
             people = people.with_columns(pl.coalesce(name, f"{name}_own")).drop(f"{name}_own")
-    return people.unique(maintain_order=True).with_columns(_row_ids=pl.lit([], dtype=pl.List(pl.String)))
+    return people.unique(maintain_order=True)
 
 
 COUNTS: Mapping[str, pl.Expr] = {

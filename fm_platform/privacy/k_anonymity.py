@@ -21,7 +21,6 @@ CLASS_SCHEMA: dict[str, pl.DataType] = {
     "combination": pl.String(),
     "n": pl.Int64(),
     "below_k": pl.Boolean(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``privacy.equivalence_classes``; its key is banding, combination."""
 
@@ -36,7 +35,6 @@ SUMMARY_SCHEMA: dict[str, pl.DataType] = {
     "n_below_k": pl.Int64(),
     "passes": pl.Boolean(),
     "suggested": pl.Boolean(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``privacy.k_anonymity``; its key is banding."""
 
@@ -90,7 +88,7 @@ def equivalence_classes(people: pl.DataFrame, quasi_identifiers: Sequence[str], 
     """Every combination that occurs, with its number of people, for every banding.
 
     Args:
-        people: One row a subject, with the quasi-identifiers and ``_row_ids``.
+        people: One row a subject, with the quasi-identifiers.
         quasi_identifiers: Names of the columns.
         k: The smallest acceptable class.
 
@@ -111,11 +109,9 @@ def equivalence_classes(people: pl.DataFrame, quasi_identifiers: Sequence[str], 
             separator="; ",
         )
         frames.append(
-            people.select("_row_ids", combination=words)
-            .explode("_row_ids", empty_as_null=True)
-            .group_by("combination", maintain_order=True)
-            .agg(pl.col("_row_ids").drop_nulls().unique().sort())
-            .join(people.select(combination=words).group_by("combination").len("n"), on="combination")
+            people.select(combination=words)
+            .group_by("combination")
+            .len("n")
             .with_columns(banding=pl.lit(banding.name), below_k=pl.col("n") < k)
             .sort("combination")
             .select([pl.col(name).cast(kind) for name, kind in CLASS_SCHEMA.items()])
@@ -149,7 +145,6 @@ def summary(classes: pl.DataFrame, quasi_identifiers: Sequence[str], k: int) -> 
                 "n_below_k": own.filter("below_k")["n"].sum(),
                 "passes": passes,
                 "suggested": passes and not any(row["passes"] for row in rows),
-                "_row_ids": own["_row_ids"].explode().drop_nulls().unique().sort().to_list(),
             }
         )
     return pl.DataFrame(rows, schema=SUMMARY_SCHEMA)

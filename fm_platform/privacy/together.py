@@ -109,7 +109,7 @@ def smallest_class(
         ]
         known.append(replace(table, frame=table.frame.with_columns(values), quasi_identifiers=kept))
     people = people_of(known)
-    names = tuple(name for name in people.columns if name not in ("_person", "_row_ids"))
+    names = tuple(name for name in people.columns if name != "_person")
     found = equivalence_classes(people, names, SMALLEST_CLASS).filter(pl.col("banding") == _AS_RECORDED.name)
     return min(found["n"].to_list(), default=None), tuple(sorted(names))
 

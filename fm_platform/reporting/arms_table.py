@@ -66,7 +66,6 @@ def between_arms_table(
             *(pl.col(name).cast(pl.String) for name in ("family", "method", "note", "engine_version")),
             "shift_text",
             "p_text",
-            "_row_ids",
         )
     )
 

@@ -42,17 +42,15 @@ _SCHEMA: dict[str, Any] = {
     "high": pl.Float64,
     "count": pl.Int64,
     "percent": pl.Float64,
-    "_row_ids": pl.List(pl.String),
 }
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The participants of one stratum (None: all), and the raw rows they came from."""
+    """The participants of one stratum (None: all)."""
 
     stratum: str | None
     people: pl.DataFrame
-    row_ids: list[str]
 
 
 def characteristics(participants: pl.DataFrame, study: Study) -> pl.DataFrame:
@@ -66,8 +64,7 @@ def characteristics(participants: pl.DataFrame, study: Study) -> pl.DataFrame:
         `report.characteristics`: variable `n`, then those of age (years), sex, arm and site that any
         participant has. A numeric variable has one row (level null) with median, quartiles (linear
         interpolation) and range; a categorical one a row for each level, percent of those recorded; either
-        has an `Unknown` row when a value is missing. `_row_ids` are those of every participant of the
-        stratum, because counts, percents and the number missing all depend on each of them.
+        has an `Unknown` row when a value is missing.
     """
     people = population(participants).sort("subject_id")
     groups = [_group(None, people)]
@@ -106,7 +103,7 @@ def strata_labels(participants: pl.DataFrame | None, study: Study) -> dict[str, 
 
 
 def _group(stratum: str | None, people: pl.DataFrame) -> _Group:
-    return _Group(stratum, people, sorted(set(people["_row_ids"].explode().drop_nulls().to_list())))
+    return _Group(stratum, people)
 
 
 def _row(
@@ -119,7 +116,6 @@ def _row(
         "stratum": group.stratum,
         "n": n,
         "n_missing": n_missing,
-        "_row_ids": group.row_ids,
         **values,
     }
 

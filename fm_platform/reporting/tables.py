@@ -1,7 +1,7 @@
 """The report's tables: statistics and results joined with their labels and written for people.
 
-Belongs here: pure functions from warehouse frames to `report.*` frames that carry `_row_ids` along. Does not
-belong here: computing statistics, HTML, CSV. `position` (of genes: `rank`) is a row's place on the page.
+Belongs here: pure functions from warehouse frames to `report.*` frames. Does not belong here: computing statistics,
+HTML, CSV. `position` (of genes: `rank`) is a row's place on the page.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ _NUMBERS = (
     "holm_floor",
     "rank_biserial",
 )
-_ROW_IDS = pl.List(pl.String)
 
 
 def symptom_change_table(
@@ -76,7 +75,6 @@ def symptom_change_table(
         *(pl.col(name).cast(pl.Float64) for name in _NUMBERS),
         pl.col("family_size").cast(pl.Int64),
         *_text("method", "note", "engine_version"),
-        pl.col("_row_ids").cast(_ROW_IDS),
     )
     if within_arms:
         table = table.with_columns(pl.when(pl.col("stratum").is_null()).then(pl.col("p_value", "p_floor")))
@@ -85,7 +83,7 @@ def symptom_change_table(
         pl.Series("change_text", [_change_text(row) for row in rows], dtype=pl.String),
         pl.Series("p_text", [fmt.p_value(row["p_value"], row["p_floor"]) for row in rows], dtype=pl.String),
     ]
-    return table.with_columns(texts).select(pl.exclude("_row_ids"), "_row_ids")
+    return table.with_columns(texts)
 
 
 def _change_text(row: Mapping[str, Any]) -> str:
@@ -136,7 +134,6 @@ def responders_table(
             for name in ("rate", "ci_low", "ci_high", "ci_level", "rate_nri", "nri_low", "nri_high")
         ),
         *_text("denominator", "method", "note", "engine_version"),
-        pl.col("_row_ids").cast(_ROW_IDS),
     )
     rows = list(table.iter_rows(named=True))
     texts = [
@@ -146,7 +143,7 @@ def responders_table(
         ),
         pl.Series("nri_text", [_nri_text(row) for row in rows], dtype=pl.String),
     ]
-    return table.with_columns(texts).select(pl.exclude("_row_ids"), "_row_ids")
+    return table.with_columns(texts)
 
 
 def _nri_text(row: Mapping[str, Any]) -> str:
@@ -172,7 +169,6 @@ def top_genes(results: pl.DataFrame, contrasts: pl.DataFrame, n: int = 20) -> pl
 
     Returns:
         `report.top_genes`, ordered by p-value and then by gene id; `rank` counts from 1 within a contrast.
-        Its `_row_ids` are the gene's matrix rows and the sample-sheet rows of the contrast.
     """
     ranked = (
         results.filter(pl.col("pvalue").is_not_null() & pl.col("pvalue").is_not_nan())
@@ -183,7 +179,6 @@ def top_genes(results: pl.DataFrame, contrasts: pl.DataFrame, n: int = 20) -> pl
     how_run = contrasts.select(
         *_text("contrast", "status", "engine", "engine_version"),
         pl.col("n_samples").cast(pl.Int64),
-        sample_rows=pl.col("_row_ids").cast(_ROW_IDS),
     )
     return (
         ranked.join(how_run, on="contrast", how="left")
@@ -199,7 +194,6 @@ def top_genes(results: pl.DataFrame, contrasts: pl.DataFrame, n: int = 20) -> pl
             *_text("status"),
             "n_samples",
             *_text("engine", "engine_version"),
-            pl.col("_row_ids").cast(_ROW_IDS).list.set_union("sample_rows").list.sort(),
         )
     )
 

@@ -1,7 +1,7 @@
 """Column lineage of a SQL model, from its resolved syntax tree.
 
 Belongs here: which input columns each output column is computed from (DIRECT) and which ones decide about its
-rows (INDIRECT). Does not belong here: row provenance, lineage across models (the ledger's reader joins the
+rows (INDIRECT). Does not belong here: links, lineage across models (the ledger's reader joins the
 pieces).
 
 The tree is evaluated over sets: every query gives, for each of its columns, the inputs of that column, and

@@ -1,7 +1,7 @@
 """A SQL model as a value: its text, what it reads, what it promises, and its plain SQL for given relations.
 
 Belongs here: the frozen types of the room and the compilation of one model. Does not belong here: reading
-files (loader.py), what is refused (rules.py), lineage and provenance.
+files (loader.py), what is refused (rules.py), lineage and links.
 """
 
 from __future__ import annotations

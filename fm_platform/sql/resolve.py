@@ -1,7 +1,7 @@
 """A model's tree with every name resolved: columns carry their table, positions and aliases are written out.
 
 Belongs here: the one call to sqlglot's qualifier and the repair of what it changes. Does not belong here:
-what is made of the resolved tree (lineage.py, provenance.py, number_types.py).
+what is made of the resolved tree (lineage.py, links.py, number_types.py).
 """
 
 from __future__ import annotations
@@ -30,12 +30,23 @@ def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
         columns keep the case in which the author wrote them.
 
     Raises:
-        InputError: A table or column that does not exist, or a name that may mean two columns.
+        InputError: A table or column that does not exist, a name that may mean two columns, or a table's name used as
+            a value.
     """
     try:
         tree = qualify(model.tree.copy(), dialect=DIALECT, schema=sqlglot_schema(model, schemas))
     except OptimizeError as error:
         raise _unresolved(model, error) from None
+    whole = tree.find(exp.TableColumn)
+    if whole is not None:
+        named = (
+            c for c in model.tree.find_all(exp.Column) if not c.table and c.name.lower() == whole.name.lower()
+        )
+        raise model.error(
+            f"{whole.name} stands for a whole row as a value, whose columns depend on who reads it",
+            node=next(named, None),
+            mend="name the columns: struct_pack(a := t.a, b := t.b), or count(distinct (t.a, t.b))",
+        )
     for name, projection in zip(output_columns(model.tree), leftmost_select(tree).expressions, strict=True):
         projection.set("alias", exp.to_identifier(name, quoted=True))
     return tree

@@ -3,7 +3,7 @@
 Belongs here: every construct that is refused, with the reason and the mend. Does not belong here: name
 resolution, types (number_types.py) and anything that needs the columns of tables.
 
-The shape of a query is an allow-list: a clause that is not named below is refused, so that row provenance
+The shape of a query is an allow-list: a clause that is not named below is refused, so that links
 never meets SQL that it would trace wrongly.
 """
 
@@ -18,7 +18,6 @@ from fm_platform.sql.model import leftmost_select
 from fm_platform.sql.refusals import Refuse
 from fm_platform.sql.subqueries import check_exists, check_in, check_value
 
-ROW_IDS = "_row_ids"
 ROW_ID = "_row_id"
 DECLARED = "study."
 """The schema of what study.yaml declares: its rows come from no delivered row."""
@@ -107,9 +106,6 @@ def _check_select(node: exp.Select, refuse: Refuse) -> None:
             "DISTINCT ON without ORDER BY, or over a grouping, keeps an arbitrary row",
             "add ORDER BY, or use QUALIFY row_number() OVER (PARTITION BY ... ORDER BY ...) = 1",
         )
-    for projection in node.expressions:
-        if projection.alias_or_name == ROW_IDS:
-            raise refuse(projection, f"{ROW_IDS} is the platform's own column", "choose another name")
 
 
 def _check_set(node: exp.SetOperation, refuse: Refuse) -> None:
@@ -160,13 +156,6 @@ def _check_star(node: exp.Expr, refuse: Refuse) -> None:
         raise refuse(node, "SELECT * is not allowed in a model", "name the columns")
 
 
-def _check_column(node: exp.Column, refuse: Refuse) -> None:
-    if node.name == ROW_IDS:
-        raise refuse(
-            node, f"{ROW_IDS} is the platform's own column", "leave it out; the platform carries it along"
-        )
-
-
 def _check_columns(node: exp.Expr, refuse: Refuse) -> None:
     raise refuse(node, "COLUMNS() is not supported", "name the columns")
 
@@ -204,10 +193,10 @@ def _check_outputs(tree: exp.Query, refuse: Refuse) -> None:
             raise refuse(
                 projection, f"output {projection.sql(dialect='duckdb')!r} has no name", "add AS name"
             )
-        if name.startswith("_"):
+        if name.startswith(("_", "~")):
             raise refuse(
                 projection,
-                f"output column {name!r} begins with _",
+                f"output column {name!r} begins with {name[0]}",
                 "such names are the platform's own; rename it",
             )
         if name.lower() in seen:
@@ -225,7 +214,6 @@ _SHAPES: dict[type[exp.Expr], Callable[..., None]] = {
     exp.Join: _check_join,
     exp.Group: _check_group,
     exp.Star: _check_star,
-    exp.Column: _check_column,
     exp.Columns: _check_columns,
     exp.Pivot: _check_pivot,
     exp.Lateral: _check_lateral,

@@ -13,10 +13,10 @@ from sqlglot import exp
 from fm_platform.sql.cache import Cache
 from fm_platform.sql.lineage import column_lineage
 from fm_platform.sql.model import SqlModel, table_name
-from fm_platform.sql.rules import ROW_ID, ROW_IDS
+from fm_platform.sql.rules import ROW_ID
 from fm_platform.warehouse.records import ColumnInput, ColumnLineage
 
-OWN_COLUMNS = (ROW_ID, ROW_IDS)
+OWN_COLUMNS = (ROW_ID,)
 
 
 def trace_models(

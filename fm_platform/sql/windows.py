@@ -1,7 +1,7 @@
-"""Which rows a window function looks at, as the frame over which their ids are collected.
+"""Which rows a window function looks at, as the frame over which their marks are collected.
 
 Belongs here: frames of window functions and the named windows that they build on. Does not belong here: the rest
-of the rewriting (provenance.py), which window functions are refused (function_rules.py).
+of the rewriting (links.py), which window functions are refused (function_rules.py).
 
 The rule for a row: the rows whose absence could change the function's value there, and the row itself.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from fm_platform.sql.functions import AGGREGATES, function_names
-from fm_platform.sql.id_lists import call
+from fm_platform.sql.marks import call
 from fm_platform.sql.model import DIALECT
 
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "rank_dense"})
@@ -25,15 +25,16 @@ _CURRENT = "CURRENT ROW"
 _UNBOUNDED = "UNBOUNDED"
 
 
-def frames_of(select: exp.Select) -> list[exp.Window]:
-    """The distinct windows over which the ids of a SELECT are to be collected, without their function.
+def frames_of(select: exp.Select, *parts: exp.Expr | None) -> list[exp.Window]:
+    """The distinct windows over which the marks of a SELECT are to be collected, without their function.
 
     Args:
-        select: A resolved SELECT; the windows of its outputs and of QUALIFY count.
+        select: A resolved SELECT.
+        parts: Its parts whose windows count.
     """
     named = {window.name: window for window in select.args.get("windows") or []}
     found: dict[str, exp.Window] = {}
-    for part in [*select.expressions, select.args.get("qualify")]:
+    for part in parts:
         for node in part.walk(prune=lambda found: isinstance(found, exp.Query)) if part is not None else ():
             if isinstance(node, exp.Window):
                 frame = _frame(node, named)
@@ -41,10 +42,10 @@ def frames_of(select: exp.Select) -> list[exp.Window]:
     return list(found.values())
 
 
-def over(ids: exp.Expr, frame: exp.Window) -> exp.Expr:
-    """The ids of all rows of a frame, as one list."""
+def over(marks: exp.Expr, frame: exp.Window) -> exp.Expr:
+    """The marks of all rows of a frame, as one list."""
     window = frame.copy()
-    window.set("this", call("list", ids.copy()))
+    window.set("this", call("list", marks.copy()))
     return call("flatten", window)
 
 

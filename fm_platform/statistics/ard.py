@@ -22,13 +22,10 @@ ARD_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "n": pl.Int64(),
     "source_table": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.ard``; its key is analysis_id, group, stat_name."""
 
 ARD_KEY = ("analysis_id", "group", "stat_name")
-MOST_ROW_IDS = 10_000
-"""Above this many contributing raw rows a statistic leaves them to its source table, which has them once."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,6 @@ def _long(table: str, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         pl.col(layout.variable).alias("variable"),
         *(pl.col(name) if name in frame.columns else pl.lit(None).alias(name) for name in ("method", "n")),
         pl.lit(table).alias("source_table"),
-        pl.when(pl.col("_row_ids").list.len() <= MOST_ROW_IDS)
-        .then("_row_ids")
-        .otherwise(pl.lit([], dtype=pl.List(pl.String)))
-        .alias("_row_ids"),
     )
     arms = [
         shared.with_columns(
@@ -121,7 +114,7 @@ def recalled(ard: pl.DataFrame, keys: pl.DataFrame, table: str, schema: Mapping[
         schema: The columns that are wanted, with their types.
 
     Returns:
-        These columns, null where the ARD has nothing, ``_row_ids`` empty.
+        These columns, null where the ARD has nothing.
     """
     layout = LAYOUTS[table]
     names = [*layout.analysis, *([layout.group] if layout.group else [])]
@@ -129,7 +122,7 @@ def recalled(ard: pl.DataFrame, keys: pl.DataFrame, table: str, schema: Mapping[
     found = keys.select(*names, analysis_id(table, layout), group.alias("_group"))
     own = ard.filter(pl.col("source_table") == table)
     for name, dtype in schema.items():
-        if name in found.columns or name.startswith("_"):
+        if name in found.columns:
             continue
         value = pl.col("stat_value" if pl.Series(dtype=dtype).dtype.is_numeric() else "stat_text")
         cells = own.filter(pl.col("stat_name") == name).select(
@@ -138,8 +131,7 @@ def recalled(ard: pl.DataFrame, keys: pl.DataFrame, table: str, schema: Mapping[
         found = found.join(
             cells, on=["analysis_id", "_group"], how="left", nulls_equal=True, maintain_order="left"
         )
-    none = pl.lit([], dtype=pl.List(pl.String)).alias("_row_ids")
-    return found.with_columns(none).select(list(schema))
+    return found.select(list(schema))
 
 
 def unlike(printed: pl.DataFrame, again: pl.DataFrame, key: Sequence[str]) -> dict[str, int]:

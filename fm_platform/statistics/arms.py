@@ -45,7 +45,6 @@ ARMS_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.between_arms``; its key is outcome, visit, arm."""
 
@@ -113,7 +112,6 @@ def _row(
     places = np.array([own or "" for own in panel.arms])
     members: dict[str, Bools] = {name: places == name for name in (arm, reference)}
     first, second = (changes[complete & members[name]] for name in (arm, reference))
-    taking_part = complete & (members[arm] | members[reference])
     row: dict[str, Any] = dict.fromkeys(ARMS_SCHEMA)
     row |= {
         "outcome": panel.outcome,
@@ -128,7 +126,6 @@ def _row(
         "median_change_reference": shown(median(second), panel.scale),
         "method": "none",
         "engine_version": ENGINE_VERSION,
-        "_row_ids": panel.row_ids(panel.pair(visit, taking_part)),
     }
     if not len(first) or not len(second):
         return row | {"note": "an arm has no complete pairs"}, None, None

@@ -53,7 +53,6 @@ CHANGE_SCHEMA: dict[str, pl.DataType] = {
     "holm_floor": pl.Float64(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.symptom_change``; its key is outcome, visit, stratum."""
 
@@ -81,8 +80,7 @@ def symptom_change(
 
     Returns:
         The columns of ``CHANGE_SCHEMA``, by outcome and visit in their declared order, all subjects before
-        strata. Values in the outcome's own unit; ``_row_ids`` are the raw rows of exactly the baseline and
-        later values used.
+        strata. Values in the outcome's own unit.
     """
     data = PairedData(change, scores, participants, visits)
     rows: list[dict[str, Any]] = []
@@ -109,7 +107,6 @@ def _row(pairs: Pairs, better: Any) -> tuple[dict[str, Any], Fraction | None, Fr
         "n_missing": pairs.n_missing,
         "n_expected": pairs.n_expected,
         "engine_version": ENGINE_VERSION,
-        "_row_ids": list(pairs.row_ids),
     }
     if n == 0:
         row |= {"n_zero": 0, "n_eff": 0, "improved": 0, "unchanged": 0, "worsened": 0}

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from fm_platform.statistics.integers import Ints
-from fm_platform.statistics.panel import Bools, Panel
+from fm_platform.statistics.panel import Panel
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,12 @@ class Filled:
     Attributes:
         base: Baseline values times ``scale``; ``post`` likewise.
         n_imputed: Subjects with a value filled in.
-        used: The panel's cells that were read.
     """
 
     base: Ints
     post: Ints
     scale: int
     n_imputed: int
-    used: Bools
 
 
 Fill = Callable[[Panel, int, Range], Filled]
@@ -61,9 +59,7 @@ def complete_pairs(panel: Panel, visit: int, scale: Range) -> Filled:
     """Subjects with both values; nothing is filled in."""
     del scale
     has = panel.known[:, panel.baseline] & panel.known[:, visit]
-    return Filled(
-        panel.values[has, panel.baseline], panel.values[has, visit], panel.scale, 0, panel.pair(visit, has)
-    )
+    return Filled(panel.values[has, panel.baseline], panel.values[has, visit], panel.scale, 0)
 
 
 def baseline_carried(panel: Panel, visit: int, scale: Range) -> Filled:
@@ -72,7 +68,7 @@ def baseline_carried(panel: Panel, visit: int, scale: Range) -> Filled:
     has, later = panel.known[:, panel.baseline], panel.known[:, visit]
     base = panel.values[has, panel.baseline]
     post = np.where(later, panel.values[:, visit], panel.values[:, panel.baseline])[has]
-    return Filled(base, post, panel.scale, int((has & ~later).sum()), panel.pair(visit, has))
+    return Filled(base, post, panel.scale, int((has & ~later).sum()))
 
 
 def last_carried(panel: Panel, visit: int, scale: Range) -> Filled:
@@ -83,14 +79,11 @@ def last_carried(panel: Panel, visit: int, scale: Range) -> Filled:
     for at in range(visit + 1):
         last = np.where(panel.known[:, at], at, last)
     everyone = np.arange(len(panel.subjects))
-    used = np.zeros_like(panel.known)
-    used[everyone, last] = used[everyone, panel.baseline] = True
     return Filled(
         panel.values[has, panel.baseline],
         panel.values[everyone, last][has],
         panel.scale,
         int((has & (last != visit)).sum()),
-        used & panel.known & has[:, None],
     )
 
 
@@ -111,4 +104,4 @@ def _bounded(panel: Panel, visit: int, *, at_baseline: Fraction, later: Fraction
     for at, end in ((panel.baseline, at_baseline), (visit, later)):
         columns.append(np.where(panel.known[:, at], panel.values[:, at] * factor, int(end * common)))
     holes = ~panel.known[:, panel.baseline] | ~panel.known[:, visit]
-    return Filled(columns[0], columns[1], common, int(holes.sum()), panel.pair(visit))
+    return Filled(columns[0], columns[1], common, int(holes.sum()))

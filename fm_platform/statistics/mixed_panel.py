@@ -11,7 +11,7 @@ from typing import Any
 
 from fm_platform.statistics.imputation import Filled
 from fm_platform.statistics.mixed_model import Contrast, NoFit, fit_mixed_model
-from fm_platform.statistics.panel import Bools, Panel
+from fm_platform.statistics.panel import Panel
 
 LEAST_MODELLED = 12
 """Below this many subjects with a baseline and a later value there is no mixed model, and no row for one."""
@@ -57,9 +57,8 @@ def mixed_model(panel: Panel) -> Modelled | None:
     has = panel.known[:, panel.baseline] & panel.known[:, panel.later].any(axis=1)
     if has.sum() < LEAST_MODELLED:
         return None
-    used: Bools = panel.known & has[:, None]
     base = panel.values[has, panel.baseline]
-    data = Filled(base, base, panel.scale, 0, used)
+    data = Filled(base, base, panel.scale, 0)
     try:
         fit = fit_mixed_model(panel.values[has], panel.known[has], panel.baseline, panel.scale)
     except NoFit as reason:

@@ -27,7 +27,6 @@ FRIEDMAN_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.friedman``; its key is outcome, stratum."""
 
@@ -61,8 +60,6 @@ def _row(panel: Panel) -> dict[str, Any]:
     complete = np.logical_and.reduce(
         [panel.known[:, at] for at in held] or [np.zeros(len(panel.subjects), dtype=bool)]
     )
-    used = np.zeros_like(panel.known)
-    used[:, held] = complete[:, None]
     row: dict[str, Any] = {
         "outcome": panel.outcome,
         "stratum": panel.stratum,
@@ -75,7 +72,6 @@ def _row(panel: Panel) -> dict[str, Any]:
         "method": "none",
         "note": None,
         "engine_version": ENGINE_VERSION,
-        "_row_ids": panel.row_ids(used),
     }
     if len(held) < 3 or not complete.any():
         few = "fewer than three visits have values" if len(held) < 3 else "nobody has a value at every visit"

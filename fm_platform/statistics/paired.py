@@ -1,6 +1,6 @@
 """Baseline and later values of the same subjects, as whole numbers, by outcome, visit and stratum.
 
-Belongs here: who is in a comparison, who is missing from it, and which raw rows it rests on. Does not belong
+Belongs here: who is in a comparison and who is missing from it. Does not belong
 here: what is computed from the pairs.
 """
 
@@ -28,7 +28,6 @@ class Pairs:
         stratum: The stratum's value; None for all subjects.
         n_expected: Subjects of the population in this stratum, with or without data.
         base: Baseline values times ``scale``, ordered by subject; ``post`` likewise.
-        row_ids: Sorted distinct raw rows behind those values.
     """
 
     outcome: str
@@ -38,7 +37,6 @@ class Pairs:
     base: Ints
     post: Ints
     scale: int
-    row_ids: tuple[str, ...]
 
     @property
     def n_missing(self) -> int:
@@ -57,7 +55,7 @@ class PairedData:
     def __init__(
         self, change: pl.DataFrame, scores: pl.DataFrame, participants: pl.DataFrame, visits: pl.DataFrame
     ) -> None:
-        """Join pairs with their strata and raw rows.
+        """Join pairs with their strata.
 
         Args:
             change: Rows of ``marts.symptom_change``.
@@ -71,21 +69,19 @@ class PairedData:
         for stratum in sorted(known.unique().to_list()):
             self._expected[stratum] = int((known == stratum).sum())
         baseline = visits.filter(pl.col("is_baseline"))["visit_id"].to_list()
-        own = scores.select(*_PAIR_KEY, "_row_ids")
+        own = scores.select(*_PAIR_KEY, _there=True)
         pairs = (
             change.select(*_PAIR_KEY, "base_exact", "base_scale", "post_exact", "post_scale")
             .join(population, on="subject_id", how="inner")
             .join(
-                own.filter(pl.col("visit_id").is_in(baseline))
-                .drop("visit_id")
-                .rename({"_row_ids": "_base_ids"}),
+                own.filter(pl.col("visit_id").is_in(baseline)).drop("visit_id").rename({"_there": "_base"}),
                 on=["subject_id", "outcome_id"],
                 how="left",
             )
-            .join(own.rename({"_row_ids": "_post_ids"}), on=list(_PAIR_KEY), how="left")
+            .join(own.rename({"_there": "_post"}), on=list(_PAIR_KEY), how="left")
             .sort(_PAIR_KEY)
         )
-        if pairs["_base_ids"].null_count() or pairs["_post_ids"].null_count():
+        if pairs["_base"].null_count() or pairs["_post"].null_count():
             raise FmError("a pair of marts.symptom_change has a value that marts.symptom_scores lacks")
         self._empty = pairs.clear()
         self._by_outcome_visit: dict[Any, pl.DataFrame] = pairs.partition_by(
@@ -103,13 +99,6 @@ class PairedData:
 def _pairs(outcome: str, visit: str, stratum: str | None, n_expected: int, rows: pl.DataFrame) -> Pairs:
     scales = pl.concat([rows["base_scale"], rows["post_scale"].alias("base_scale")]).unique().to_list()
     scale = math.lcm(1, *scales)
-    ids = (
-        pl.concat([rows["_base_ids"], rows["_post_ids"].alias("_base_ids")])
-        .explode()
-        .drop_nulls()
-        .unique()
-        .sort()
-    )
     return Pairs(
         outcome=outcome,
         visit=visit,
@@ -118,7 +107,6 @@ def _pairs(outcome: str, visit: str, stratum: str | None, n_expected: int, rows:
         base=_rescaled(rows["base_exact"], rows["base_scale"], scale),
         post=_rescaled(rows["post_exact"], rows["post_scale"], scale),
         scale=scale,
-        row_ids=tuple(ids.to_list()),
     )
 
 

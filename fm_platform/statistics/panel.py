@@ -1,6 +1,6 @@
 """One outcome of all expected subjects at all planned visits, as whole numbers, with the holes left in.
 
-Belongs here: who is expected, what each has at each visit, which raw rows a set of cells rests on. Does not
+Belongs here: who is expected, and what each has at each visit. Does not
 belong here: what is done about holes.
 """
 
@@ -32,7 +32,6 @@ class Panel:
         baseline: The baseline's place among them.
         values: Values times ``scale``, shape (subjects, visits); 0 where there is none.
         known: Whether there is a value, same shape.
-        cells: Raw rows of each known value: _subject, _visit (places), _row_ids.
     """
 
     outcome: str
@@ -44,26 +43,11 @@ class Panel:
     values: Ints
     known: Bools
     scale: int
-    cells: pl.DataFrame
 
     @property
     def later(self) -> list[int]:
         """Places of the visits other than baseline."""
         return [at for at in range(len(self.visits)) if at != self.baseline]
-
-    def row_ids(self, used: Bools) -> list[str]:
-        """Sorted distinct raw rows of the cells that are used, given like ``known``."""
-        if not len(self.cells):
-            return []
-        at = self.cells["_subject"].to_numpy(), self.cells["_visit"].to_numpy()
-        chosen = self.cells.filter(pl.Series(used[at]))
-        return chosen["_row_ids"].explode().drop_nulls().unique().sort().to_list()
-
-    def pair(self, visit: int, subjects: Bools | None = None) -> Bools:
-        """The known cells at baseline and at one visit, of some subjects, as a mask."""
-        used = np.zeros_like(self.known)
-        used[:, [self.baseline, visit]] = self.known[:, [self.baseline, visit]]
-        return used if subjects is None else used & subjects[:, None]
 
 
 class Panels:
@@ -93,7 +77,7 @@ class Panels:
             schema={"visit_id": pl.String, "_visit": pl.Int64},
         )
         placed = scores.join(places, on="visit_id").select(
-            "subject_id", "outcome_id", "_visit", "value_exact", "value_scale", "_row_ids"
+            "subject_id", "outcome_id", "_visit", "value_exact", "value_scale"
         )
         self._by_outcome: dict[Any, pl.DataFrame] = placed.partition_by("outcome_id", as_dict=True)
         self._empty = placed.clear()
@@ -129,5 +113,4 @@ class Panels:
             values=values,
             known=known,
             scale=scale,
-            cells=cells.select("_subject", "_visit", "_row_ids"),
         )

@@ -37,7 +37,6 @@ PLANNING_SCHEMA: dict[str, pl.DataType] = {
     "n": pl.Int64(),
     "method": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.planning``; its key is design, variable, visit, assumption, target_power."""
 
@@ -113,7 +112,6 @@ def _outcome_rows(
         "visit": panel.visits[visit],
         "n": n,
         "alpha": size.ALPHA,
-        "_row_ids": panel.row_ids(panel.pair(visit, complete)),
     }
     for effect in PAIRED_EFFECTS if n <= size.MOST_SIMULATED else ():
         yield _filled(
@@ -182,7 +180,6 @@ def _responder_rows(rates: pl.DataFrame) -> Iterator[dict[str, Any]]:
                     power=power,
                     n_per_group=size.two_proportions(row["rate"], control, power),
                     method="two proportions, normal approximation",
-                    _row_ids=row["_row_ids"],
                 )
 
 

@@ -39,7 +39,6 @@ RESPONDER_ARMS_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.responder_arms``; its key is responder, visit, arm, denominator."""
 
@@ -105,7 +104,6 @@ def _row(
         "definition": group["definition"].first(),
         "method": "none",
         "engine_version": ENGINE_VERSION,
-        "_row_ids": judged["_row_ids"].explode().drop_nulls().unique().sort().to_list(),
     }
     if rates["arm"] is None or rates["reference"] is None:
         return row | {"note": "an arm has nobody who can be judged"}

@@ -26,7 +26,6 @@ STATUS_SCHEMA: dict[str, pl.DataType] = {
     "responded": pl.Boolean(),
     "status": pl.String(),
     "definition": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.responder_status``; its key is responder, subject_id, visit."""
 
@@ -82,20 +81,17 @@ def _pairs(scores: pl.DataFrame, expected: pl.DataFrame, baseline: Sequence[str]
     """Baseline and later value of everyone expected, null where missing."""
     own = scores.filter(pl.col("value_exact").is_not_null())
     base = own.filter(pl.col("visit_id").is_in(list(baseline))).select(
-        "subject_id", base_exact="value_exact", base_scale="value_scale", _base_ids="_row_ids"
+        "subject_id", base_exact="value_exact", base_scale="value_scale"
     )
     post = own.select(
         "subject_id",
         visit="visit_id",
         post_exact="value_exact",
         post_scale="value_scale",
-        _post_ids="_row_ids",
     )
     joined = expected.join(base, on="subject_id", how="left", maintain_order="left")
     joined = joined.join(post, on=["subject_id", "visit"], how="left", maintain_order="left")
-    none = pl.lit([], dtype=pl.List(pl.String))
-    both = pl.col("_base_ids").fill_null(none).list.set_union(pl.col("_post_ids").fill_null(none)).list.sort()
-    return joined.with_columns(both.alias("_row_ids")).drop("_base_ids", "_post_ids")
+    return joined
 
 
 def _judged(pairs: pl.DataFrame, percent: int, better: str) -> pl.DataFrame:
@@ -148,8 +144,6 @@ def _combined(parts: Sequence[tuple[int, list[pl.DataFrame]]]) -> pl.DataFrame:
         met &= yes.to_series() >= at_least
         possible &= yes.to_series() + unknown.to_series() >= at_least
     gap = pl.select(pl.any_horizontal([one["status"] == MISSING for one in everything])).to_series()
-    wide = pl.DataFrame([one["_row_ids"].alias(str(place)) for place, one in enumerate(everything)])
-    contributing = wide.select(pl.concat_list(pl.all()).list.unique().list.sort()).to_series()
     return frame.with_columns(
         responded=pl.when(met).then(True).when(~possible).then(False),
         status=pl.when(met)
@@ -159,7 +153,6 @@ def _combined(parts: Sequence[tuple[int, list[pl.DataFrame]]]) -> pl.DataFrame:
         .when(gap)
         .then(pl.lit(MISSING))
         .otherwise(pl.lit(BASE_ZERO)),
-        _row_ids=contributing,
     )
 
 

@@ -35,7 +35,6 @@ RATE_SCHEMA: dict[str, pl.DataType] = {
     "definition": pl.String(),
     "method": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.responder_rates``; its key is responder, visit, stratum, denominator."""
 
@@ -55,7 +54,6 @@ MCNEMAR_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.mcnemar``; its key is responder, first_visit, second_visit, stratum."""
 
@@ -121,7 +119,6 @@ def _rate(keys: dict[str, Any], group: pl.DataFrame, denominator: str) -> dict[s
         "definition": group["definition"].first(),
         "method": "Clopper-Pearson" if n else "none",
         "engine_version": ENGINE_VERSION,
-        "_row_ids": _row_ids(group),
     }
 
 
@@ -169,9 +166,4 @@ def _mcnemar(
         "method": "none" if pairs.is_empty() else "McNemar, exact",
         "note": note,
         "engine_version": ENGINE_VERSION,
-        "_row_ids": _row_ids(pl.concat([pairs.select("_row_ids"), pairs.select(_row_ids="_row_ids_second")])),
     }
-
-
-def _row_ids(frame: pl.DataFrame) -> list[str]:
-    return frame["_row_ids"].explode().drop_nulls().unique().sort().to_list()

@@ -42,7 +42,6 @@ RESPONDER_SCHEMA: dict[str, pl.DataType] = {
     "nri_high": pl.Float64(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.responders``; its key is responder, visit, stratum."""
 
@@ -141,5 +140,4 @@ def _row(definition: dict[str, Any], better: str, pairs: Pairs) -> dict[str, Any
         "nri_high": imputed.high,
         "note": None if n else "no complete pairs" if not len(usable) else "every baseline is zero",
         "engine_version": ENGINE_VERSION,
-        "_row_ids": list(pairs.row_ids),
     }

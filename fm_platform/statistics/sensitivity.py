@@ -55,7 +55,6 @@ SENSITIVITY_SCHEMA: dict[str, pl.DataType] = {
     "method": pl.String(),
     "note": pl.String(),
     "engine_version": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``stats.sensitivity``; its key is outcome, visit, stratum, analysis."""
 
@@ -145,7 +144,6 @@ def _row(
         "n": n,
         "n_imputed": filled.n_imputed,
         "engine_version": ENGINE_VERSION,
-        "_row_ids": panel.row_ids(filled.used),
         **(found if n else {"method": "none", "note": "no pairs"}),
     }
 

@@ -23,7 +23,7 @@ MOST_AREAS = 19
 
 def pain_differs(staged: StagedVisits) -> pl.DataFrame:
     """FM006: a separate pain column equals the FIQR's pain item."""
-    item = staged.items(FIQR).filter(pl.col("item") == PAIN).select(*WHO, "answer", "_row_ids")
+    item = staged.items(FIQR).filter(pl.col("item") == PAIN).select(*WHO, "answer")
     own = staged.measures.filter(pl.col("variable").str.to_lowercase().str.ends_with(".pain"))
     differing = own.join(item, on=WHO, suffix="_item").filter(pl.col("value") != pl.col("answer"))
     return found_frame(
@@ -36,7 +36,6 @@ def pain_differs(staged: StagedVisits) -> pl.DataFrame:
                 value=f"{row['value'].normalize():f}",
                 expected=str(row["answer"]),
                 text="the pain column differs from the pain item of the FIQR",
-                row_ids=sorted({*row["_row_ids"], *row["_row_ids_item"]}),
             )
             for row in differing.to_dicts()
         ]
@@ -47,7 +46,6 @@ def straight_lining(staged: StagedVisits) -> pl.DataFrame:
     """FM012: not every item of a FIQR has the same answer."""
     answered = staged.items(FIQR).group_by(WHO).agg(
         pl.len().alias("n"), pl.col("answer").min().alias("low"), pl.col("answer").max().alias("high"),
-        pl.col("_row_ids").list.explode().unique().sort().alias("_row_ids"),
     )  # fmt: skip
     same = answered.filter((pl.col("low") == pl.col("high")) & (pl.col("n") > 2) & (pl.col("low") > 0))
     return found_frame(
@@ -117,7 +115,7 @@ def criteria_at_baseline(staged: StagedVisits) -> pl.DataFrame:
         wpi, sss, regions = (Bounds(int(row["value"]), int(row["value_max"])) for row in parts.values())
         if criteria_verdict(wpi, sss, regions, three_months.get(subject)) is Verdict.NOT_MET:
             shown = ", ".join(f"{name} {row['value']:g}" for name, row in parts.items())
-            row = {"subject_id": subject, "visit_id": baseline, "_row_ids": parts["wpi"]["_row_ids"]}
+            row = {"subject_id": subject, "visit_id": baseline}
             rows.append(finding(row, "FM015", "criteria 2016", source=staged.source_of(ACR2016), value=shown,
                                  text="enrolled with fibromyalgia, but the 2016 criteria are not met"))  # fmt: skip
     return found_frame(rows)

@@ -23,7 +23,6 @@ COMPLETENESS_SCHEMA: dict[str, pl.DataType] = {
     "n_answered": pl.Int32(),
     "n_missing": pl.Int32(),
     "share": pl.Float64(),
-    "_row_ids": pl.List(pl.String()),
 }
 
 
@@ -61,9 +60,7 @@ def completeness(
         ]
         items = pl.DataFrame({"item": asked}, schema={"item": pl.String})
         frame = items.join(pl.DataFrame({"visit": [visit.id for visit in study.visits]}), how="cross")
-        n_given = given.group_by(pl.col("visit_id").alias("visit")).agg(
-            pl.len().alias("n_given"), pl.col("_row_ids").list.explode().unique().sort().alias("_row_ids")
-        )
+        n_given = given.group_by(pl.col("visit_id").alias("visit")).agg(pl.len().alias("n_given"))
         n_answered = own.group_by("item", pl.col("visit_id").alias("visit")).agg(pl.len().alias("n_answered"))
         counted = frame.join(n_given, on="visit", how="left").join(
             n_answered, on=["item", "visit"], how="left"
@@ -72,7 +69,6 @@ def completeness(
             pl.lit(instrument.id).alias("instrument"),
             pl.lit(people.height).alias("n_expected"),
             pl.col("n_given", "n_answered").fill_null(0),
-            pl.col("_row_ids").fill_null([]),
         ).with_columns(
             (pl.col("n_given").cast(pl.Int64) - pl.col("n_answered").cast(pl.Int64)).alias("n_missing"),
             pl.when(pl.col("n_given") > 0).then(pl.col("n_answered") / pl.col("n_given")).alias("share"),

@@ -40,7 +40,6 @@ FINDING_SCHEMA: dict[str, pl.DataType] = {
     "rule": pl.String(),
     "reason": pl.String(),
     "value": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 """The columns of ``quarantine.<source>``; its key is _row_id, rule, column (null for a row)."""
 
@@ -132,11 +131,7 @@ def find(con: duckdb.DuckDBPyConnection, source: RawSource) -> pl.DataFrame:
         ),
     ]
     found = con.sql("\nunion all by name\n".join(selects)).pl()
-    return (
-        found.with_columns(pl.concat_list("_row_id").alias("_row_ids"))
-        .select(pl.col(name).cast(kind) for name, kind in FINDING_SCHEMA.items())
-        .sort(*FINDING_KEY)
-    )
+    return found.select(pl.col(name).cast(kind) for name, kind in FINDING_SCHEMA.items()).sort(*FINDING_KEY)
 
 
 def _tally(con: duckdb.DuckDBPyConnection, source: RawSource, findings: pl.DataFrame) -> Tally:

@@ -49,12 +49,12 @@ def finding(
     severity: str = "query",
     value: str | None = None,
     expected: str | None = None,
-    row_ids: Sequence[str] | None = None,
+    row_ids: Sequence[str] = (),
 ) -> dict[str, object]:
     """One finding about a staged row.
 
     Args:
-        row: Has ``subject_id``, ``visit_id``, ``_row_ids`` and, unless ``source`` is given, ``source``.
+        row: Has ``subject_id``, ``visit_id`` and, unless ``source`` is given, ``source``.
         rule: For example ``FM008``.
         item: What is asked about: a column, an item, a sample.
         text: The question in words.
@@ -62,7 +62,7 @@ def finding(
         severity: ``query`` or ``warn``.
         value: What was delivered.
         expected: What would be in order.
-        row_ids: The delivered rows, where they are not those of ``row``.
+        row_ids: The delivered rows; those of ``row`` if it names any, else those of the subject and visit.
     """
     return {
         "rule": rule,
@@ -74,7 +74,7 @@ def finding(
         "value": value,
         "expected": expected,
         "text": text,
-        "_row_ids": list(row["_row_ids"] if row_ids is None else row_ids),
+        "_row_ids": list(row_ids or row.get("_row_ids", ())),
     }
 
 
@@ -113,7 +113,7 @@ def queries_of_source(
 
 
 def _set_aside(source: RawSource, findings: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    rows = findings.drop("_row_ids").join(keys, on="_row_id", how="left")
+    rows = findings.join(keys, on="_row_id", how="left")
     return rows.select(
         "rule",
         pl.lit("error").alias("severity"),

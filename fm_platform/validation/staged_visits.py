@@ -27,8 +27,8 @@ class StagedVisits:
         answers: ``staging.stg_answers``.
         measures: ``staging.stg_measures``.
         scores: ``staging.stg_instrument_scores``.
-        attributes: Role (``fm_type``, ``concomitant_dx``, ``first_dose``, ``start``) to source, subject_id,
-            value and _row_ids, for roles that study.yaml declares.
+        attributes: Role (``fm_type``, ``concomitant_dx``, ``first_dose``, ``start``) to source, subject_id and
+            value, for roles that study.yaml declares.
         samples: Sample id, subject and visit of the sample sheet, if there is one.
     """
 
@@ -60,13 +60,13 @@ class StagedVisits:
     @cached_property
     def population(self) -> pl.DataFrame:
         """The subjects who count in denominators."""
-        return self.subjects.filter(pl.col("in_population")).select("subject_id", "_row_ids")
+        return self.subjects.filter(pl.col("in_population")).select("subject_id")
 
     @cached_property
     def dated(self) -> pl.DataFrame:
         """Planned visits with a date.
 
-        source, subject_id, visit_id, visit_date, position, low, high, study_day and _row_ids.
+        source, subject_id, visit_id, visit_date, position, low, high and study_day.
         Day 1 is the subject's declared start, else the date of the baseline visit.
         """
         visits = self.visits.filter(pl.col("visit_date").is_not_null()).join(self.planned, on="visit_id")
@@ -87,6 +87,6 @@ class StagedVisits:
         return next((use.source for use in self.study.instruments if use.use == instrument), "")
 
     def score(self, score_id: str) -> pl.DataFrame:
-        """A score: subject_id, visit_id, value, _row_ids; only where there is one."""
+        """A score: subject_id, visit_id, value; only where there is one."""
         own = self.scores.filter((pl.col("score_id") == score_id) & pl.col("value").is_not_null())
-        return own.select(*WHO, "value", "_row_ids")
+        return own.select(*WHO, "value")

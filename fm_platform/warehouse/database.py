@@ -23,10 +23,11 @@ from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
 from fm_platform.warehouse.names import identifier, literal, order_by, relation, split_table
-from fm_platform.warehouse.records import CheckOutcome
+from fm_platform.warehouse.records import CheckOutcome, Link
 
 WAREHOUSE_VARIABLE = "FM_WAREHOUSE"
 SOURCE_ROWS = "audit.source_rows"
+LINKS = "audit.links"
 
 _AUDIT_TABLES = (
     """CREATE TABLE IF NOT EXISTS fm.audit.ledger (
@@ -34,6 +35,9 @@ _AUDIT_TABLES = (
     "CREATE TABLE IF NOT EXISTS fm.audit.head (seq BIGINT, hash VARCHAR)",
     """CREATE TABLE IF NOT EXISTS fm.audit.source_rows (
         source VARCHAR, _row_id VARCHAR, file_sha256 VARCHAR, path VARCHAR, line BIGINT)""",
+    """CREATE TABLE IF NOT EXISTS fm.audit.links (
+        table_name VARCHAR, input_table VARCHAR, "role" VARCHAR, columns VARCHAR[], cells VARCHAR[],
+        chooses VARCHAR, "sql" VARCHAR)""",
 )
 
 _SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
@@ -82,6 +86,7 @@ class TableWrite:
         facts: The materialization record's body, less what writing adds (rows, digests, columns).
         before: Records that belong before the materialization (sources, quarantine decisions).
         source_rows: Where raw rows came from: source, _row_id, file_sha256, path, line.
+        links: Which rows of its inputs stand behind its rows.
         checks: Run on the written table inside the transaction.
         remembered: What the value digest leaves out.
     """
@@ -92,6 +97,7 @@ class TableWrite:
     facts: Mapping[str, Any]
     before: Sequence[tuple[str, Mapping[str, Any]]] = ()
     source_rows: pl.DataFrame | None = None
+    links: Sequence[Link] = ()
     checks: Callable[[TableDigests], Sequence[CheckOutcome]] = field(default=lambda _: ())
     remembered: Remembered | None = None
 
@@ -232,6 +238,7 @@ class Warehouse:
                 facts["source_rows_digest"] = self._replace_source_rows(
                     write.source_rows, facts["row_sources"]
                 )
+            facts["links_digest"] = self._replace_links(write.table, write.links)
             for kind, body in write.before:
                 self.append(kind, body)
             record = self.append(
@@ -287,6 +294,31 @@ class Warehouse:
         finally:
             self.connection.unregister("fm_incoming")
         return self.source_rows_digest(sources)
+
+    def _replace_links(self, table: str, links: Sequence[Link]) -> str:
+        """Replace the links of a table; returns the digest of what is stored."""
+        self.connection.execute(f"DELETE FROM fm.audit.links WHERE table_name = {literal(table)}")
+        for entry in links:
+            self.connection.execute(
+                "INSERT INTO fm.audit.links VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    table,
+                    entry.input or None,
+                    entry.role or None,
+                    list(entry.columns) or None,
+                    [f"{source}.{column}" for source, column in entry.cells] or None,
+                    entry.chooses or None,
+                    entry.sql,
+                ],
+            )
+        return self.links_digest(table)
+
+    def links_digest(self, table: str) -> str:
+        """The digest of a table's stored links."""
+        frame = self.query(
+            f'SELECT * FROM fm.audit.links WHERE table_name = {literal(table)} ORDER BY input_table, "role", "sql"'
+        )
+        return frame_digest(frame, [(name, str(kind)) for name, kind in frame.schema.items()])
 
     def row_sources(self) -> list[str]:
         """The sources that ``audit.source_rows`` has rows of."""

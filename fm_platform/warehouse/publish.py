@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import EnvironmentFailure
-from fm_platform.warehouse.database import SOURCE_ROWS, Warehouse
+from fm_platform.warehouse.database import LINKS, SOURCE_ROWS, Warehouse
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.names import identifier, literal, relation, split_table
@@ -139,6 +139,7 @@ def _build(warehouse: Warehouse, publication: Publication, target: Path) -> None
             for table in tables:
                 _copy(connection, table, database)
         _copy_source_rows(connection, publication.previous_sources)
+        _copy_links(connection, publication.current, publication.previous)
         for table, frame in publication.derived.items():
             _store(connection, table, frame)
         for view, sql in publication.views.items():
@@ -174,6 +175,22 @@ def _copy_source_rows(connection: duckdb.DuckDBPyConnection, previous_sources: S
         connection.execute(
             f"INSERT INTO {target} SELECT * FROM {relation(SOURCE_ROWS, 'fm_previous')} WHERE source IN ({marks})",
             list(previous_sources),
+        )
+
+
+def _copy_links(
+    connection: duckdb.DuckDBPyConnection, current: Sequence[str], previous: Sequence[str]
+) -> None:
+    """The links of the tables that are published, each from where its table comes from."""
+    target = _schema(connection, LINKS)
+    listed = ", ".join(literal(table) for table in current)
+    connection.execute(
+        f"CREATE TABLE {target} AS SELECT * FROM {relation(LINKS)} WHERE table_name IN ({listed})"
+    )
+    if previous:
+        listed = ", ".join(literal(table) for table in previous)
+        connection.execute(
+            f"INSERT INTO {target} SELECT * FROM {relation(LINKS, 'fm_previous')} WHERE table_name IN ({listed})"
         )
 
 

@@ -41,6 +41,30 @@ ColumnLineage = Mapping[str, tuple[ColumnInput, ...]]
 
 
 @dataclass(frozen=True)
+class Link:
+    """Which rows of its inputs stand behind a table's rows, as a query that is run when somebody asks.
+
+    Attributes:
+        sql: A SELECT over tables named ``"schema"."table"``. Of a SQL model: the key and lists of marks
+            (``sql.links``). Of a table that Python computes: the key, and ``_row``, the ``rowid`` of one input row.
+            Empty: every row of the input stands behind every row of the table.
+        input: The input; empty for a SQL model, whose marks name it.
+        role: Its role; empty where the column lineage says it (a DIRECT input gives the value or is a member of what is
+            collected, an INDIRECT one decides).
+        columns: The columns of the table that it speaks of; empty for all that have the input in their lineage.
+        cells: Of a SQL model: what its marks name, table and column ("" is the row as a whole).
+        chooses: An expression over the key that gives the input column that the row is about; empty: all of them.
+    """
+
+    sql: str
+    input: str = ""
+    role: str = ""
+    columns: tuple[str, ...] = ()
+    cells: tuple[tuple[str, str], ...] = ()
+    chooses: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a declared table: its name, DuckDB type (empty: as found) and what it means.
 

@@ -5,14 +5,16 @@ which subject, or recording that it was done.
 
 The files of the report go as a whole: their figures draw every person's own line, their tables may have rows of one.
 Rows that rest on the subject's delivered rows alone are deleted. Rows that rest on those of several subjects, such as
-statistics, stay as they were published; the subject's row ids are taken out of their lists.
+statistics, stay as they were published; where rows name delivered rows themselves (questions; every table of the
+first version), the subject's are taken out of their lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -33,12 +35,14 @@ class Erased:
         row_ids: The subject's raw rows.
         samples: The subject's samples.
         count_ids: Their columns of the count matrices.
+        alone: Table to the keys of the rows that rest on the subject's delivered rows alone.
     """
 
     subject: str
     row_ids: Sequence[str]
     samples: Sequence[str] = ()
     count_ids: Sequence[str] = ()
+    alone: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def redacted_copy(original: Path, target: Path, erased: Erased) -> None:
@@ -98,6 +102,9 @@ def _redact(connection: duckdb.DuckDBPyConnection, schema: str, table: str, eras
         return  # blanked with the samples, whose places it is read by
     if (schema, table) == ("expression", "samples"):
         _blank_counts(connection, samples)
+    for key in erased.alone.get(f"{schema}.{table}", ()):
+        same = " AND ".join(f"{identifier(column)} IS NOT DISTINCT FROM ?" for column in key)
+        connection.execute(f"DELETE FROM {name} WHERE {same}", list(key.values()))
     if "_row_ids" in columns:
         connection.execute(
             f"DELETE FROM {name} WHERE len(_row_ids) > 0 AND list_has_all(?::VARCHAR[], _row_ids)", [ids]

@@ -96,9 +96,9 @@ def work_value(home: Path) -> str:
     return "stats.symptom_change"
 
 
-def work_row_ids(home: Path) -> str:
-    in_work(home, "UPDATE marts.symptom_scores SET _row_ids = [] WHERE subject_id = 'SYN01'")
-    return "marts.symptom_scores"
+def work_links(home: Path) -> str:
+    in_work(home, "UPDATE audit.links SET \"role\" = 'decides' WHERE table_name = 'stats.symptom_change'")
+    return "stats.symptom_change"
 
 
 def origin_line(home: Path) -> str:
@@ -143,7 +143,7 @@ def ledger_tail(home: Path) -> str:
 
 ALTERATIONS = [
     stored_source, stored_source_header, published_file, snapshot, report, missing_report_table, work_value,
-    work_row_ids, origin_line, dropped_table, foreign_table, ledger_body, ledger_time, ledger_gap, ledger_tail,
+    work_links, origin_line, dropped_table, foreign_table, ledger_body, ledger_time, ledger_gap, ledger_tail,
 ]  # fmt: skip
 
 

@@ -269,7 +269,7 @@ def build_scores(step: Step) -> Built:
         if use.recorded_only:
             recorded.append(recorded_scores(instrument, tuple(use.totals), step.read("staging.stg_measures")))
             continue
-        given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id", "_row_ids")
+        given = visits.filter(pl.col("source") == use.source).select("subject_id", "visit_id")
         own = answers.filter(pl.col("instrument") == instrument.id).drop("instrument")
         computed.append(score_answers(instrument, own, given))
     own_rows = pl.concat(computed)
@@ -294,6 +294,5 @@ def _no_scores() -> pl.DataFrame:
             "n_missing": pl.Int32,
             "prorated": pl.Boolean,
             "note": pl.String,
-            "_row_ids": pl.List(pl.String),
         }
     )

@@ -55,14 +55,13 @@ def parameters(study: Study, instruments: Sequence[Instrument]) -> pl.DataFrame:
     for number, (code, wanted, param, score_id, variable) in enumerate(_found(study, instruments), start=1):
         paramcd = code if code and code not in taken else _unused(wanted, taken)
         taken.add(paramcd)
-        rows.append((paramcd, param, number, score_id, variable, []))
+        rows.append((paramcd, param, number, score_id, variable))
     schema: dict[str, Any] = {
         "paramcd": pl.String,
         "param": pl.String,
         "paramn": pl.Int32,
         "score_id": pl.String,
         "variable": pl.String,
-        "_row_ids": pl.List(pl.String),
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
-from fm_platform.catalog.clinical.query_lines import with_lines
+from fm_platform.catalog.clinical.query_lines import with_lines, with_rows
 from fm_platform.catalog.clinical.query_present import QUERIES, STAGED, is_current, present
 from fm_platform.catalog.clinical.redcap_quality import (
     form_cells,
@@ -179,7 +179,8 @@ def build_queries(step: Step) -> Built:
     if before is not None:
         erased = [subject for subject, scope in scopes.items() if scope == ERASE]
         before = before.filter(~pl.col("subject").is_in(erased).fill_null(False))
-    table = next_state(without_withdrawn(pl.concat(found), scopes), before, present(step, scopes))
+    named = with_rows(step, without_withdrawn(pl.concat(found), scopes))
+    table = next_state(named, before, present(step, scopes))
     table = with_lines(step, table, stood)
     states = dict(table.group_by("state").len().rows())
     return Built(rows=table, metadata={state: states.get(state, 0) for state in (*OPEN, *CLOSED)})

@@ -1,7 +1,7 @@
-"""Where the rows behind data queries stand in the delivered files.
+"""The delivered rows behind data queries, and where they stand in the files.
 
-Belongs here: file and line of a query's rows, as of the run that asks. Does not belong here: the queries (``queries``),
-or reading them from a publication (``query_list``).
+Belongs here: the rows of a question's subject and visit, their file and line, as of the run that asks. Does not belong
+here: the queries (``queries``), or reading them from a publication (``query_list``).
 
 A publication shows an earlier delivery of a half that is blocked, so it cannot tell where the newest rows stand; what
 is lost stands in no present delivery at all.
@@ -14,11 +14,36 @@ from collections.abc import Mapping
 import polars as pl
 
 from fm_platform.catalog.asset import Step
+from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.query_history import LINES, OPEN
+from fm_platform.validation.raw_source import RawSource
 from fm_platform.warehouse.names import relation
 
 Lost = Mapping[tuple[str, str, str | None], str]
 """Source, subject and visit (null: the whole subject) to file:line in the newest delivery that had it."""
+
+
+def with_rows(step: Step, found: pl.DataFrame) -> pl.DataFrame:
+    """Findings that name no delivered row, with those of the subject and visit that they are about.
+
+    Args:
+        step: Gives the work database.
+        found: The columns of ``FOUND_SCHEMA``.
+    """
+    wanted = found.filter(pl.col("_row_ids").list.len() == 0)["source"].unique().to_list()
+    rows: dict[tuple[str, str, str | None], list[str]] = {}
+    for source in wanted:
+        if source not in step.study.clinical or not step.warehouse.exists(f"raw.{source}"):
+            continue
+        view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
+        keys = step.warehouse.connection.sql(view.keys).pl()
+        for row_id, subject, visit in keys.select("_row_id", "subject_id", "visit_id").rows():
+            rows.setdefault((source, subject, visit), []).append(row_id)
+    ids = [
+        row["_row_ids"] or sorted(rows.get((row["source"], row["subject"], row["event"]), ()))
+        for row in found.select("source", "subject", "event", "_row_ids").iter_rows(named=True)
+    ]
+    return found.with_columns(pl.Series("_row_ids", ids, dtype=pl.List(pl.String)))
 
 
 def with_lines(step: Step, queries: pl.DataFrame, lost: Lost) -> pl.DataFrame:

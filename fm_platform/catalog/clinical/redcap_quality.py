@@ -47,7 +47,6 @@ _SCHEMA: dict[str, Any] = {
     "n_undecided": pl.Int32,
     "n_queries": pl.Int32,
     "note": pl.String,
-    "_row_ids": pl.List(pl.String),
 }
 
 
@@ -90,8 +89,7 @@ def build_redcap_quality(step: Step) -> Built:
     rows: list[tuple[object, ...]] = []
     for one in _judged(step):
         numbers = (one.n_values, one.n_undecided, len(one.findings))
-        row_ids = sorted({str(finding["_row_id"]) for finding in one.findings})
-        rows.append((one.rule, LETTERS[one.rule], one.form, one.field, *numbers, one.note, row_ids))
+        rows.append((one.rule, LETTERS[one.rule], one.form, one.field, *numbers, one.note))
     return Built(rows=pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("rule", "form", "field"))
 
 

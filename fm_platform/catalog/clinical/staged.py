@@ -36,7 +36,7 @@ def _attributes(step: Step) -> dict[str, pl.DataFrame]:
             continue
         if step.warehouse.exists(table) and entry.column in step.warehouse.schema(table):
             rows = step.warehouse.query(
-                f"SELECT subject_id, {identifier(entry.column)} AS value, _row_ids FROM {relation(table)} "
+                f"SELECT subject_id, {identifier(entry.column)} AS value FROM {relation(table)} "
                 f"WHERE {identifier(entry.column)} IS NOT NULL ORDER BY subject_id, value"
             )
             source = pl.lit(entry.source).alias("source")

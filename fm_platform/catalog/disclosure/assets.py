@@ -135,7 +135,7 @@ def _classes(found: Found) -> Asset:
 
 def build_classes(step: Step, found: Found) -> Built:
     """``privacy.equivalence_classes``."""
-    people = step.read(PEOPLE).select("subject_id", "_row_ids")
+    people = step.read(PEOPLE).select("subject_id")
     for name, (table, column) in found.items():
         values = step.read(table).select("subject_id", pl.col(column).alias(name))
         people = people.join(values, on="subject_id", how="left")
@@ -182,7 +182,7 @@ def _subjects(with_bands: bool) -> Asset:
     pseudonym = direct(PEOPLE, "subject_id", how="PSEUDONYM")
     return Asset(
         table="privacy.subjects",
-        description="Subjects under keyed pseudonyms, ages in bands, no site. Export it without _row_ids.",
+        description="Subjects under keyed pseudonyms, ages in bands, no site.",
         group="privacy",
         kinds=("polars", "duckdb"),
         half="clinical",
@@ -214,7 +214,6 @@ def build_subjects(step: Step, with_bands: bool) -> Built:
         "arm",
         "stratum",
         "in_population",
-        "_row_ids",
     )
     return Built(rows=rows.sort("pseudonym"))
 
@@ -247,9 +246,8 @@ def _scores() -> Asset:
 
 def build_scores(step: Step) -> Built:
     """``privacy.scores``."""
-    days = step.read(SCHEDULE).select("subject_id", "visit_id", "study_day", _day_ids="_row_ids")
+    days = step.read(SCHEDULE).select("subject_id", "visit_id", "study_day")
     rows = step.read(SCORES).join(days, on=["subject_id", "visit_id"], how="left", maintain_order="left")
-    none = pl.lit([], dtype=pl.List(pl.String))
     return Built(
         rows=rows.select(
             _pseudonyms(step, rows["subject_id"]).alias("pseudonym"),
@@ -257,7 +255,6 @@ def build_scores(step: Step) -> Built:
             "study_day",
             "outcome_id",
             "value",
-            pl.col("_row_ids").list.set_union(pl.col("_day_ids").fill_null(none)).list.sort(),
         ).sort("pseudonym", "visit_id", "outcome_id")
     )
 

@@ -25,6 +25,7 @@ from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.session import Actor
 from fm_platform.errors import FmError, InputError
 from fm_platform.lineage.erasures import KIND, Erasures, erasures_of, name_hash
+from fm_platform.lineage.impact.alone import rows_alone
 from fm_platform.lineage.impact.origin import Origin, origin_of_subject
 from fm_platform.sources.records import read_records
 from fm_platform.sources.redaction import without_columns, without_records
@@ -138,7 +139,9 @@ def _snapshots(
         count_ids |= set(origin.count_ids)
         ids = [row.row_id for row in origin.rows if row.source != "withdrawals"]
         aside = home.scratch / f"redacted-{path.name}"
-        redacted_copy(path, aside, Erased(subject, ids, origin.samples, origin.count_ids))
+        with open_file(path) as published:
+            alone = rows_alone(published, origin)
+        redacted_copy(path, aside, Erased(subject, ids, origin.samples, origin.count_ids, alone))
         entries.append(
             {
                 "snapshot": path.relative_to(home.path).as_posix(),

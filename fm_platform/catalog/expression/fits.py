@@ -116,7 +116,7 @@ def build_fit(step: Step, contrast: str) -> Built:
             shrink=plan.contrast.shrink,
             options=study_sizing(step.study, step.read(SAMPLES), gene_ids, plan, matrix.shape[1]),
         )
-    return Built(rows=fit_table(plan, result, counts), metadata={"status": plan.status})
+    return Built(rows=fit_table(plan, result), metadata={"status": plan.status})
 
 
 def plans_of(step: Step, contrast: str | None = None) -> tuple[ContrastPlan, ...]:
@@ -204,7 +204,7 @@ def union_of(
 
 def build_union(step: Step, tables: list[str], taken: Mapping[str, str], present: str | None) -> Built:
     """Columns of all contrasts' tables."""
-    names = {**{name: name for name in KEY}, **taken, "_row_ids": "_row_ids"}
+    names = {**{name: name for name in KEY}, **taken}
     chosen = ", ".join(f"{identifier(own)} AS {identifier(name)}" for name, own in names.items())
     rows = "" if present is None else f" WHERE {identifier(present)} IS NOT NULL"
     return Built(rows=" UNION ALL ".join(f"SELECT {chosen} FROM {relation(table)}{rows}" for table in tables))

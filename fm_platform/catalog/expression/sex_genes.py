@@ -79,15 +79,11 @@ def build_sex_genes(step: Step) -> Built:
     if subjects is not None:
         sexes = dict(subjects.select("subject_id", "sex").iter_rows())
         said = {row["sample_id"]: sexes.get(row["subject_id"]) for row in samples.iter_rows(named=True)}
-        rows_of = dict(subjects.select("subject_id", "_row_ids").iter_rows())
     else:
         said = dict(samples.select("sample_id", sheet).iter_rows()) if sheet else {}
-        rows_of = {}
     labels = _labels(step.study, sheet)
     said = {name: labels.get(text, text) if text is not None else None for name, text in said.items()}
     found = sex_gene_table(counts, genes, samples, said)
-    also = pl.Series([rows_of.get(subject, []) for subject in found["subject_id"]], dtype=pl.List(pl.String))
-    found = found.with_columns(pl.col("_row_ids").list.set_union(also).list.sort())
     return Built(
         rows=found,
         lineage=_lineage(step.study, direct(SHEET, sheet)) if sheet else None,

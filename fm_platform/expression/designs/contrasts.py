@@ -49,7 +49,6 @@ class ContrastPlan:
         reference_samples: Which are at the reference level.
         compared: Samples without whose reads a gene says nothing; none where there is no such rule.
         reduced: The smaller design of a likelihood-ratio test, or None.
-        row_ids: Raw row ids of the samples used.
     """
 
     contrast: Contrast
@@ -63,7 +62,6 @@ class ContrastPlan:
     reference_samples: tuple[int, ...] = ()
     compared: tuple[int, ...] = ()
     reduced: Floats | None = None
-    row_ids: tuple[str, ...] = ()
 
     @property
     def n_level(self) -> int:
@@ -174,7 +172,6 @@ def _plan(
         design=design,
         vector=vector,
         reduced=reduced,
-        row_ids=tuple(sorted({row_id for row_ids in kept["_row_ids"] for row_id in row_ids})),
     )
 
 

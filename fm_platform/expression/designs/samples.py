@@ -35,7 +35,7 @@ class ResolvedSamples:
     Attributes:
         frame: ``expression.samples``: sample_id, count_id, position (1-based place in
             ``expression.counts.counts``; null when the sample has no counts), subject_id, visit_id, reason
-            (why a sample has no position), the sheet's own columns as text, ``_row_ids``. Sorted by position,
+            (why a sample has no position), the sheet's own columns as text. Sorted by position,
             samples without counts last. ``_line`` is there if the sheet had it.
         mapping: How the ids were matched.
     """
@@ -105,9 +105,9 @@ def resolve_samples(
             "reason": pl.Series([None if name else NO_COUNTS for name in matched], dtype=pl.String),
         }
     )
-    frame = pl.concat([own, _sheet_columns(sheet, own)], how="horizontal").with_columns(
-        *([sheet[LINE]] if LINE in sheet.columns else []), _row_ids=pl.concat_list(sheet["_row_id"])
-    )
+    frame = pl.concat([own, _sheet_columns(sheet, own)], how="horizontal")
+    if LINE in sheet.columns:
+        frame = frame.with_columns(sheet[LINE])
     _refuse_spelled_roles(sheet, samples, frame, file)
     return ResolvedSamples(frame.sort("position", nulls_last=True, maintain_order=True), mapping)
 

@@ -35,7 +35,6 @@ LOG2_LENGTHS = f"log2(count / (size factor x length factor) + {PRIOR_COUNT})"
 MIN_FOR_OUTLIERS = 4
 
 _IDS = {"sample_id": pl.String()}
-_ROW_IDS = {"_row_ids": pl.List(pl.String())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +43,12 @@ class SampleCounts:
 
     Attributes:
         ids: Sample ids in matrix order; those without counts or without a single read are left out.
-        row_ids: The sheet rows of each.
         genes: Gene ids.
         counts: Shape (genes, samples).
         lengths: Average transcript lengths of that shape, or None.
     """
 
     ids: tuple[str, ...]
-    row_ids: tuple[list[str], ...]
     genes: tuple[str, ...]
     counts: NDArray[np.int64]
     lengths: NDArray[np.float64] | None
@@ -95,7 +92,6 @@ def sample_counts(counts: pl.DataFrame, samples: pl.DataFrame) -> SampleCounts:
     kept = (matrix[:, at] != NOT_COUNTED).all(axis=1)
     return SampleCounts(
         ids=tuple(placed["sample_id"]),
-        row_ids=tuple(placed["_row_ids"].to_list()),
         genes=tuple(gene for gene, keep in zip(genes, kept, strict=True) if keep),
         counts=matrix[np.ix_(kept, at)],
         lengths=None if lengths is None else lengths[np.ix_(kept, at)],
@@ -122,7 +118,6 @@ def library_sizes(counts: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
                 "top_gene": genes[largest] if reads else None,
                 "top_gene_share": int(own[largest]) / reads if reads else None,
                 "top_100_share": hundred / reads if reads else None,
-                "_row_ids": sample["_row_ids"],
             }
         )
     types = {
@@ -130,21 +125,20 @@ def library_sizes(counts: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
         **dict.fromkeys(("reads", "genes_counted", "genes_detected"), pl.Int64()),
         "top_gene": pl.String(),
         **dict.fromkeys(("top_gene_share", "top_100_share"), pl.Float64()),
-        **_ROW_IDS,
     }
     return pl.DataFrame(rows, schema=types, orient="row")
 
 
 def size_factor_table(data: SampleCounts) -> pl.DataFrame:
     """``expression.size_factors``; key sample_id."""
-    types = {**_IDS, "size_factor": pl.Float64(), "n_genes": pl.Int64(), "method": pl.String(), **_ROW_IDS}
+    types = {**_IDS, "size_factor": pl.Float64(), "n_genes": pl.Int64(), "method": pl.String()}
     if not data.ids:
         return pl.DataFrame(schema=types)
     found = data.size_factors
-    rows = zip(data.ids, found.factors.tolist(), data.row_ids, strict=True)
+    rows = zip(data.ids, found.factors.tolist(), strict=True)
     method = found.method if data.lengths is None else f"{found.method}, counts divided by length factors"
     return pl.DataFrame(
-        [(name, factor, found.n_genes, method, ids) for name, factor, ids in rows], schema=types, orient="row"
+        [(name, factor, found.n_genes, method) for name, factor in rows], schema=types, orient="row"
     )
 
 
@@ -157,7 +151,6 @@ def pca_table(data: SampleCounts) -> pl.DataFrame:
         "variance_share": pl.Float64(),
         "n_genes": pl.Int64(),
         "transform": pl.String(),
-        **_ROW_IDS,
     }
     if len(data.ids) < 2:
         return pl.DataFrame(schema=types)
@@ -170,7 +163,6 @@ def pca_table(data: SampleCounts) -> pl.DataFrame:
             float(share),
             found.n_genes,
             data.transform,
-            data.row_ids[i],
         )
         for i, name in enumerate(data.ids)
         for c, share in enumerate(found.shares)
@@ -187,7 +179,6 @@ def distance_table(data: SampleCounts) -> pl.DataFrame:
         "spearman": pl.Float64(),
         "n_genes": pl.Int64(),
         "transform": pl.String(),
-        **_ROW_IDS,
     }
     if len(data.ids) < 2:
         return pl.DataFrame(schema=types)
@@ -200,7 +191,6 @@ def distance_table(data: SampleCounts) -> pl.DataFrame:
             float(alike[i, j]),
             len(data.genes),
             data.transform,
-            sorted({*data.row_ids[i], *data.row_ids[j]}),
         )
         for i in range(len(data.ids))
         for j in range(i + 1, len(data.ids))
@@ -220,16 +210,12 @@ def outlier_table(data: SampleCounts) -> pl.DataFrame:
         "outlier": pl.Boolean(),
         "n_samples": pl.Int32(),
         "note": pl.String(),
-        **_ROW_IDS,
     }
     n = len(data.ids)
     rows: list[tuple[object, ...]] = []
     if n < MIN_FOR_OUTLIERS:
         few = f"{n} samples are too few to call one an outlier"
-        rows += [
-            (name, None, None, None, None, OUTLIER_SCORE, None, n, few, ids)
-            for name, ids in zip(data.ids, data.row_ids, strict=True)
-        ]
+        rows += [(name, None, None, None, None, OUTLIER_SCORE, None, n, few) for name in data.ids]
         return pl.DataFrame(rows, schema=types, orient="row")
     found = outlier_scores(rank_correlations(data.log2))
     note = None if found.mad > 0 else "all samples correlate alike"
@@ -237,7 +223,5 @@ def outlier_table(data: SampleCounts) -> pl.DataFrame:
         score = float(found.scores[i]) if found.mad > 0 else None
         outlier = score <= OUTLIER_SCORE if score is not None else None
         mean = float(found.means[i])
-        rows.append(
-            (name, mean, found.median, found.mad, score, OUTLIER_SCORE, outlier, n, note, data.row_ids[i])
-        )
+        rows.append((name, mean, found.median, found.mad, score, OUTLIER_SCORE, outlier, n, note))
     return pl.DataFrame(rows, schema=types, orient="row")

@@ -43,7 +43,6 @@ SEX_GENES_SCHEMA: dict[str, Any] = {
     "recorded_sex": pl.String,
     "agrees": pl.Boolean,
     "note": pl.String,
-    "_row_ids": pl.List(pl.String),
 }
 """The columns of ``expression.sex_genes``; its key is sample_id."""
 
@@ -126,7 +125,6 @@ def _row(
         "recorded_sex": own,
         "agrees": None if expressed is None or own is None else expressed == own,
         "note": note,
-        "_row_ids": sample["_row_ids"],
     }
 
 

@@ -38,7 +38,6 @@ STABILITY_TYPES = {
     "log2_fold_change_min": pl.Float64(),
     "log2_fold_change_max": pl.Float64(),
     "note": pl.String(),
-    "_row_ids": pl.List(pl.String()),
 }
 
 
@@ -168,7 +167,6 @@ def _rows(
         "log2_fold_change_min": _extreme(np.min, fold, np.isfinite(fold).all(axis=0)),
         "log2_fold_change_max": _extreme(np.max, fold, np.isfinite(fold).all(axis=0)),
         "note": [note] * called.height,
-        "_row_ids": called["_row_ids"],
     }
     return pl.DataFrame(columns, schema=STABILITY_TYPES)
 

@@ -29,7 +29,6 @@ SET_REPORT_TYPES = {
     "other_case": _TEXTS,
     "matched_by": pl.String(),
     "gmt_sha256": pl.String(),
-    "_row_ids": _TEXTS,
 }
 ENRICHMENT_TYPES = {
     "contrast": pl.String(),
@@ -48,7 +47,6 @@ ENRICHMENT_TYPES = {
     "seed": pl.Int64(),
     "gmt_sha256": pl.String(),
     "note": pl.String(),
-    "_row_ids": _TEXTS,
 }
 
 
@@ -86,7 +84,6 @@ def set_report(genes: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
                     "not_in_matrix": lacking,
                     "other_case": [member for member in lacking if member.casefold() in folded],
                     "matched_by": matched_by,
-                    "_row_ids": [entry["_row_id"]],
                 }
             )
     return pl.DataFrame(rows, schema=SET_REPORT_TYPES, orient="row")
@@ -154,7 +151,6 @@ def _collection(
             "method": METHOD,
             "seed": SEED,
             "gmt_sha256": entry["gmt_sha256"],
-            "_row_ids": [entry["_row_id"]],
         }
         if index in found:
             result = found[index]

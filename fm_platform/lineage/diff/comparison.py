@@ -20,6 +20,7 @@ from fm_platform.lineage.diff import conclusions as diff_conclusions
 from fm_platform.lineage.diff import rows as diff_rows
 from fm_platform.lineage.diff.conclusions import CONTRASTS, RESULTS
 from fm_platform.lineage.diff.families import moved_families
+from fm_platform.lineage.diff.links import RowPairs
 from fm_platform.lineage.diff.model import Cell, Conclusion, Diff, Row, Status, Table
 from fm_platform.lineage.diff.reach import Reach
 from fm_platform.lineage.diff.reasons import Reasons
@@ -53,7 +54,9 @@ def diff(home: Home, a: Snapshot, b: Snapshot, *, limit: int | None = None, only
             raise InputError(
                 f"no table {only!r} in these snapshots", mend=f"there are: {', '.join(records.tables)}"
             )
-        return _Comparison(connection, records, limit, only, Reach(records)).result(a, b)
+        return _Comparison(connection, records, limit, only, Reach(records), RowPairs(connection)).result(
+            a, b
+        )
 
 
 @dataclass
@@ -65,6 +68,7 @@ class _Comparison:
     limit: int | None
     only: str | None
     reach: Reach
+    pairs: RowPairs
     reasons: Reasons = field(default_factory=Reasons)
     compared: dict[str, Changed] = field(default_factory=dict)
     sources: dict[str, list[tuple[int, SourceChange]]] = field(default_factory=dict)
@@ -159,8 +163,10 @@ class _Comparison:
         made = records.of(table)
         named = {entry[0] for entries in made.lineage.values() for entry in entries} or set(made.inputs)
         inputs = [n for n in made.inputs if n in named and (n in self.compared or n in self.sources)]
+        self.pairs.make(table, changed.key, changed.rows, changed.pairs)
         for name in inputs:
-            diff_rows.inherit(self.connection, records, changed, self.compared.get(name), name, relevant)
+            upstream = self.compared.get(name)
+            diff_rows.inherit(self.connection, records, self.pairs, changed, upstream, name, relevant)
         families = self._families(changed)
         if diff_rows.without_reason(self.connection, changed):
             diff_rows.give_rest(self.connection, changed, self._rest(table, inputs, relevant))

@@ -1,7 +1,7 @@
-"""How the rows of a table belong to the rows of an input: by key columns, or by raw row ids that both carry.
+"""How the rows of a table belong to the rows of an input: by links, or of what study.yaml declares by key columns.
 
-Belongs here: telling which, from recorded column lineage and from the rows. Does not belong here: handing reasons on
-(``rows``).
+Belongs here: telling which, from the snapshots' links and from recorded column lineage. Does not belong here: handing
+reasons on (``rows``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import duckdb
 
 from fm_platform.lineage.diff.records import Records
-from fm_platform.warehouse.names import identifier, relation
-
-ROW_IDS = "_row_ids"
+from fm_platform.lineage.links.book import StoredLink, stored_link
+from fm_platform.sql.marks import ROW_MASK, ROWS_BITS
+from fm_platform.warehouse.names import identifier, literal, relation
 
 
 def key_links(records: Records, table: str, key: Sequence[str], upstream: str) -> list[tuple[str, str]]:
@@ -37,30 +37,72 @@ def key_links(records: Records, table: str, key: Sequence[str], upstream: str) -
     return [(name, column) for name, column in found.items() if columns.count(column) == 1]
 
 
-def draws_on_others(
-    connection: duckdb.DuckDBPyConnection, table: str, upstream: str, links: Sequence[tuple[str, str]]
-) -> bool:
-    """Whether rows of a table carry raw row ids of other rows of an input than that with their key (a self-join)."""
-    keys = " AND ".join(f"t.{identifier(k)} IS NOT DISTINCT FROM u.{identifier(c)}" for k, c in links)
-    used = ", ".join(dict.fromkeys(identifier(name) for name, _ in links))
-    own, other = relation(table, "b"), relation(upstream, "b")
-    found = connection.sql(
-        f"SELECT 1 FROM (SELECT {used}, unnest({ROW_IDS}) AS id FROM {own}) AS t JOIN {other} AS u ON {keys} "
-        f"WHERE NOT list_contains(u.{ROW_IDS}, t.id) AND t.id IN (SELECT unnest({ROW_IDS}) FROM {other}) LIMIT 1"
-    ).fetchone()
-    return found is not None
+class RowPairs:
+    """Which rows of its inputs stand behind the changed rows of a table, by the links of either snapshot."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._links: dict[str, list[tuple[str, StoredLink]]] = {}
+        for side in ("a", "b"):
+            for link in _links_of(connection, side):
+                self._links.setdefault(link.table, []).append((side, link))
+
+    def tell(self, table: str, upstream: str) -> bool:
+        """Whether a table's links say which rows of an input stand behind its rows."""
+        return any(
+            link.input == upstream or upstream in {name for name, _ in link.cells}
+            for _, link in self._links.get(table, ())
+        )
+
+    def make(self, table: str, key: Sequence[str], changed_rows: str, pairs: str) -> None:
+        """A temporary table of pairs: side, source (the input), o and i (``rowid`` on that side; i null: every row).
+
+        Args:
+            table: The table.
+            key: Its key.
+            changed_rows: The temporary table of its changed rows.
+            pairs: The name of the temporary table to make.
+        """
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {pairs} (side VARCHAR, source VARCHAR, o BIGINT, i BIGINT)"
+        )
+        for side, link in self._links.get(table, ()):
+            row = "old" if side == "a" else "new"
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE fm_wanted AS SELECT row_{side} AS fm_o, "
+                f"{', '.join(f'{row}.{identifier(name)} AS {identifier(name)}' for name in key)} "
+                f"FROM {changed_rows} WHERE row_{side} IS NOT NULL"
+            )
+            same = " AND ".join(f"q.{identifier(k)} IS NOT DISTINCT FROM w.{identifier(k)}" for k in key)
+            self._connection.execute(f"USE {side}")
+            try:
+                self._connection.execute(_pairs(link, side, same, pairs))
+            finally:
+                self._connection.execute("USE memory")
 
 
-def ids_flow(connection: duckdb.DuckDBPyConnection, upstream: str, table: str) -> bool:
-    """Whether any raw row id of an input is carried by a table."""
-    for side in ("b", "a"):
-        try:
-            found = connection.sql(
-                f"SELECT 1 FROM (SELECT DISTINCT unnest({ROW_IDS}) AS id FROM {relation(upstream, side)}) "
-                f"SEMI JOIN (SELECT DISTINCT unnest({ROW_IDS}) AS id FROM {relation(table, side)}) USING (id) LIMIT 1"
-            ).fetchone()
-        except duckdb.Error:
-            continue
-        if found:
-            return True
-    return False
+def _links_of(connection: duckdb.DuckDBPyConnection, side: str) -> list[StoredLink]:
+    try:
+        rows = connection.sql(
+            'SELECT table_name, input_table, "role", columns, cells, chooses, "sql" '
+            f"FROM {relation('audit.links', side)} ORDER BY ALL"
+        ).fetchall()
+    except duckdb.CatalogException:  # a snapshot of the first version
+        return []
+    return [stored_link(*row) for row in rows]
+
+
+def _pairs(link: StoredLink, side: str, same: str, pairs: str) -> str:
+    if link.derived:
+        places = ", ".join(f"({place}, {literal(table)})" for place, (table, _) in enumerate(link.cells))
+        return (
+            f"INSERT INTO {pairs} WITH m AS (SELECT w.fm_o, unnest(q._rows) AS mark FROM ({link.sql}) AS q "
+            f"JOIN fm_wanted AS w ON {same}) SELECT DISTINCT {literal(side)}, c.tbl, m.fm_o, m.mark & {ROW_MASK} "
+            f"FROM m JOIN (VALUES {places or '(NULL, NULL)'}) AS c(place, tbl) ON c.place = m.mark >> {ROWS_BITS}"
+        )
+    if not link.sql:
+        return f"INSERT INTO {pairs} SELECT {literal(side)}, {literal(str(link.input))}, fm_o, NULL FROM fm_wanted"
+    return (
+        f"INSERT INTO {pairs} SELECT DISTINCT {literal(side)}, {literal(str(link.input))}, w.fm_o, q._row "
+        f"FROM ({link.sql}) AS q JOIN fm_wanted AS w ON {same}"
+    )

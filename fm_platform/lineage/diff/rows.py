@@ -4,14 +4,12 @@ Belongs here: one temporary table of changed rows and one of their reasons for e
 reading a table into Python. Does not belong here: what a reason says, or printing.
 
 For a table ``t`` in graph order, ``rows(t)`` has one row for each key that differs: ``n``, ``status``, ``changed``
-(column names), ``old`` and ``new`` (structs), ``ids`` (raw row ids of either side); ``why(t)`` has (n, reason). A
-changed row of an input reaches a changed row of ``t``
+(column names), ``old`` and ``new`` (structs), ``row_a`` and ``row_b`` (their ``rowid`` on either side); ``why(t)`` has
+(n, reason). A changed row of an input reaches a changed row of ``t``
 
-* by key, where the columns that make up the input's key go into the key of ``t`` (null only meets null), and also by
-  raw row ids where ``t`` draws on further rows of the input (a self-join);
-* else by raw row ids that both carry, where the input's ids flow into ``t`` at all;
-* and where not all of the input's key goes into that of ``t``, only where the values that do agree, before or after
-  (null in ``t`` stands for all).
+* where the link of ``t`` names it, on either side;
+* of an input that no link names (what study.yaml declares), where the columns that make up the input's key go into the
+  key of ``t`` (null only meets null), or as many of them as do.
 
 A row that nothing reaches takes the reasons of all changed inputs: what it was estimated with has changed.
 """
@@ -23,7 +21,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from fm_platform.lineage.diff.links import ROW_IDS, draws_on_others, ids_flow, key_links
+from fm_platform.lineage.diff.links import RowPairs, key_links
 from fm_platform.lineage.diff.records import Records
 from fm_platform.warehouse.names import identifier, literal, relation
 
@@ -54,6 +52,11 @@ class Changed:
         return f"fm_rows_{self.index}"
 
     @property
+    def pairs(self) -> str:
+        """The temporary table of the input rows behind its changed rows."""
+        return f"fm_pairs_{self.index}"
+
+    @property
     def why(self) -> str:
         """The temporary table of their reasons."""
         return f"fm_why_{self.index}"
@@ -71,7 +74,6 @@ def compare(connection: duckdb.DuckDBPyConnection, records: Records, table: str,
         f"CASE WHEN {was} IS DISTINCT FROM {now} THEN {literal(name)} END"
         for name, (was, now) in pairs.items()
     )
-    ids = " || ".join(_ids(side, kind) for side, kind in zip(("fm_a", "fm_b"), kinds, strict=True))
     condition = " AND ".join(
         f"fm_a.{identifier(name)} IS NOT DISTINCT FROM fm_b.{identifier(name)}" for name in key
     )
@@ -79,7 +81,7 @@ def compare(connection: duckdb.DuckDBPyConnection, records: Records, table: str,
     connection.execute(
         f"""CREATE TEMP TABLE fm_rows_{index} AS
         SELECT row_number() OVER (ORDER BY {order}) AS n, * FROM (
-            SELECT {ids} AS ids,
+            SELECT fm_a.rowid AS row_a, fm_b.rowid AS row_b,
                 CASE WHEN fm_a.rowid IS NULL THEN 'added' WHEN fm_b.rowid IS NULL THEN 'removed'
                     ELSE 'changed' END AS status,
                 list_filter([{flags or "NULL"}], x -> x IS NOT NULL)::VARCHAR[] AS changed,
@@ -118,6 +120,7 @@ def give_all(connection: duckdb.DuckDBPyConnection, changed: Changed, reasons: I
 def inherit(
     connection: duckdb.DuckDBPyConnection,
     records: Records,
+    pairs: RowPairs,
     changed: Changed,
     upstream: Changed | None,
     table: str,
@@ -128,22 +131,46 @@ def inherit(
     Args:
         connection: Both snapshots attached.
         records: The records behind both snapshots.
-        changed: The table.
+        pairs: The snapshots' links.
+        changed: The table; its pairs are made.
         upstream: Its compared input; None for a raw table, whose rows are in ``fm_events`` (source, id, reason).
         table: The input's name.
         relevant: The reasons that lead to a changed column of the table at all.
     """
     among = f"IN (SELECT unnest({list(relevant)}::INTEGER[]))"
-    if upstream is None:
-        connection.execute(
-            f"INSERT INTO {changed.why} SELECT DISTINCT r.n, e.reason FROM (SELECT n, unnest(ids) AS id "
-            f"FROM {changed.rows}) AS r JOIN fm_events AS e ON e.source = {literal(table)} AND e.id = r.id "
-            f"WHERE e.reason {among}"
-        )
+    if not pairs.tell(changed.table, table):
+        if upstream is not None:
+            _by_key(connection, records, changed, upstream, among)
         return
-    links = key_links(records, changed.table, changed.key, table)
+    for side in ("a", "b"):
+        met = f"p.side = {literal(side)} AND p.source = {literal(table)}"
+        behind = f"{changed.pairs} AS p JOIN {changed.rows} AS t ON t.row_{side} = p.o"
+        if upstream is not None:
+            source = (
+                f"{behind} JOIN {upstream.rows} AS u ON (p.i IS NULL OR u.row_{side} = p.i) "
+                f"JOIN {upstream.why} AS w ON w.n = u.n"
+            )
+        elif table in records.made[side]:
+            source = (
+                f"{behind} LEFT JOIN (SELECT rowid AS fm_i, {ROW_ID} AS fm_id FROM {relation(table, side)}) AS r "
+                f"ON r.fm_i = p.i JOIN fm_events AS w ON w.source = {literal(table)} "
+                "AND (p.i IS NULL OR w.id = r.fm_id)"
+            )
+        else:
+            continue
+        connection.execute(
+            f"INSERT INTO {changed.why} SELECT DISTINCT t.n, w.reason FROM {source} WHERE {met} AND w.reason {among}"
+        )
+
+
+def _by_key(
+    connection: duckdb.DuckDBPyConnection, records: Records, changed: Changed, upstream: Changed, among: str
+) -> None:
+    links = key_links(records, changed.table, changed.key, upstream.table)
+    if not links:
+        return
     reasons = f"{upstream.rows} AS u JOIN {upstream.why} AS w ON w.n = u.n AND w.reason {among}"
-    if links and set(upstream.key) <= {column for _, column in links}:
+    if set(upstream.key) <= {column for _, column in links}:
         condition = " AND ".join(
             f"{_either('t', name)} IS NOT DISTINCT FROM {_either('u', column)}"
             for name, column in links
@@ -153,26 +180,16 @@ def inherit(
             f"INSERT INTO {changed.why} SELECT DISTINCT t.n, u.reason FROM {changed.rows} AS t "
             f"JOIN (SELECT u.old, u.new, w.reason FROM {reasons}) AS u ON {condition}"
         )
-        carry_ids = all(ROW_IDS in side.shared for side in (changed, upstream))
-        if not carry_ids or not draws_on_others(connection, changed.table, table, links):
-            return
-        links = []
-    carried = ids_flow(connection, table, changed.table)
-    if not links and not carried:
         return
     names = [f"c{position}" for position in range(len(links))]
     sides = ", ".join(_values(side, names, links) for side in ("old", "new"))
-    before_and_after = f"SELECT w.reason, u.ids, unnest([{sides}]) AS c FROM {reasons}"
-    chosen = ["reason", *(f"c.{c} AS {c}" for c in names), *(["unnest(ids) AS id"] if carried else [])]
-    source = f"SELECT DISTINCT {', '.join(chosen)} FROM ({before_and_after})"
+    before_and_after = f"SELECT w.reason, unnest([{sides}]) AS c FROM {reasons}"
+    chosen = ", ".join(["reason", *(f"c.{c} AS {c}" for c in names)])
     keys = [_either("t", name) for name, _ in links]
     conditions = [f"({key} IS NULL OR {key} = s.{c})" for key, c in zip(keys, names, strict=True)]
-    target = f"(SELECT *, unnest(ids) AS id FROM {changed.rows})" if carried else changed.rows
-    if carried:
-        conditions.append("t.id = s.id")
     connection.execute(
-        f"INSERT INTO {changed.why} SELECT DISTINCT t.n, s.reason FROM {target} AS t JOIN ({source}) AS s "
-        f"ON {' AND '.join(conditions)}"
+        f"INSERT INTO {changed.why} SELECT DISTINCT t.n, s.reason FROM {changed.rows} AS t "
+        f"JOIN (SELECT DISTINCT {chosen} FROM ({before_and_after})) AS s ON {' AND '.join(conditions)}"
     )
 
 
@@ -214,14 +231,6 @@ def _value(side: str, column: str, kinds: Sequence[Mapping[str, str]]) -> str:
     """A column for comparison; as text where the two sides differ in type."""
     name = f"{side}.{identifier(column)}"
     return name if kinds[0][column] == kinds[1][column] else f"CAST({name} AS VARCHAR)"
-
-
-def _ids(side: str, kind: Mapping[str, str]) -> str:
-    if ROW_IDS in kind:
-        return f"coalesce({side}.{ROW_IDS}, [])"
-    if ROW_ID in kind:
-        return f"CASE WHEN {side}.{ROW_ID} IS NULL THEN [] ELSE [{side}.{ROW_ID}] END"
-    return "[]::VARCHAR[]"
 
 
 def _side(row: str, side: str, column: str) -> str:

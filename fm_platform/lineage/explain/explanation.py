@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from fm_platform.errors import InputError
 from fm_platform.lineage.environment import Contexts, MadeWith, in_words
 from fm_platform.lineage.explain.cells import UpstreamCells, upstream_chain
-from fm_platform.lineage.explain.gene import GeneFit, gene_fit, sheet_rows
+from fm_platform.lineage.explain.formulas import formula_of
+from fm_platform.lineage.explain.gene import GeneFit, gene_fit
 from fm_platform.lineage.explain.inputs import inputs_of_row
 from fm_platform.lineage.explain.left_out import LeftOut, Refused, left_out, quarantined
-from fm_platform.lineage.source_rows import ROW_ID, ROW_IDS, SourceRow, source_rows_of
+from fm_platform.lineage.links.behind import Behind, Whole, rowids_of
+from fm_platform.lineage.links.book import DECIDES, FAMILY, LinkBook
+from fm_platform.lineage.source_rows import SourceRow, recorded_ids, source_rows_of
 from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
 
@@ -37,7 +39,10 @@ class Explanation:
         key: The row's key.
         value: The cell, or every column of the row when no column was named.
         inputs: Column inputs of the cell: table, column, kind, transformation; without those of other rows.
-        rows: The delivered rows that contributed.
+        formula: How the cell's column is computed, in words and symbols; None where it says nothing beyond its meaning.
+        rows: The delivered rows that the value is made of, each with its role and cells.
+        decided: The delivered rows that decide about it without giving a value: population, strata, family.
+        wholes: Inputs of which every row stands behind it, in the role said.
         checks: The latest verdicts on the table and on everything upstream of it.
         made: Run, time, code version and fingerprint of the materialization.
         parameters: What the row itself says about how it was computed: method, engine, level, denominator.
@@ -53,7 +58,10 @@ class Explanation:
     value: Any
     method: str | None
     inputs: Sequence[Mapping[str, str]]
+    formula: str | None
     rows: Sequence[SourceRow]
+    decided: Sequence[SourceRow]
+    wholes: Sequence[Whole]
     checks: Sequence[Mapping[str, Any]]
     made: Mapping[str, Any]
     publication: Mapping[str, Any] = field(default_factory=dict)
@@ -105,41 +113,33 @@ def explain_row(
         made: The table's materialization, if it was looked up already.
     """
     made = _materialization(published, table) if made is None else made
-    keys = table_keys(published)
-    inputs = inputs_of_row(published, table, row, _inputs(published, table, column), keys)
+    book = LinkBook(published)
+    inputs = inputs_of_row(published, table, row, _inputs(published, table, column), book.keys)
+    key = {name: row[name] for name in made["key"]}
+    behind = Behind(book, table, rowids_of(published, table, key), column) if book.present else None
+    rows = source_rows_of(published, behind.delivered() if behind else recorded_ids(row))
     return Explanation(
         table=table,
-        key={name: row[name] for name in made["key"]},
+        key=key,
         column=column,
         value=row[column]
         if column
         else {name: value for name, value in row.items() if not name.startswith("_")},
         method=row.get("method") or row.get("engine"),
         inputs=inputs,
-        rows=source_rows_of(published, _raw_ids(published, row)),
+        formula=formula_of(table, column),
+        rows=[found for found in rows if found.role not in (DECIDES, FAMILY)],
+        decided=[found for found in rows if found.role in (DECIDES, FAMILY)],
+        wholes=behind.wholes if behind else (),
         checks=_checks(published, table),
         made={name: value for name, value in made.items() if name != "key"},
         publication=published.recall("SELECT * FROM audit.publication").row(0, named=True),
         parameters={name: row[name] for name in PARAMETERS if row.get(name) is not None},
-        upstream=upstream_chain(published, table, column, row, partial(_inputs, published), keys),
+        upstream=upstream_chain(book, behind, table) if behind else (),
         quarantined=quarantined(published, table, column, row),
-        left_out=left_out(published, row),
+        left_out=left_out(published, row, column),
         gene=gene_fit(published, row),
     )
-
-
-def _raw_ids(published: Published, row: Mapping[str, Any]) -> list[str]:
-    own = list(row.get(ROW_IDS) or []) or ([row[ROW_ID]] if row.get(ROW_ID) else [])
-    return [*own, *(row_id for row_id in sheet_rows(published, row) if row_id not in set(own))]
-
-
-def table_keys(published: Published) -> dict[str, list[str]]:
-    """The key of each table, as it was last written."""
-    found = published.recall(
-        "SELECT json_extract_string(body, '$.table') AS t, max_by(json_extract(body, '$.key'), seq) AS k "
-        "FROM audit.ledger WHERE kind = 'materialization' GROUP BY t"
-    )
-    return {table: json.loads(key) for table, key in found.rows()}
 
 
 def _materialization(published: Published, table: str) -> dict[str, Any]:

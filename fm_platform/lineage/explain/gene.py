@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.lineage.impact.origin import has_table
+from fm_platform.lineage.links.book import LinkBook
 from fm_platform.warehouse.reader import Published
 
-RESULTS, CONTRASTS = "expression.de_results", "expression.contrasts"
+RESULTS, CONTRASTS, SAMPLES = "expression.de_results", "expression.contrasts", "expression.samples"
 DISPERSIONS = "expression.dispersions"
 
 
@@ -127,21 +128,25 @@ def _dispersion(published: Published, row: Mapping[str, Any]) -> float | None:
 
 def _samples(published: Published, gene: str, samples: Sequence[str]) -> list[dict[str, Any]]:
     found = published.recall(
+        f"WITH sheet AS ({_sheet_lines(published)}) "
         'SELECT s.sample_id, s.count_id, c.sheet AS matrix, c."column" AS "column", r.path AS sheet, '
         "r.line AS sheet_line, g.counts[s.position] AS count FROM expression.samples AS s "
         "JOIN expression.counts AS g ON g.gene_id = ? "
         'LEFT JOIN (SELECT count_id, min(sheet) AS sheet, min_by("column", sheet) AS "column" '
         "FROM raw.count_columns WHERE kind = 'count' GROUP BY count_id) AS c ON c.count_id = s.count_id "
-        "LEFT JOIN audit.source_rows AS r ON r._row_id = s._row_ids[1] AND r.source = 'samples' "
+        "LEFT JOIN sheet AS r ON r.sample_id = s.sample_id "
         "WHERE list_contains(?::VARCHAR[], s.sample_id) ORDER BY s.position",
         [gene, list(samples)],
     )
     return found.to_dicts()
 
 
-def sheet_rows(published: Published, row: Mapping[str, Any]) -> list[str]:
-    """Ids of the sample-sheet rows of the row's contrast; the results of single genes do not repeat them."""
-    if "contrast" not in row or not has_table(published, CONTRASTS):
-        return []
-    found = published.recall(f"SELECT _row_ids FROM {CONTRASTS} WHERE contrast = ?", [row["contrast"]])
-    return list(found["_row_ids"][0]) if found.height else []
+def _sheet_lines(published: Published) -> str:
+    """A SELECT of where each sample stands in the sheet: sample_id, path, line."""
+    own = [link for link in LinkBook(published).links.get(SAMPLES, ()) if link.input == "raw.samples"]
+    if not own:
+        return "SELECT NULL AS sample_id, NULL AS path, NULL AS line WHERE false"
+    return (
+        f"SELECT l.sample_id, r.path, r.line FROM ({own[0].sql}) AS l JOIN raw.samples AS d ON d.rowid = l._row "
+        "JOIN audit.source_rows AS r ON r._row_id = d._row_id AND r.source = 'samples'"
+    )

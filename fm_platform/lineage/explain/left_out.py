@@ -6,7 +6,7 @@ Belongs here: finding them in the published file. Does not belong here: what the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fm_platform.lineage.impact.origin import has_table, rows_of_subject
@@ -17,6 +17,7 @@ LISTED = 50
 CONTRASTS, SAMPLES = "expression.contrasts", "expression.samples"
 _SUBJECT_COLUMNS = ("subject_id", "USUBJID", "subject")
 _PAIRED = {"outcome", "visit", "stratum"}
+_IMPUTING = ("locf", "bocf", "best_case", "worst_case", "mixed_model")
 _JUDGED = {"responder", "visit", "stratum"}
 
 
@@ -35,11 +36,16 @@ class Refused:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A subject or sample that the number could have counted."""
+    """A subject or sample that the number could have counted.
+
+    Attributes:
+        imputed: Whether it counts all the same, with a value taken in place of the missing one.
+    """
 
     what: str
     name: str
     reason: str
+    imputed: bool = False
 
 
 def quarantined(
@@ -74,20 +80,31 @@ def quarantined(
     return found[:LISTED]
 
 
-def left_out(published: Published, row: Mapping[str, Any]) -> list[LeftOut]:
+def left_out(published: Published, row: Mapping[str, Any], column: str | None = None) -> list[LeftOut]:
     """Subjects of the population, or samples of the sheet, that a statistic does not count.
 
     Args:
         published: The open published warehouse.
         row: The explained row.
+        column: The explained column; None for the whole row.
     """
     if set(row) >= _PAIRED and has_table(published, "marts.symptom_scores"):
-        return _without_pair(published, row)
+        found = _without_pair(published, row)
+        return [replace(one, imputed=True) for one in found] if _fills_holes(row, column) else found
     if set(row) >= _JUDGED and has_table(published, "stats.responder_status"):
         return _not_judged(published, row)
     if "contrast" in row and has_table(published, CONTRASTS):
         return _unused_samples(published, str(row["contrast"]))
     return []
+
+
+def _fills_holes(row: Mapping[str, Any], column: str | None) -> bool:
+    """Whether whoever lacks a value counts all the same: an imputing analysis, a rate with non-responders imputed."""
+    return (
+        row.get("analysis") in _IMPUTING
+        or (column or "").endswith("_nri")
+        or column in ("nri_low", "nri_high")
+    )
 
 
 def _sources(published: Published, table: str) -> list[str]:

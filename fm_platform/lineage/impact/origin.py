@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.errors import InputError
+from fm_platform.lineage.links.ahead import Ahead
+from fm_platform.lineage.links.behind import Behind
+from fm_platform.lineage.links.book import LinkBook
 from fm_platform.lineage.source_rows import SourceRow
-from fm_platform.warehouse.names import identifier
+from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
 SAMPLES = "expression.samples"
-_PARTICIPANTS = "marts.participants"
 _KEY_SEPARATOR = "-"
 
 
@@ -28,8 +30,6 @@ class Origin:
         asked: The question in words.
         rows: The raw rows, by file and line.
         subjects: Subjects that vanish with them altogether.
-        strata: The strata of those subjects that count in denominators, null standing for all subjects; empty when no
-            denominator changes.
         samples: Samples that vanish.
         count_ids: Their columns in the count matrices.
     """
@@ -37,7 +37,6 @@ class Origin:
     asked: str
     rows: tuple[SourceRow, ...]
     subjects: tuple[str, ...] = ()
-    strata: tuple[str | None, ...] = ()
     samples: tuple[str, ...] = ()
     count_ids: tuple[str, ...] = ()
 
@@ -70,13 +69,11 @@ def origin_of_line(published: Published, path: str, line: int) -> Origin:
             f"no row begins on line {line} of {path}", mend=f"its rows begin on lines {low} to {high}"
         )
     ids = [row.row_id for row in rows]
-    subjects = _subjects_only_here(published, ids)
     return Origin(
         asked=f"{path}:{line}",
         rows=rows,
-        subjects=subjects,
-        strata=_strata(published, subjects),
-        **_samples(published, "list_has_any(_row_ids, ?::VARCHAR[])", ids),
+        subjects=_subjects_only_here(published, ids, rows),
+        **_samples(published, f"sample_id IN ({_samples_of_rows(published)})", ids),
     )
 
 
@@ -104,7 +101,6 @@ def origin_of_subject(published: Published, subject: str) -> Origin:
         asked=f"subject {subject}",
         rows=rows,
         subjects=(subject,),
-        strata=_strata(published, (subject,)),
         **samples,
     )
 
@@ -149,10 +145,7 @@ def rows_of_subject(published: Published, source: str, subject: str) -> list[str
     )["input_column"].to_list()
     raw = f"raw.{identifier(source)}"
     cells = [f"trim(r.{identifier(part)})" for part in parts]
-    staged = published.recall(
-        f"SELECT DISTINCT unnest(_row_ids) AS id FROM staging.{identifier(source)} WHERE subject_id = ?",
-        [subject],
-    )["id"].to_list()
+    staged = _staged_rows(published, source, subject)
     confirmed = published.recall(
         f"SELECT DISTINCT {', '.join(cells)} FROM {raw} AS r WHERE list_contains(?::VARCHAR[], r._row_id)",
         [staged],
@@ -167,6 +160,22 @@ def rows_of_subject(published: Published, source: str, subject: str) -> list[str
             ].to_list()
         )
     return sorted(found)
+
+
+def _staged_rows(published: Published, source: str, subject: str) -> list[str]:
+    """Ids of the raw rows behind a subject's accepted rows."""
+    table = f"staging.{source}"
+    if not LinkBook(published).present:
+        found = published.recall(
+            f"SELECT DISTINCT unnest(_row_ids) AS id FROM {quoted_table(table)} WHERE subject_id = ?",
+            [subject],
+        )
+        return found["id"].to_list()
+    rows = published.query(f"SELECT rowid FROM {quoted_table(table)} WHERE subject_id = ?", [subject])[
+        "rowid"
+    ]
+    behind = Behind(LinkBook(published), table, rows.to_list(), None)
+    return [row.row_id for row in behind.delivered() if row.table == f"raw.{source}"]
 
 
 def _spellings(subject: str, parts: int) -> set[tuple[str, ...]]:
@@ -189,36 +198,45 @@ def _samples(published: Published, condition: str, value: Any) -> dict[str, tupl
     }
 
 
+def _samples_of_rows(published: Published) -> str:
+    """A SELECT of the samples whose sheet rows are among bound ids."""
+    own = [link for link in LinkBook(published).links.get(SAMPLES, ()) if link.input == "raw.samples"]
+    if not own:
+        return "SELECT NULL WHERE list_contains(?::VARCHAR[], NULL)"
+    return (
+        f"SELECT l.sample_id FROM ({own[0].sql}) AS l JOIN raw.samples AS d ON d.rowid = l._row "
+        "WHERE list_contains(?::VARCHAR[], d._row_id)"
+    )
+
+
 def _ids_of_samples(published: Published, samples: Sequence[str]) -> list[str]:
     if not samples:
         return []
-    return published.query(
-        f"SELECT DISTINCT unnest(_row_ids) AS id FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)",
-        [list(samples)],
-    )["id"].to_list()
+    rows = published.query(
+        f"SELECT rowid FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)", [list(samples)]
+    )["rowid"]
+    behind = Behind(LinkBook(published), SAMPLES, rows.to_list(), None)
+    return [row.row_id for row in behind.delivered() if row.table == "raw.samples"]
 
 
-def _strata(published: Published, subjects: Sequence[str]) -> tuple[str | None, ...]:
-    if not subjects or not has_table(published, _PARTICIPANTS):
-        return ()
-    found = published.query(
-        f"SELECT DISTINCT stratum FROM {_PARTICIPANTS} WHERE in_population AND list_contains(?::VARCHAR[], subject_id)",
-        [list(subjects)],
-    )["stratum"].to_list()
-    return tuple(dict.fromkeys([None, *found])) if found else ()
-
-
-def _subjects_only_here(published: Published, ids: Sequence[str]) -> tuple[str, ...]:
+def _subjects_only_here(
+    published: Published, ids: Sequence[str], rows: Sequence[SourceRow]
+) -> tuple[str, ...]:
     """Subjects whose row among the participants rests on no other raw row."""
-    table = "staging.stg_subjects"
+    table, book = "staging.stg_subjects", LinkBook(published)
     if not has_table(published, table):
         return ()
-    found = published.query(
-        f"SELECT subject_id FROM {table} WHERE list_has_any(_row_ids, ?::VARCHAR[]) "
-        "AND list_has_all(?::VARCHAR[], _row_ids) ORDER BY subject_id",
-        [list(ids), list(ids)],
+    start = [(f"raw.{row.source}", "", f"t._row_id = {literal(row.row_id)}") for row in rows]
+    found = []
+    for rowid in Ahead(book, start).cells(table):
+        behind = {row.row_id for row in Behind(book, table, [rowid], None).delivered()}
+        if behind <= set(ids):
+            found.append(rowid)
+    listed = ", ".join(str(rowid) for rowid in found) or "NULL"
+    subjects = published.query(
+        f"SELECT subject_id FROM {table} WHERE rowid IN ({listed}) ORDER BY subject_id"
     )
-    return tuple(found["subject_id"])
+    return tuple(subjects["subject_id"])
 
 
 def _all_subjects(published: Published) -> list[str]:

@@ -1,16 +1,10 @@
 """What does a delivered row reach? Forward lineage from raw rows to every table, number and publication.
 
-Belongs here: the three ways in which a row of a table depends on raw rows, and what a refresh without them would
-recompute. Does not belong here: finding the raw rows (``origin``), printing.
+Belongs here: what is imagined to be absent as a start for links, counting what they reach, and what a refresh without
+the rows would recompute. Does not belong here: finding the raw rows (``origin``), following links (``lineage.links``),
+printing.
 
-A row of a table is reached
-
-- ``rows``: its ``_row_ids`` hold one of the raw rows (its own values are computed from it);
-- ``denominator``: it counts subjects of a stratum (or all) that a vanishing subject belonged to;
-- ``fit``: it comes from a count matrix, a model fit or a normalization in which a vanishing sample or gene took part;
-- ``family``: it is adjusted for multiplicity together with a row that is reached.
-
-The prediction is of published rows: one that is reached goes or changes, one that is not stays as it is. New rows can
+The prediction is of published cells: one that is reached may change or go, one that is not stays as it is. New rows can
 come where a key repeats what was observed (a planning row for "2/5 observed").
 """
 
@@ -21,16 +15,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fm_platform.lineage.impact.origin import Origin, has_table
-from fm_platform.lineage.impact.ways import ways_of
+from fm_platform.lineage.impact.origin import SAMPLES, Origin, has_table
+from fm_platform.lineage.links.ahead import Ahead
+from fm_platform.lineage.links.book import LinkBook
 from fm_platform.lineage.source_rows import SourceRow
-from fm_platform.warehouse.names import identifier, quoted_table
+from fm_platform.warehouse.names import literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
 KEYS_LISTED = 20
 NUMERIC = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT")
 REPORT = "report."
-_BY = "_by_"
+CONTRASTS = "expression.contrasts"
+_OF_ONE_SAMPLE = ("expression.library_sizes", "expression.sex_genes")
 
 
 @dataclass(frozen=True)
@@ -40,15 +36,17 @@ class Reached:
     Attributes:
         rows: How many.
         of: Of how many.
-        ways: Way to how many rows it reaches.
+        ways: What the raw rows are to the rows (value, member, decides, family, design), to how many.
+        cells: Cells that may change.
         keys: The keys of the first of them, in key order.
-        numbers: Their numeric cells.
+        numbers: Numeric ones among the cells.
     """
 
     table: str
     rows: int
     of: int
     ways: Mapping[str, int]
+    cells: int
     keys: Sequence[Mapping[str, Any]]
     numbers: int
 
@@ -112,10 +110,11 @@ def impact(
         limit: How many keys to list of each table.
     """
     inputs, keys = table_graph(published)
+    ahead = Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
     tables = []
     for table in inputs:
         if has_table(published, table):
-            found = _reached(published, origin, table, keys[table], limit)
+            found = _reached(published, ahead, table, keys[table], limit)
             if found.rows:
                 tables.append(found)
     changing = {reached.table for reached in tables}
@@ -152,35 +151,62 @@ def table_graph(published: Published) -> tuple[dict[str, list[str]], dict[str, l
     return ordered, {table: list(body["key"]) for table, body in bodies.items()}
 
 
-def _reached(published: Published, origin: Origin, table: str, key: Sequence[str], limit: int) -> Reached:
+def reached_cells(published: Published, origin: Origin) -> dict[str, dict[int, set[str]]]:
+    """Table to the reached rows (by ``rowid``) and their reached columns, '' standing for all of them.
+
+    Args:
+        published: The open published warehouse.
+        origin: The raw rows.
+    """
+    ahead = Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
+    return {table: ahead.cells(table) for table in table_graph(published)[0] if has_table(published, table)}
+
+
+def _start(published: Published, origin: Origin) -> list[tuple[str, str, str]]:
+    """The rows that are imagined absent, and the columns of count matrices with them."""
+    start = []
+    for source in dict.fromkeys(row.source for row in origin.rows):
+        ids = ", ".join(literal(row.row_id) for row in origin.rows if row.source == source)
+        if has_table(published, f"raw.{source}"):
+            start.append((f"raw.{source}", "", f"t._row_id IN ({ids})"))
+    if origin.count_ids:
+        named = f"[{', '.join(literal(name) for name in origin.count_ids)}]"
+        first = f"SELECT min(position) FROM {{}} AS c WHERE list_contains({named}, c.count_id)"
+        start += [
+            ("raw.counts", "counts", "true"),
+            (
+                "raw.count_columns",
+                "",
+                f"t.position >= ({first.format('raw.count_columns')} AND c.sheet = t.sheet)",
+            ),
+            (SAMPLES, "position", f"t.position >= ({first.format(SAMPLES)})"),
+        ]
+    return start
+
+
+def _within(published: Published, origin: Origin) -> dict[str, str]:
+    """Tables of which a vanishing sample reaches some rows only: contrasts that it takes part in, its own reads."""
+    whole_genes = any(row.source == "counts" for row in origin.rows)
+    if not origin.samples or whole_genes or not has_table(published, CONTRASTS):
+        return {}
+    named = f"[{', '.join(literal(name) for name in origin.samples)}]"
+    used = f"t.contrast IN (SELECT c.contrast FROM {CONTRASTS} AS c WHERE list_has_any(c.samples, {named}))"
+    tables = published.query("SELECT table_name FROM audit.tables")["table_name"]
+    return {
+        **{table: used for table in tables if "contrast" in published.schema(table)},
+        **{
+            table: f"list_contains({named}, t.sample_id)"
+            for table in _OF_ONE_SAMPLE
+            if has_table(published, table)
+        },
+    }
+
+
+def _reached(published: Published, ahead: Ahead, table: str, key: Sequence[str], limit: int) -> Reached:
     schema = published.schema(table)
-    ways, values = ways_of(published, origin, table, schema)
-    flags = ", ".join(f"coalesce({sql}, false) AS {_BY}{way}" for way, sql in ways.items())
     own = [column for column in schema if not column.startswith("_")]
-    count = published.query(f"SELECT count(*) FROM {quoted_table(table)}").item()
-    if not ways:
-        return Reached(table, 0, count, {}, (), 0)
-    select = f"SELECT {', '.join(identifier(c) for c in schema)}, {flags} FROM {quoted_table(table)}"
-    columns = {way: f"{_BY}{way}" for way in ways}
-    if {"family", "p_holm"} <= set(schema):
-        hit = " OR ".join(columns.values())
-        shared = f"family IS NOT NULL AND bool_or({hit}) OVER (PARTITION BY family)"
-        select = f"SELECT *, {shared} AS {_BY}family FROM ({select})"
-        columns["family"] = f"{_BY}family"
-    any_way = " OR ".join(columns.values())
-    counts = ", ".join(
-        f"count(*) FILTER ({sql} AND NOT ({' OR '.join(list(columns.values())[:at]) or 'false'}))"
-        for at, sql in enumerate(columns.values())
-    )
-    totals = published.query(f"SELECT count(*) FILTER ({any_way}), {counts} FROM ({select})", values).row(0)
-    order = ", ".join(f"{identifier(column)} NULLS FIRST" for column in key)
-    keys = published.query(
-        f"SELECT {', '.join(identifier(c) for c in key)} FROM ({select}) WHERE {any_way} "
-        f"ORDER BY {order} LIMIT {limit}",
-        values,
-    ).to_dicts()
     numeric = [c for c in own if c not in key and schema[c].startswith(NUMERIC)]
-    cells = " + ".join(f"count({identifier(c)}) FILTER ({any_way})" for c in numeric) or "min(0)"
-    numbers = published.query(f"SELECT {cells} FROM ({select})", values).item()
-    held = {way: total for way, total in zip(columns, totals[1:], strict=True) if total}
-    return Reached(table, totals[0], count, held, keys, int(numbers or 0))
+    count = published.query(f"SELECT count(*) FROM {quoted_table(table)}").item()
+    rows, cells, numbers = ahead.counts(table, own, numeric)
+    keys = ahead.first_keys(table, key, limit) if rows else []
+    return Reached(table, rows, count, ahead.roles(table), cells, keys, numbers)

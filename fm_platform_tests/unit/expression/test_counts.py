@@ -50,7 +50,6 @@ def test_count_columns_list_every_column_of_the_file(one: CountMatrix) -> None:
         ("one.csv", 2, "b", "count", "b"),
         ("one.csv", 3, "a", "count", "a"),
     ]
-    assert frame.schema["_row_ids"] == pl.List(pl.String)
     assert count_ids(frame.reverse()) == ("b", "a")
 
 
@@ -60,7 +59,6 @@ def test_one_file_is_sorted_by_gene_and_round_trips_to_an_array(one: CountMatrix
     assert genes == ("g1", "g2")
     assert array.tolist() == [[1, 2], [5, 6]]
     assert array.dtype == np.int64
-    assert frame["_row_ids"].to_list() == [[one.row_ids[1]], [one.row_ids[0]]]
 
 
 def test_row_order_of_the_tables_does_not_matter(tmp_path: Path, one: CountMatrix) -> None:
@@ -77,7 +75,6 @@ def test_a_gene_that_a_file_lacks_is_unknown_there_not_zero(tmp_path: Path, one:
     frame = expression_counts(raw_counts([one, two]), raw_count_columns([one, two]))
     assert frame["counts"].to_list() == [[1, 2, 7], [5, 6, None], [None, None, 9]]
     assert counts_array(frame)[1][1].tolist() == [5, 6, NOT_COUNTED]
-    assert frame["_row_ids"].list.len().to_list() == [2, 1, 1]
 
 
 def test_a_shared_sample_with_other_counts_is_refused(tmp_path: Path, one: CountMatrix) -> None:

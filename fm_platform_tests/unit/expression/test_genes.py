@@ -44,7 +44,6 @@ def test_symbols_come_from_the_annotation_before_the_count_file(tmp_path: Path) 
         ("G4", None, None, None),
     ]
     assert found["damage"].to_list() == [None, None, "MARCHF1 (MARCH1) or MTARC1 (MARC1)", None]
-    assert [len(ids) for ids in found["_row_ids"]] == [2, 2, 1, 1]
 
 
 def test_without_annotation_the_count_files_symbols_are_kept(tmp_path: Path) -> None:

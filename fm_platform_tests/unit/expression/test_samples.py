@@ -32,7 +32,6 @@ def test_every_column_of_the_sheet_is_kept_as_text_with_its_row(raw_sheet: Any) 
     assert frame["group"].to_list() == ["fm", "fm", "hc"]
     assert frame["visit"].to_list() == ["12", "0", "0"]
     assert frame["subject_id"].to_list() == ["p1", "p1", "p2"]
-    assert frame["_row_ids"].to_list() == [[f"{2:032x}"], [f"{0:032x}"], [f"{1:032x}"]]
 
 
 def test_visits_are_translated_and_unplanned_ones_are_null(raw_sheet: Any) -> None:

@@ -18,7 +18,7 @@ def _made(samples: pl.DataFrame, counts: np.ndarray, wanted: bool | None = None)
     contrast = Contrast(id="c", design="~ group", variable="group", level="b", reference="a", alpha=0.05)
     plan = plan_contrast(samples, contrast)
     genes = [f"g{i:03}" for i in range(len(counts))]
-    fitted = run_plan(counts, None, genes, plan).frame.with_columns(_row_ids=pl.lit(["x"]))
+    fitted = run_plan(counts, None, genes, plan).frame
     rows = stability_table(counts, None, genes, samples, plan, called_genes(fitted, 0.05), wanted=wanted)
     return plan, rows
 

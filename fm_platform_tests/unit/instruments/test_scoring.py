@@ -184,18 +184,6 @@ def test_duration_is_no_part_of_a_score():
     assert with_duration == values(ACR, acr(["neck"], duration_3_months=None))
 
 
-def test_row_ids_join_the_visit_and_its_answers():
-    answers = pl.DataFrame(
-        [("A", "v", "fiqr_12_pain", 7, ["z", "b"]), ("A", "v", "fiqr_13_energy", 3, ["b"])],
-        schema=ANSWERS,
-        orient="row",
-    )
-    visits = pl.DataFrame({"subject_id": ["A", "B"], "visit_id": ["v", "v"], "_row_ids": [["a"], ["q"]]})
-    frame = score_answers(FIQR, answers, visits)
-    found = {row["subject_id"]: row["_row_ids"] for row in frame.iter_rows(named=True)}
-    assert found == {"A": ["a", "b", "z"], "B": ["q"]}
-
-
 @pytest.mark.parametrize(
     ("item", "answers", "message"),
     [

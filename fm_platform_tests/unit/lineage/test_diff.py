@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from fm_platform.catalog.asset import RowsOf
 from fm_platform.lineage.diff.comparison import diff
 from fm_platform.lineage.diff.model import Diff, Reason, Table
 from fm_platform.lineage.history import fold
@@ -18,6 +19,7 @@ from fm_platform.warehouse.database import TableWrite, Warehouse, open_warehouse
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import sha256_text
 from fm_platform.warehouse.publish import Publication, publish
+from fm_platform.warehouse.records import Link
 
 STUDY = """\
 clinical:
@@ -61,6 +63,7 @@ class World:
         study_keys: Sequence[str] = (),
         code: str = "",
         source_rows: pl.DataFrame | None = None,
+        links: Sequence[Link] = (),
     ) -> None:
         """Materialize a table."""
         made = fold(self.warehouse.records()).materialized
@@ -78,7 +81,7 @@ class World:
                 "extra": {},
             },
         }
-        self.warehouse.write(TableWrite(table, tuple(key), rows, facts, source_rows=source_rows))
+        self.warehouse.write(TableWrite(table, tuple(key), rows, facts, source_rows=source_rows, links=links))
 
     def publish(self) -> None:
         """Publish what there is."""
@@ -121,33 +124,41 @@ def raw_visits(world: World, delivered: Sequence[tuple[str, str, str]], first_li
 
 def scores(world: World, values: Mapping[tuple[str, str], tuple[float | None, str]]) -> None:
     rows = pl.DataFrame(
-        [{"who": w, "when": t, "value": v, "_row_ids": [i]} for (w, t), (v, i) in values.items()],
-        schema={"who": pl.String, "when": pl.String, "value": pl.Float64, "_row_ids": pl.List(pl.String)},
+        [{"who": w, "when": t, "value": v} for (w, t), (v, _) in values.items()],
+        schema={"who": pl.String, "when": pl.String, "value": pl.Float64},
     )
     lineage = {
         "who": [("raw.visits", "who", "DIRECT", "IDENTITY")],
         "when": [("raw.visits", "when", "DIRECT", "IDENTITY")],
         "value": [("raw.visits", "pain", "DIRECT", "TRANSFORMATION")],
     }
-    world.put(
-        "marts.scores", ("who", "when"), rows, ("raw.visits",), lineage, code=world.files["models/scores.sql"]
-    )
+    key = ("who", "when")
+    links = [RowsOf("raw.visits", 'i.who = o.who AND i."when" = o."when"').link("marts.scores", key)]
+    code = world.files["models/scores.sql"]
+    world.put("marts.scores", key, rows, ("raw.visits",), lineage, code=code, links=links)
 
 
 def change(world: World, rows: Sequence[Mapping[str, Any]], ids: Mapping[str, Sequence[str]]) -> None:
     frame = pl.DataFrame(
         [
-            {"outcome": None, "stratum": None, "p_value": None, "p_holm": None, "family": None, **row,
-             "_row_ids": list(ids[row["outcome"]])}
+            {"outcome": None, "stratum": None, "p_value": None, "p_holm": None, "family": None, **row}
             for row in rows
         ],
         schema={"outcome": pl.String, "stratum": pl.String, "p_value": pl.Float64, "p_holm": pl.Float64,
-                "family": pl.String, "_row_ids": pl.List(pl.String)},
+                "family": pl.String},
     )  # fmt: skip
     fed = [("marts.scores", "value", "DIRECT", "AGGREGATION")]
     lineage = {"outcome": [], "stratum": [], "p_value": fed, "p_holm": fed, "family": []}
     code = world.files["stats.py"] + str(world.libraries)
-    world.put("stats.change", ("outcome", "stratum"), frame, ("marts.scores",), lineage, ("outcomes",), code)
+    used = ", ".join(
+        f"('{o}', '{i.split('-')[0]}', '{i.split('-')[1]}')" for o, named in ids.items() for i in named
+    )
+    met = 'u.outcome = o.outcome AND i.who = u.who AND i."when" = u.seen'
+    key = ("outcome", "stratum")
+    links = [
+        RowsOf("marts.scores", met, f", (VALUES {used}) AS u(outcome, who, seen)").link("stats.change", key)
+    ]
+    world.put("stats.change", key, frame, ("marts.scores",), lineage, ("outcomes",), code, links=links)
 
 
 ROWS = [
@@ -204,7 +215,7 @@ def kinds(found: Diff, table: str) -> dict[tuple[Any, ...], dict[str, list[str]]
     }
 
 
-def test_a_cell_is_followed_through_ids_to_the_rows_that_used_it(world):
+def test_a_cell_is_followed_through_links_to_the_rows_that_used_it(world):
     delivered = [("S1", "w0", "8"), ("S1", "w4", "2"), *DELIVERED[2:]]
 
     def corrected() -> None:

@@ -218,7 +218,6 @@ REFUSED = {
     "twice": ("select v.id,\n v.ID from {T} as v", 2, "appears twice"),
     "own column": ("select v.id,\n v._row_id from {T} as v", 2, "begins with _"),
     "schema in a column": ("select\n raw.visits.id from {T}", 2, "named with its schema"),
-    "row ids": ("select v.id from {T} as v\nwhere len(v._row_ids) > 1", 2, "platform's own"),
     "empty": ("-- nothing\n", 1, "no SQL"),
     "jinja statement": ("select v.id\nfrom {T} as v\n{% if x %}", 3, "is not understood"),
     "jinja expression": ("select {{ var('x') }} as id\nfrom {T} as v", 1, "is not understood"),

@@ -12,7 +12,7 @@ from fm_platform.sql.lineage import column_lineage
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
 from fm_platform.sql.number_types import check_types
-from fm_platform.sql.provenance import with_row_ids
+from fm_platform_tests.unit.sql.linked import create_linked, relation
 
 FOLDER = Path(__file__).resolve().parents[3] / "dbt_like_sql"
 
@@ -64,10 +64,6 @@ create table staging.stg_measures as select * from (values
 """
 
 
-def relation(name: str) -> str:
-    return ".".join(f'"{part}"' for part in name.split("."))
-
-
 def schemas(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     rows = connection.execute(
@@ -85,14 +81,14 @@ def models(staging_models: list[GeneratedModel]) -> list[SqlModel]:
 
 @pytest.fixture
 def built(models: list[SqlModel]) -> duckdb.DuckDBPyConnection:
-    """The study with every shipped model built, in order, row ids carried along."""
+    """The study with every shipped model built, in order, with the delivered rows behind each row."""
     connection = duckdb.connect()
     connection.execute(STUDY)
     for model in models:
         known = schemas(connection)
         check_types(model, known)
         plain = connection.execute(model.compiled(relation)).fetchall()
-        connection.execute(f"create table {relation(model.name)} as {with_row_ids(model, known, relation)}")
+        create_linked(connection, model, known)
         columns = ", ".join(f'"{name}"' for name in model.columns)
         again = connection.execute(f"select {columns} from {model.name}").fetchall()
         assert sorted(map(repr, plain)) == sorted(map(repr, again))
@@ -217,9 +213,7 @@ def test_percent_change_from_zero_is_null_and_there_is_no_day_zero(models: list[
         "update staging.stg_visits set visit_date = date '2024-01-09' where visit_id = 'week_4'"
     )
     for model in models:
-        connection.execute(
-            f"create table {relation(model.name)} as {with_row_ids(model, schemas(connection), relation)}"
-        )
+        create_linked(connection, model, schemas(connection))
     found = rows(
         connection,
         "select ADY, CHG, PCHG from marts.adqs where USUBJID = 'S1' and PARAMCD = 'FIQRTOT' and AVISITN = 1",
@@ -244,7 +238,7 @@ def test_schedule_of_a_study_without_dates_is_null(models: list[SqlModel]) -> No
     connection.execute(STUDY)
     connection.execute("update staging.stg_visits set visit_date = null")
     model = next(model for model in models if model.name == "staging.stg_visit_schedule")
-    found = connection.execute(with_row_ids(model, schemas(connection), relation)).fetchall()
+    found = connection.execute(model.compiled(relation)).fetchall()
     assert len(found) == 4
     assert {row[2:6] for row in found} == {(None, None, None, None)}
 
@@ -255,8 +249,7 @@ def test_models_run_on_empty_tables(models: list[SqlModel]) -> None:
     for table in list(schemas(connection)):
         connection.execute(f"truncate {table}")
     for model in models:
-        sql = with_row_ids(model, schemas(connection), relation)
-        connection.execute(f"create table {relation(model.name)} as {sql}")
+        create_linked(connection, model, schemas(connection))
         assert rows(connection, f"select count(*) from {model.name}") == [(0,)]
 
 

@@ -18,7 +18,6 @@ import pytest
 from fm_platform.catalog.delivered import with_optional_items
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.sql.loader import load_models
-from fm_platform.sql.provenance import with_row_ids
 from fm_platform.sql.widening import widened
 from fm_platform.study.loading import load_study
 from fm_platform.validation.columns import declared_columns
@@ -29,6 +28,7 @@ from fm_platform.validation.number_scales import number_types
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.staging_models import staging_models
 from fm_platform.warehouse.names import identifier, relation
+from fm_platform_tests.unit.sql.linked import create_linked
 
 
 class MiniWarehouse:
@@ -73,7 +73,7 @@ class MiniWarehouse:
         return gate(self.con, relation, self.study, self.instruments, source)
 
     def stage(self) -> None:
-        """Fill quarantine and staging, with row provenance, as the platform does."""
+        """Fill quarantine and staging, with the delivered rows behind each row."""
         for source in self.study.clinical:
             self._store(f"quarantine.{source}", find(self.con, self.view(source)))
         empty = self.folder / "no_models"
@@ -84,9 +84,7 @@ class MiniWarehouse:
             types = number_types(self.con, self.view(source)) if typed else {}
             model = widened(loaded, NUMBER, types)
             schemas = {table: self._schema(table) for table in model.refs}
-            self.con.execute(
-                f"create or replace table {relation(model.name)} as {with_row_ids(model, schemas, relation)}"
-            )
+            create_linked(self.con, model, schemas, relation)
 
     def rows(self, table: str, *columns: str) -> list[tuple[object, ...]]:
         listed = ", ".join(identifier(column) for column in columns)

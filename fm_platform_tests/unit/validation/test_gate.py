@@ -193,7 +193,6 @@ class TestDirtyFile:
             "rule": "FM001",
             "reason": "11 is outside 0..10",
             "value": "11",
-            "_row_ids": ["visits:2"],
         }
 
     def test_each_rule_reports_its_columns_and_counts(self, dirty):

@@ -14,7 +14,6 @@ from fm_platform.catalog.models import models_folder
 from fm_platform.instruments.registry import load_instruments
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.sql.loader import load_models
-from fm_platform.sql.provenance import with_row_ids
 from fm_platform.study.loading import load_study
 from fm_platform.validation.score_models import score_model
 from fm_platform.validation.staging_models import staging_models
@@ -74,7 +73,6 @@ def both(study, seed: int, n: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "subject_id": f"S{number}",
                 "visit_id": "b",
                 "why": reason,
-                "_row_ids": [f"r{number}"],
                 **answers,
             }
         )
@@ -83,7 +81,7 @@ def both(study, seed: int, n: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
     frames = []
     for instrument in instruments:
         long = given.unpivot(
-            list(instrument.item_ids), index=["subject_id", "visit_id", "_row_ids"], variable_name="item"
+            list(instrument.item_ids), index=["subject_id", "visit_id"], variable_name="item"
         )
         answers = long.rename({"value": "answer"}).drop_nulls("answer")
         frames.append(score_answers(instrument, answers, given))
@@ -94,9 +92,7 @@ def both(study, seed: int, n: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
     connection.execute("create schema staging")
     connection.register("wide", wide.to_arrow())
     connection.execute("create table staging.visits as select * from wide")
-    described = connection.execute("describe staging.visits").fetchall()
-    schemas = {"staging.visits": {name: kind for name, kind, *_ in described}}
-    sql = connection.execute(with_row_ids(model, schemas, lambda name: name)).pl()
+    sql = connection.execute(model.compiled(lambda name: name)).pl()
     return pl.concat(frames), sql
 
 
@@ -107,12 +103,6 @@ def test_every_score_is_the_same_in_sql(study, seed: int):
     assert python["prorated"].any()
     assert 0 < python["value_exact"].null_count() < python.height
     assert differing_scores(python, sql).is_empty()
-
-
-def test_row_ids_are_the_same_in_sql(study):
-    python, sql = both(study, 1)
-    joined = python.join(sql, on=["subject_id", "visit_id", "score_id"], suffix="_sql")
-    assert (joined["_row_ids"] == joined["_row_ids_sql"]).all()
 
 
 def test_one_altered_bit_is_found(study):

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a case stands on one line)
-"""Row provenance of literal cases: what each construct contributes, row by row."""
+"""Row links of literal cases: what each construct contributes, row by row."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import duckdb
 import pytest
 
 from fm_platform.errors import InputError
+from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
-from fm_platform.sql.provenance import with_row_ids
+from fm_platform_tests.unit.sql.linked import Linked, relation
 
 Database = dict[str, list[tuple[str, str | None, int | None]]]
 """Table (a, b, c) to its rows: row id, k, n."""
@@ -36,10 +37,6 @@ def model_of(sql: str) -> SqlModel:
     raise failed
 
 
-def relation(name: str) -> str:
-    return ".".join(f'"{part}"' for part in name.split("."))
-
-
 CONNECTION = duckdb.connect()
 CONNECTION.execute("create schema raw; set threads = 1")
 for name in "abc":
@@ -60,12 +57,14 @@ def fill(database: Database) -> None:
 def traced(model: SqlModel, database: Database) -> Counter[tuple[tuple[object, ...], tuple[str, ...]]]:
     """Output rows with their ids, checked against the plain query's rows."""
     fill(database)
-    rows = CONNECTION.execute(with_row_ids(model, SCHEMAS, relation)).fetchall()
+    ids = {
+        f"raw.{name}": dict(CONNECTION.execute(f"select rowid, _row_id from raw.{name}").fetchall())
+        for name in "abc"
+    }
+    rows = Linked(model, SCHEMAS).fetch(CONNECTION, ids)
     plain = CONNECTION.execute(model.compiled(relation)).fetchall()
-    assert Counter(row[:-1] for row in rows) == Counter(plain)
-    for row in rows:
-        assert row[-1] == sorted(set(row[-1]))
-    return Counter((row[:-1], tuple(row[-1])) for row in rows)
+    assert Counter(entry["row"] for entry in rows) == Counter(plain)
+    return Counter((entry["row"], tuple(sorted(entry["rows"]))) for entry in rows)
 
 
 LITERAL: Database = {
@@ -130,21 +129,9 @@ def test_literal_cases(query: str, expected: dict[tuple[object, ...], str]) -> N
     assert {row: " ".join(ids) for row, ids in traced(model_of(query), LITERAL)} == expected
 
 
-def test_downstream_tables_hand_their_ids_on() -> None:
-    connection = duckdb.connect()
-    connection.execute(
-        "create schema staging; create table staging.s as select * from (values ('p', ['r1', 'r2']), ('q', []),"
-        " ('q', ['r3'])) as v(k, _row_ids)"
-    )
-    model = model_of("select s.k, count(*) as x from staging.s group by s.k")
-    schemas = {"staging.s": {"k": "VARCHAR", "_row_ids": "VARCHAR[]"}}
-    rows = connection.execute(with_row_ids(model, schemas, relation)).fetchall()
-    assert sorted(rows) == [("p", 1, ["r1", "r2"]), ("q", 2, ["r3"])]
-
-
-def test_row_ids_are_a_list_of_text_even_where_nothing_contributes() -> None:
-    sql = with_row_ids(model_of("select 1 as k"), {}, relation)
-    assert duckdb.sql(sql).types[-1] == "VARCHAR[]"
+def test_marks_are_a_list_of_numbers_even_where_nothing_contributes() -> None:
+    sql = link_query(model_of("select 1 as k"), {}, relation).sql
+    assert [str(kind) for kind in duckdb.sql(sql).types[1:]] == ["BIGINT[]"] * 3
 
 
 def test_output_columns_keep_their_spelling() -> None:
@@ -158,22 +145,77 @@ def test_output_columns_keep_their_spelling() -> None:
         )
         model = load_models(Path(folder), [generated])[0]
     fill(LITERAL)
-    described = CONNECTION.execute(with_row_ids(model, SCHEMAS, relation)).description
-    assert [column[0] for column in described] == ["Kind", "N_all", "_row_ids"]
-
-
-def test_a_table_without_ids_is_refused() -> None:
-    model = model_of("select s.k from staging.s")
-    with pytest.raises(InputError, match=r"table staging\.s has neither _row_ids nor _row_id"):
-        with_row_ids(model, {"staging.s": {"k": "VARCHAR"}}, relation)
+    described = CONNECTION.execute(link_query(model, SCHEMAS, relation).sql).description
+    assert [column[0] for column in described] == ["Kind", "N_all", "~Kind", "~N_all", "_decides", "_rows"]
 
 
 def test_an_unknown_column_names_its_line() -> None:
     model = model_of("select t.k,\n t.nn as x from raw.a as t")
     with pytest.raises(InputError, match=r"generated model marts\.m:2: .*nn"):
-        with_row_ids(model, SCHEMAS, relation)
+        link_query(model, SCHEMAS, relation)
 
 
 def test_unknown_columns_of_a_table_are_said() -> None:
     with pytest.raises(InputError, match=r"the columns of raw\.a are not known"):
-        with_row_ids(model_of("select t.k from raw.a as t"), {}, relation)
+        link_query(model_of("select t.k from raw.a as t"), {}, relation)
+
+
+CELLS = [
+    (
+        "select a.k, a.n as x, b.n as y from raw.a left join raw.b on b.k = a.k and b.n = a.n where a.n = 1",
+        {
+            ("p", 1, 1): {"k": "a.k:a0", "x": "a.n:a0", "y": "a.k:a0 a.n:a0 b.k:b0 b.n:b0 b:b0"},
+            ("q", 1, None): {"k": "a.k:a2", "x": "a.n:a2", "y": "a.k:a2 a.n:a2"},
+        },
+    ),
+    (
+        "with d as (select t.k, t.n from raw.a as t), e as (select d.k, max(d.n) as m from d group by d.k) "
+        "select d.k, d.n as x, e.m as y from d join e on e.k = d.k where d.n = 2",
+        {("p", 2, 2): {"k": "a.k:a1", "x": "a.n:a1", "y": "a.n:a0 a.n:a1"}},
+    ),
+    (
+        "select t.k, t.n as x, 'a' as y from raw.a as t where t.n = 2 union all select b.k, b.n, b.k from raw.b where b.n = 9",
+        {
+            ("p", 2, "a"): {"k": "a.k:a1", "x": "a.n:a1", "y": ""},
+            ("p", 9, "p"): {"k": "b.k:b1", "x": "b.n:b1", "y": "b.k:b1"},
+        },
+    ),
+    (
+        "select t.k, (select max(b.n) from raw.b where b.k = t.k) as x, 1 as y from raw.a as t where t.n = 2",
+        {("p", 9, 1): {"k": "a.k:a1", "x": "b.k:b0 b.k:b1 b.n:b0 b.n:b1 b:b0 b:b1", "y": ""}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), CELLS)
+def test_a_cell_names_the_cells_it_is_computed_from(
+    query: str, expected: dict[tuple[object, ...], dict[str, str]]
+) -> None:
+    model = model_of(query)
+    fill(LITERAL)
+    ids = {
+        f"raw.{name}": dict(CONNECTION.execute(f"select rowid, _row_id from raw.{name}").fetchall())
+        for name in "abc"
+    }
+    found = {entry["row"]: entry["cells"] for entry in Linked(model, SCHEMAS).fetch(CONNECTION, ids)}
+
+    def shown(cells: set[tuple[str, str, str]]) -> str:
+        named = (f"{table[4:]}.{column}" if column else table[4:] for table, column, _ in sorted(cells))
+        return " ".join(
+            sorted(f"{name}:{row_id}" for name, (_, _, row_id) in zip(named, sorted(cells), strict=True))
+        )
+
+    assert {row: {name: shown(c) for name, c in cells.items()} for row, cells in found.items()} == {
+        row: {name: " ".join(sorted(text.split())) for name, text in cells.items()}
+        for row, cells in expected.items()
+    }
+
+
+def test_a_row_of_a_query_used_as_a_value_is_refused() -> None:
+    for query in (
+        "with c as (select t.k, t.n from raw.a as t) select c.k, count(distinct c) as x from c group by c.k",
+        "with c as (select t.k from raw.a as t) select c as k from c",
+        "with c as (select t.k from raw.a as t) select to_json(c) as k from c",
+    ):
+        with pytest.raises(InputError, match=r"marts\.m:1: c stands for a whole row as a value"):
+            link_query(model_of(query), SCHEMAS, relation)

@@ -1,4 +1,4 @@
-"""Row provenance against brute force, over random queries and databases: what docs/lineage.md promises."""
+"""Row links against brute force, over random queries and databases: what docs/lineage.md promises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
-from fm_platform.sql.provenance import with_row_ids
+from fm_platform_tests.unit.sql.linked import Linked, relation
 from fm_platform_tests.unit.sql.random_queries import TABLES, Query, positive, queries
 
 Database = dict[str, list[tuple[str, str | None, int | None]]]
@@ -29,13 +29,9 @@ CONNECTION.execute("create schema delivered; create schema raw")
 for name in TABLES:
     CONNECTION.execute(f"create table delivered.{name} (_row_id varchar, k varchar, n integer)")
     CONNECTION.execute(
-        f"create view raw.{name} as select * from delivered.{name}"
+        f"create view raw.{name} as select rowid, * from delivered.{name}"
         " where not list_contains(getvariable('gone')::varchar[], _row_id)"
     )
-
-
-def relation(name: str) -> str:
-    return ".".join(f'"{part}"' for part in name.split("."))
 
 
 def model_of(sql: str, *columns: str) -> SqlModel:
@@ -49,7 +45,7 @@ class Run:
     def __init__(self, sql: str, *columns: str) -> None:
         model = model_of(sql, *columns)
         self.plain = model.compiled(relation)
-        self.traced = with_row_ids(model, SCHEMAS, relation)
+        self.linked = Linked(model, SCHEMAS)
 
     def rows(self, gone: Iterable[str] = ()) -> Rows:
         """The plain query's rows."""
@@ -59,10 +55,16 @@ class Run:
     def rows_with_ids(self, gone: Iterable[str] = ()) -> Rows:
         """The rewritten query's rows: those of the plain query, each with a sorted set of ids as its last cell."""
         plain_rows = self.rows(gone)
-        found = CONNECTION.execute(self.traced).fetchall()
-        assert Counter(row[:-1] for row in found) == plain_rows
-        assert all(row[-1] == sorted(set(row[-1])) for row in found)
-        return Counter((*row[:-1], tuple(row[-1])) for row in found)
+        found = self.linked.fetch(CONNECTION, rowids())
+        assert Counter(entry["row"] for entry in found) == plain_rows
+        return Counter((*entry["row"], tuple(sorted(entry["rows"]))) for entry in found)
+
+
+def rowids() -> dict[str, dict[int, str]]:
+    return {
+        f"raw.{name}": dict(CONNECTION.execute(f"select rowid, _row_id from delivered.{name}").fetchall())
+        for name in TABLES
+    }
 
 
 def deliver(database: Database) -> None:
@@ -157,3 +159,36 @@ def test_a_group_names_exactly_the_rows_that_brute_force_finds(
 ) -> None:
     sql = f"select s.k, {call} as x, count(*) as y from ({query.sql}) as s group by s.k"
     check_exact(sql, ("k", "x", "y"), database)
+
+
+def by_key(run: Run, gone: Iterable[str] = ()) -> dict[object, dict[str, object]]:
+    """The plain rows by their first column, which is unique."""
+    return {row[0]: dict(zip(("k", "x", "y"), row, strict=True)) for row in run.rows(gone)}
+
+
+@settings(max_examples=100)
+@given(positive(depth=1), SMALL)
+def test_a_cell_changes_only_with_rows_that_it_or_its_row_names(query: Query, database: Database) -> None:
+    """Two columns from two sides of a left join: each names its own side, and the row what lets it be there."""
+    sql = (
+        f"with q as ({query.sql}), p as (select t.k, max(t.n) as m from raw.a as t group by t.k) "
+        "select s.k, sum(s.x) as x, max(p.m) as y from q as s left join p on p.k = s.k group by s.k"
+    )
+    run = Run(sql, "k", "x", "y")
+    deliver(database)
+    before = by_key(run)
+    linked = {entry["row"][0]: entry for entry in run.linked.fetch(CONNECTION, rowids())}
+    for entry in linked.values():
+        assert {table for table, _, _ in entry["cells"]["y"]} <= {"raw.a"} | {
+            f"raw.{t}" for t in query.tables
+        }
+    for gone in row_ids(database):
+        after = by_key(run, {gone})
+        for key in before.keys() & after.keys():
+            entry = linked[key]
+            for column in ("x", "y"):
+                named = {row_id for _, _, row_id in entry["cells"][column]}
+                if before[key][column] != after[key][column]:
+                    assert gone in named | entry["decides"], (sql, gone, column)
+        for key in before.keys() - after.keys():
+            assert gone in linked[key]["rows"], (sql, gone)

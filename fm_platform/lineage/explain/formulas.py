@@ -1,0 +1,37 @@
+"""How columns are computed, in words and symbols.
+
+Belongs here: looking formulas up in ``formulas.yaml``. Does not belong here: the methods (``statistics``,
+``expression``), what a row says about itself (``explanation``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+_REPEATS = {"top_genes": "de_results", "responder_rates": "responders"}
+_MARTS = {"marts.symptom_change": "symptom_change_rows"}
+
+
+def formula_of(table: str, column: str | None) -> str | None:
+    """The formula of a column; None where there is none beyond the column's meaning.
+
+    Args:
+        table: ``schema.table``; report tables have the formulas of the table that they print.
+        column: The column; None for a whole row.
+    """
+    if column is None:
+        return None
+    name = _MARTS.get(table, table.split(".")[1])
+    if name.startswith("fit_"):
+        name = "de_results"
+    return _formulas().get(_REPEATS.get(name, name), {}).get(column)
+
+
+@cache
+def _formulas() -> dict[str, dict[str, str]]:
+    path = Path(__file__).with_name("formulas.yaml")
+    found: dict[str, dict[str, str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found

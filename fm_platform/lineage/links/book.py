@@ -1,0 +1,154 @@
+"""What a publication says of its tables: key, inputs, column lineage and links.
+
+Belongs here: reading it once for a question. Does not belong here: following it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from fm_platform.warehouse.names import literal
+from fm_platform.warehouse.reader import Published
+
+VALUE, MEMBER, DECIDES = "value", "member", "decides"
+FAMILY, DESIGN, IMPUTED = "family", "design", "imputed from"
+GIVES = (VALUE, MEMBER)
+"""Roles of rows that a value is made of."""
+STRENGTH = (VALUE, MEMBER, IMPUTED, DESIGN, FAMILY, DECIDES)
+"""Roles, the strongest first."""
+COLLECTS = ("AGGREGATION", "WINDOW")
+
+
+@dataclass(frozen=True)
+class StoredLink:
+    """A link as published; see :class:`fm_platform.warehouse.records.Link`."""
+
+    table: str
+    input: str | None
+    role: str | None
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, str], ...]
+    chooses: str | None
+    sql: str
+
+    @property
+    def derived(self) -> bool:
+        """Whether it is that of a SQL model, with marks."""
+        return self.input is None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One input column of a column."""
+
+    table: str
+    column: str
+    kind: str
+    transformation: str
+
+
+class LinkBook:
+    """The links of one publication, and what is needed to follow them."""
+
+    def __init__(self, published: Published) -> None:
+        self.published = published
+
+    @cached_property
+    def present(self) -> bool:
+        """Whether the publication holds links: those of the first version carry row ids in their tables instead."""
+        found = self.published.recall(
+            "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'audit' AND table_name = 'links'"
+        )
+        return bool(found.item())
+
+    @cached_property
+    def links(self) -> Mapping[str, Sequence[StoredLink]]:
+        """Table to its links."""
+        found: dict[str, list[StoredLink]] = {}
+        for row in self.published.recall(
+            'SELECT table_name, input_table, "role", columns, cells, chooses, "sql" FROM audit.links ORDER BY ALL'
+        ).rows():
+            found.setdefault(row[0], []).append(stored_link(*row))
+        return found
+
+    @cached_property
+    def keys(self) -> Mapping[str, Sequence[str]]:
+        """Table to its key, as it was last written."""
+        found = self.published.recall(
+            "SELECT json_extract_string(body, '$.table') AS t, max_by(json_extract(body, '$.key'), seq) AS k "
+            "FROM audit.ledger WHERE kind = 'materialization' GROUP BY t"
+        )
+        return {table: json.loads(key) for table, key in found.rows()}
+
+    @cached_property
+    def order(self) -> Sequence[str]:
+        """All published tables, upstream first."""
+        inputs: dict[str, set[str]] = {}
+        for table, source in self.published.recall(
+            "SELECT table_name, input_table FROM audit.table_inputs"
+        ).rows():
+            inputs.setdefault(table, set()).add(source)
+        for table in self.published.recall("SELECT table_name FROM audit.tables ORDER BY ALL")["table_name"]:
+            inputs.setdefault(table, set())
+        ordered: dict[str, None] = {}
+        while len(ordered) < len(inputs):
+            ready = [
+                t
+                for t in inputs
+                if t not in ordered and all(i in ordered or i not in inputs for i in inputs[t])
+            ]
+            ordered.update(dict.fromkeys(ready))
+        return list(ordered)
+
+    @cached_property
+    def _lineage(self) -> Mapping[tuple[str, str], Sequence[Entry]]:
+        found: dict[tuple[str, str], list[Entry]] = {}
+        for table, column, *entry in self.published.recall(
+            "SELECT DISTINCT table_name, column_name, input_table, input_column, kind, transformation "
+            "FROM audit.column_lineage ORDER BY ALL"
+        ).rows():
+            found.setdefault((table, column), []).append(Entry(*entry))
+        return found
+
+    def lineage(self, table: str, column: str) -> Sequence[Entry]:
+        """The recorded inputs of a column."""
+        return self._lineage.get((table, column), ())
+
+    def collects(self, table: str, column: str, source: str) -> bool:
+        """Whether a column is computed from several rows of an input at once."""
+        return any(
+            entry.table == source and entry.kind == "DIRECT" and entry.transformation in COLLECTS
+            for entry in self.lineage(table, column)
+        )
+
+    def delivered(self, table: str) -> bool:
+        """Whether a table's rows are delivered rows."""
+        return table.startswith("raw.") and "_row_id" in self.published.schema(table)
+
+
+def texts(values: Sequence[str]) -> str:
+    """A parenthesized SQL list of texts."""
+    return f"({', '.join(literal(value) for value in values)})"
+
+
+def stored_link(
+    table: str,
+    source: str | None,
+    role: str | None,
+    columns: Sequence[str] | None,
+    cells: Sequence[str] | None,
+    chooses: str | None,
+    sql: str,
+) -> StoredLink:
+    """A row of ``audit.links``."""
+    named = tuple(_cell(cell) for cell in cells or ())
+    return StoredLink(table, source, role, tuple(columns or ()), named, chooses, sql)
+
+
+def _cell(text: str) -> tuple[str, str]:
+    """``schema.table.column`` as table and column."""
+    schema, table, column = text.split(".", 2)
+    return f"{schema}.{table}", column

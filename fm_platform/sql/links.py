@@ -1,0 +1,375 @@
+"""Links of a SQL model: its query rewritten so that every output row names the input rows behind it.
+
+Belongs here: the rewriting of a resolved syntax tree. Does not belong here: what is refused (``rules``), following
+links over several tables, running anything.
+
+The table that is stored is what the model's author wrote; the link is a second query over the same inputs, run when
+somebody asks. Beside the model's own columns it gives lists of marks (``marks``):
+
+* ``_rows``: every input row that contributes to the output row, or that it is told apart or let through by;
+* ``_decides``: those of them on which it depends that the row is there at all;
+* ``~column``, for each output column: the input cells that its value is computed from.
+
+What contributes to an output row:
+
+* a table's row brings itself; constants, VALUES and what study.yaml declares (``study.*``) bring nothing;
+* a join unites both sides; the missing side of an outer join, and an ANTI JOIN's right side, bring nothing;
+* GROUP BY, aggregates, DISTINCT and UNION collect from every row of the group, also from rows that a FILTER clause or
+  a minimum passes over; UNION ALL keeps;
+* a window function (in SELECT or QUALIFY) collects from the rows that its frame shows it (``windows``);
+* EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none;
+* a subquery that stands for a value brings the rows of that value;
+* EXCEPT collects from the left arm, INTERSECT from both.
+
+The optional side of an outer join decides about nothing but the columns that are taken from it, unless a condition
+reads it. What brings nothing can still matter by being absent: without the row that a NOT EXISTS or a LEFT JOIN
+misses, an output row may appear, vanish or change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from fm_platform.sql.functions import is_aggregate, is_grouped
+from fm_platform.sql.marks import InputCells, call, collected, united
+from fm_platform.sql.model import Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
+from fm_platform.sql.resolve import resolved_tree
+from fm_platform.sql.rules import DECLARED
+from fm_platform.sql.subqueries import is_value
+from fm_platform.sql.windows import frames_of, over
+
+ROWS, DECIDES, CELL = "_rows", "_decides", "~"
+_LEFT, _ALL, _ARM = "_left", "_all", "_arm"
+
+
+@dataclass(frozen=True)
+class LinkQuery:
+    """The link of one model.
+
+    Attributes:
+        sql: A SELECT of the model's columns, ``_rows``, ``_decides`` and a ``~column`` for each, all BIGINT[].
+        cells: What the marks name: table and column, the column "" standing for the row as a whole.
+    """
+
+    sql: str
+    cells: tuple[tuple[str, str], ...]
+
+
+def link_query(model: SqlModel, schemas: Schemas, relation: Relation) -> LinkQuery:
+    """The link of a model to the tables that it reads.
+
+    Args:
+        model: The model.
+        schemas: The columns of the tables that the model reads.
+        relation: Names each table read.
+
+    Raises:
+        InputError: A name that cannot be resolved.
+    """
+    cells = InputCells()
+    tree = _Rewriting(cells).query(resolved_tree(model, schemas))
+    spelling = {(ref, name.lower()): name for ref in model.refs for name in schemas[ref]}
+    named = tuple((table, spelling.get((table, column), column)) for table, column in cells.found)
+    return LinkQuery(plain_sql(tree, relation), named)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A table expression of FROM: how the marks of its rows and cells are written.
+
+    Attributes:
+        base: The table of the warehouse, if it is one; None for a query or CTE, which carries marks itself.
+        optional: Whether it is a side of an outer join that may be missing.
+        conditions: The ON clause under which it is joined.
+    """
+
+    alias: str
+    base: str | None
+    optional: bool = False
+    conditions: tuple[exp.Expr, ...] = ()
+
+
+class _Rewriting:
+    def __init__(self, cells: InputCells) -> None:
+        self._cells = cells
+
+    # -- queries --------------------------------------------------------------------------------------------------
+
+    def query(self, query: exp.Expr) -> exp.Query:
+        """A query that yields its rows with their marks as further columns; ORDER BY is dropped."""
+        with_ = query.args.get("with_")
+        if with_ is not None:
+            for cte in with_.expressions:
+                cte.set("this", self.query(cte.this))
+            with_.pop()
+        order = query.args.get("order")
+        if order is not None:
+            order.pop()
+        result: exp.Query
+        if isinstance(query, exp.Subquery):
+            result = self.query(query.this)
+        elif isinstance(query, exp.Union):
+            result = self._union(query)
+        elif isinstance(query, exp.SetOperation):
+            result = self._difference(query)
+        elif isinstance(query, exp.Select):
+            result = self._select(query)
+        else:
+            raise TypeError(f"no rule for {type(query).__name__}")
+        if with_ is not None:
+            inner = result.args.get("with_")
+            if inner is not None:
+                with_.set("expressions", [*with_.expressions, *inner.expressions])
+            result.set("with_", with_)
+        return result
+
+    def _union(self, query: exp.Union) -> exp.Query:
+        columns = output_columns(query)
+        query.set("this", _in_parentheses(self.query(query.left)))
+        query.set("expression", _in_parentheses(self.query(query.right)))
+        if not query.args.get("distinct"):
+            return query
+        query.set("distinct", False)
+        return _distinct(query, columns)
+
+    def _difference(self, query: exp.SetOperation) -> exp.Query:
+        """EXCEPT and INTERSECT: both arms in one, each row told by its side, then grouped."""
+        columns = output_columns(query)
+        kept = isinstance(query, exp.Intersect)
+        both = exp.union(
+            *(
+                exp.select(exp.Star(), exp.alias_(exp.Boolean(this=left), _LEFT, quoted=True)).from_(
+                    self.query(arm).subquery(exp.to_identifier(_ARM, quoted=True), copy=False)
+                )
+                for arm, left in ((query.left, True), (query.right, False))
+            ),
+            distinct=False,
+            copy=False,
+        )
+        rows = _distinct(both, columns)
+        side = exp.column(_LEFT, _ALL, quoted=True)
+        given = call("bool_and", side)
+        if kept:
+            given = exp.and_(call("bool_or", side), exp.not_(given))
+        rows.set("having", exp.Having(this=given))
+        return rows
+
+    def _select(self, select: exp.Select) -> exp.Query:
+        columns = output_columns(select)
+        sources = self._sources(select)
+        grouped, qualify = is_grouped(select), select.args.get("qualify")
+        frames = frames_of(select, *select.expressions, qualify)
+        matched = list(self._matched(select))
+        rows = [self._rows(source) for source in sources.values()] + matched
+        rows += [self._value_marks(node, ROWS) for node in _values(select)]
+        decides = self._deciding(select, sources) + matched
+
+        def gathered(marks: Sequence[exp.Expr], seen: Sequence[exp.Window]) -> exp.Expr:
+            own = collected(united(list(marks))) if grouped else united(list(marks))
+            return united([own, *(over(own, frame) for frame in seen)])
+
+        hidden = [
+            exp.alias_(
+                gathered(self._of_value(projection, sources, rows), frames_of(select, projection)),
+                CELL + name,
+                quoted=True,
+            )
+            for name, projection in zip(columns, select.expressions, strict=True)
+        ]
+        hidden.append(exp.alias_(gathered(decides, frames_of(select, qualify)), DECIDES, quoted=True))
+        hidden.append(exp.alias_(gathered(rows, frames), ROWS, quoted=True))
+        select.set("expressions", [*select.expressions, *hidden])
+        if select.args.get("distinct") is None:
+            return select
+        select.set("distinct", None)
+        return _distinct(select, columns)
+
+    # -- FROM -----------------------------------------------------------------------------------------------------
+
+    def _sources(self, select: exp.Select) -> dict[str, _Source]:
+        """The table expressions of FROM and JOIN by alias, subqueries among them rewritten."""
+        found: dict[str, _Source] = {}
+        from_ = select.args.get("from_")
+        if from_ is not None:
+            self._add(found, from_.this)
+        for join in select.args.get("joins") or []:
+            if join.kind == "ANTI":
+                if isinstance(join.this, exp.Subquery):
+                    join.this.set("this", self.query(join.this.this))
+                continue
+            side = join.side
+            if side in ("RIGHT", "FULL"):
+                found = {
+                    alias: _Source(alias, source.base, True, (*source.conditions, *_on(join)))
+                    for alias, source in found.items()
+                }
+            self._add(found, join.this, optional=side in ("LEFT", "FULL"), conditions=_on(join))
+        return found
+
+    def _add(
+        self,
+        found: dict[str, _Source],
+        source: exp.Expr,
+        *,
+        optional: bool = False,
+        conditions: tuple[exp.Expr, ...] = (),
+    ) -> None:
+        alias = source.alias_or_name
+        if isinstance(source, exp.Table):
+            if source.db and table_name(source).startswith(DECLARED):
+                return
+            base = table_name(source) if source.db else None
+            found[alias] = _Source(alias, base, optional, conditions)
+        elif isinstance(source, exp.Subquery):
+            source.set("this", self.query(source.this))
+            found[alias] = _Source(alias, None, optional, conditions)
+        elif not isinstance(source, (exp.Unnest, exp.Values)):
+            raise TypeError(f"no rule for {type(source).__name__} in FROM")
+
+    def _rows(self, source: _Source) -> exp.Expr:
+        if source.base is not None:
+            return self._cells.mark(source.base, "", source.alias)
+        return exp.column(ROWS, source.alias, quoted=True)
+
+    def _decides(self, source: _Source) -> exp.Expr:
+        if source.base is not None:
+            return self._cells.mark(source.base, "", source.alias)
+        return exp.column(DECIDES, source.alias, quoted=True)
+
+    def _cell(self, source: _Source, column: str) -> exp.Expr:
+        if source.base is not None:
+            return self._cells.mark(source.base, column, source.alias)
+        return exp.column(CELL + column, source.alias, quoted=True)
+
+    # -- marks of a SELECT ----------------------------------------------------------------------------------------
+
+    def _deciding(self, select: exp.Select, sources: dict[str, _Source]) -> list[exp.Expr]:
+        """What the row's being there depends on: the rows that must be joined, and all that conditions read."""
+        found = [self._decides(source) for source in sources.values() if not source.optional]
+        required = [
+            condition
+            for join in select.args.get("joins") or []
+            if join.kind != "ANTI" and not join.side
+            for condition in _on(join)
+        ]
+        for part in ("where", "group", "having", "qualify"):
+            if select.args.get(part) is not None:
+                required.append(select.args[part])
+        for condition in required:
+            found += self._read(condition, sources)
+        if select.args.get("distinct") is not None:
+            for projection in select.expressions:
+                found += self._read(projection, sources)
+        return found
+
+    def _of_value(
+        self, projection: exp.Expr, sources: dict[str, _Source], rows: list[exp.Expr]
+    ) -> list[exp.Expr]:
+        """The cells that an output is computed from; of one that counts or ranks rows, the rows as well."""
+        found = self._read(projection, sources)
+        counts_rows = any(
+            isinstance(node, exp.Window) or (is_aggregate(node) and node.find(exp.Column) is None)
+            for node in projection.walk(prune=lambda node: isinstance(node, exp.Query))
+        )
+        return found + rows if counts_rows else found
+
+    def _read(self, expression: exp.Expr, sources: dict[str, _Source]) -> list[exp.Expr]:
+        """The cells that an expression reads, values of subqueries and partners of outer joins included."""
+        found: list[exp.Expr] = []
+        partners: set[str] = set()
+        for node in expression.walk(prune=lambda node: isinstance(node, exp.Query)):
+            if isinstance(node, exp.Column) and node.table in sources:
+                source = sources[node.table]
+                found.append(self._cell(source, node.name))
+                if source.optional and source.alias not in partners:
+                    partners.add(source.alias)
+                    found += self._partner(source, sources)
+            elif isinstance(node, exp.Subquery) and is_value(node):
+                found.append(self._value_marks(node, None))
+        return found
+
+    def _partner(self, source: _Source, sources: dict[str, _Source]) -> list[exp.Expr]:
+        """What decides which row of an outer join's side is met."""
+        found = [self._decides(source)]
+        for condition in source.conditions:
+            for column in condition.find_all(exp.Column):
+                if column.table in sources:
+                    found.append(self._cell(sources[column.table], column.name))
+        return found
+
+    def _value_marks(self, node: exp.Subquery, wanted: str | None) -> exp.Expr:
+        """The marks of a subquery that stands for a value: its rows, or the cells of its one column."""
+        query = self.query(node.this.copy())
+        name = wanted or CELL + output_columns(query)[0]
+        marks = [exp.column(name, "_value", quoted=True)]
+        if wanted is None:
+            marks.append(exp.column(DECIDES, "_value", quoted=True))
+        gathered = collected(united(marks))
+        return (
+            exp.select(gathered)
+            .from_(query.subquery(exp.to_identifier("_value", quoted=True), copy=False))
+            .subquery(copy=False)
+        )
+
+    def _matched(self, select: exp.Select) -> Iterator[exp.Expr]:
+        """The rows that EXISTS and IN (SELECT ...) of a WHERE clause match."""
+        where = select.args.get("where")
+        for number, conjunct in enumerate(_conjuncts(where.this) if where is not None else []):
+            alias = f"_matched_{number}"
+            if isinstance(conjunct, exp.Exists) and isinstance(conjunct.this, exp.Query):
+                yield _matching(self.query(conjunct.this.copy()), alias, None)
+            elif isinstance(conjunct, exp.In) and conjunct.args.get("query") is not None:
+                query = conjunct.args["query"].copy()
+                name = output_columns(query)[0]
+                same = exp.EQ(this=exp.column(name, alias, quoted=True), expression=conjunct.this.copy())
+                yield _matching(self.query(query), alias, same)
+
+
+def _on(join: exp.Join) -> tuple[exp.Expr, ...]:
+    return (join.args["on"],) if join.args.get("on") is not None else ()
+
+
+def _in_parentheses(query: exp.Query) -> exp.Expr:
+    """An arm of a union, in parentheses where it has CTEs of its own."""
+    return query.subquery(copy=False) if query.args.get("with_") is not None else query
+
+
+def _values(select: exp.Select) -> list[exp.Subquery]:
+    """The subqueries that stand for a value in the outputs and the WHERE clause of a SELECT."""
+    return [
+        node
+        for part in [*select.expressions, select.args.get("where")]
+        if part is not None
+        for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
+        if is_value(node)
+    ]
+
+
+def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
+    if isinstance(condition, exp.Paren):
+        return _conjuncts(condition.this)
+    if isinstance(condition, exp.And):
+        return [*_conjuncts(condition.left), *_conjuncts(condition.right)]
+    return [condition]
+
+
+def _matching(query: exp.Query, alias: str, condition: exp.Expr | None) -> exp.Expr:
+    """The marks of all rows of a subquery, as a value."""
+    gathered = collected(exp.column(ROWS, alias, quoted=True))
+    rows = exp.select(gathered).from_(query.subquery(exp.to_identifier(alias, quoted=True), copy=False))
+    return (rows.where(condition) if condition is not None else rows).subquery(copy=False)
+
+
+def _distinct(query: exp.Query, columns: Sequence[str]) -> exp.Query:
+    """One row for each combination of values, with the marks of all rows that have it."""
+    hidden = [*(CELL + name for name in columns), DECIDES, ROWS]
+    outer = [exp.alias_(exp.column(name, _ALL, quoted=True), name, quoted=True) for name in columns]
+    marks = [exp.alias_(collected(exp.column(name, _ALL, quoted=True)), name, quoted=True) for name in hidden]
+    return (
+        exp.select(*outer, *marks)
+        .from_(query.subquery(exp.to_identifier(_ALL, quoted=True), copy=False))
+        .group_by(*(exp.column(name, _ALL, quoted=True) for name in columns))
+    )

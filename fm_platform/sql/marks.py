@@ -1,0 +1,55 @@
+"""SQL expressions over lists of marks: the numbers by which a rewritten query names rows of its inputs.
+
+Belongs here: making, uniting and collecting marks, and what a mark says. Does not belong here: where in a query they
+go (``links``).
+
+A mark is one BIGINT: the place of an input cell (a table and a column, or a table alone) in a list of them, times
+2^40, plus the row's ``rowid``. Marks of the missing side of an outer join are null and mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+ROWS_BITS = 40
+ROW_MASK = (1 << ROWS_BITS) - 1
+ROWID = "rowid"
+
+
+@dataclass
+class InputCells:
+    """The input cells that a query's marks name, as they were met; the column "" is the row as a whole."""
+
+    found: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def mark(self, table: str, column: str, alias: str) -> exp.Expr:
+        """The list of one mark: the row of ``alias`` in this query, as a cell of ``table``."""
+        place = self.found.setdefault((table, column), len(self.found))
+        row = exp.column(ROWID, alias, quoted=True)
+        return call("list_value", exp.Add(this=exp.Literal.number(place << ROWS_BITS), expression=row))
+
+
+def united(marks: Sequence[exp.Expr]) -> exp.Expr:
+    """The marks of several lists; a null list counts as empty."""
+    distinct = list({item.sql(): item for item in marks}.values())
+    if len(distinct) > 1:
+        return call("list_concat", *(item.copy() for item in distinct))
+    return distinct[0].copy() if distinct else none()
+
+
+def collected(marks: exp.Expr) -> exp.Expr:
+    """The marks of all rows of a group, each once."""
+    return call("list_distinct", call("flatten", call("list", marks)))
+
+
+def none() -> exp.Expr:
+    """No marks."""
+    return exp.cast(call("list_value"), "BIGINT[]", dialect="duckdb")
+
+
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call written as it stands, whatever sqlglot makes of functions of that name."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
