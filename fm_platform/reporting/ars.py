@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 import polars as pl
@@ -266,11 +265,8 @@ def _result(part: _Part, row: Mapping[str, Any], method: str) -> Json:
 
 
 def _code(data: AnalysisData, table: str) -> Json:
-    facts = data.inventory.tables.get(table) or data.inventory.tables["stats.ard"]
-    return {
-        "context": f"fm_platform {metadata.version('fm-platform')} (Python)",
-        "code": f"{facts.table}: code version {facts.code_version}; ledger record {facts.seq}, {facts.record_hash}",
-    }
+    language, code = data.code_of(table if table in data.inventory.tables else "stats.ard")
+    return {"context": language, "code": code}
 
 
 def _tables(parts: Sequence[_Part]) -> list[str]:

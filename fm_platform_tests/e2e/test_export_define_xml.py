@@ -151,6 +151,9 @@ def test_every_parameter_has_its_own_description_of_aval(root, published) -> Non
 
 def test_following_each_analysis_gives_the_published_number(root, published) -> None:
     """n and the median change, or n and the responders, from the records that the metadata name."""
+    ledger = published.sql("SELECT kind, body FROM audit.ledger ORDER BY seq").fetchall()
+    made = {b["table"]: b for kind, body in ledger if kind == "materialization" and (b := json.loads(body))}
+    (environment,) = [json.loads(body) for kind, body in ledger if kind == "environment"]
     followed = Counter()
     for result in root.iter(f"{ARM}AnalysisResult"):
         _, table, name, visit = result.get("OID").split(".")
@@ -176,11 +179,10 @@ def test_following_each_analysis_gives_the_published_number(root, published) -> 
         ).fetchone()
         assert again == pytest.approx(said), result.get("OID")
         followed[table] += 1
-        made = published.execute(
-            "SELECT body FROM audit.ledger WHERE kind = 'materialization' ORDER BY seq DESC"
-        ).fetchall()
-        body = next(b for (t,) in made if (b := json.loads(t))["table"] == f"stats.{table}")
-        assert f"code version {body['parts']['code']};" in text(result, f"{ARM}ProgrammingCode/{ARM}Code")
+        code = text(result, f"{ARM}ProgrammingCode/{ARM}Code")
+        assert f"code version {made[f'stats.{table}']['parts']['code']};" in code
+        assert (environment["commit"] or "fm-platform") in code
+        assert environment["lock"]["sha256"] in code
     assert followed == {"symptom_change": 14, "responders": 4}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from fm_platform.lineage.environment import KIND, Contexts, in_words
 from fm_platform.lineage.exchange.inventory import Inventory
 from fm_platform.privacy.pseudonyms import PSEUDONYM_LENGTH
 from fm_platform.warehouse.names import identifier
@@ -97,6 +98,7 @@ class AnalysisData:
         levels: By column of ``marts.adsl``: the levels that at least ``k`` people share.
         k: See there.
         scoring: By score: its rule in words.
+        environments: By table of ``stats``: what it was made with, in words, as far as the ledger says.
     """
 
     inventory: Inventory
@@ -108,6 +110,15 @@ class AnalysisData:
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     k: int = 3
     scoring: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def code_of(self, table: str) -> tuple[str, str]:
+        """What made a table of ``stats``: the language, and which code."""
+        facts, environment = self.inventory.tables[table], self.environments.get(table, {})
+        parts = [environment.get("code"), f"code version {facts.code_version}"]
+        parts += [f"lock {environment['lock']}"] if "lock" in environment else []
+        parts += [f"ledger record {facts.seq}, {facts.record_hash}", f"run {facts.run_id}, {facts.at}"]
+        return environment.get("Python", "Python"), f"{table}: {'; '.join(part for part in parts if part)}"
 
 
 def read_analysis_data(
@@ -148,7 +159,18 @@ def read_analysis_data(
         {column: _levels(published, column, k) for column in LEVELLED},
         k,
         scoring or {},
+        _environments(published, inventory),
     )
+
+
+def _environments(published: Published, inventory: Inventory) -> dict[str, dict[str, str]]:
+    rows = published.query(f"SELECT seq, kind, body FROM audit.ledger WHERE kind = '{KIND}'")
+    contexts = Contexts.of_rows(rows.iter_rows())
+    return {
+        table: in_words(contexts.before(KIND, facts.seq) or {})
+        for table, facts in inventory.tables.items()
+        if facts.schema == "stats"
+    }
 
 
 def number_shape(values: pl.Series) -> Shape:

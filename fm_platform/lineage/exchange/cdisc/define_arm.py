@@ -58,13 +58,8 @@ def leaf_of(table: TableFacts) -> str:
     return f"LF.{table.table}"
 
 
-def result_displays(data: AnalysisData, version: str) -> Element | None:
-    """``arm:AnalysisResultDisplays``.
-
-    Args:
-        data: The publication.
-        version: Of this software.
-    """
+def result_displays(data: AnalysisData) -> Element | None:
+    """``arm:AnalysisResultDisplays``; None without results."""
     displays = [
         element(
             "arm:ResultDisplay",
@@ -72,7 +67,7 @@ def result_displays(data: AnalysisData, version: str) -> Element | None:
             [
                 described(data.inventory.tables[name].described.description),
                 element("def:DocumentRef", {"leafID": leaf_of(data.inventory.tables[name])}),
-                *(_result(data, result, version) for result in results),
+                *(_result(data, result) for result in results),
             ],
         )
         for name, results in groupby(data.results, key=lambda result: result.table)
@@ -80,8 +75,8 @@ def result_displays(data: AnalysisData, version: str) -> Element | None:
     return element("arm:AnalysisResultDisplays", children=displays) if displays else None
 
 
-def _result(data: AnalysisData, result: AnalysedResult, version: str) -> Element:
-    table = data.inventory.tables[result.table]
+def _result(data: AnalysisData, result: AnalysedResult) -> Element:
+    language, code = data.code_of(result.table)
     short = result.table.split(".")[1]
     return element(
         "arm:AnalysisResult",
@@ -97,8 +92,8 @@ def _result(data: AnalysisData, result: AnalysedResult, version: str) -> Element
             element("arm:Documentation", children=[described(_documentation(result))]),
             element(
                 "arm:ProgrammingCode",
-                {"Context": f"fm_platform {version} (Python)"},
-                [element("arm:Code", text=_code(table))],
+                {"Context": language},
+                [element("arm:Code", text=code)],
             ),
         ],
     )
@@ -134,11 +129,4 @@ def _documentation(result: AnalysedResult) -> str:
             f"{_READ[result.table]}; for all subjects of the population, and in each stratum where there are strata.",
         )
         if part
-    )
-
-
-def _code(table: TableFacts) -> str:
-    return (
-        f"{table.table}: code version {table.code_version}; ledger record {table.seq}, {table.record_hash}; "
-        f"fingerprint {table.fingerprint}; run {table.run_id}, {table.at}"
     )

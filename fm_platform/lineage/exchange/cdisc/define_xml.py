@@ -49,7 +49,6 @@ def define_xml(data: AnalysisData) -> bytes:
         data: The publication.
     """
     inventory = data.inventory
-    version = metadata.version("fm-platform")
     name = f"fm-platform/{inventory.study_id}/publication/{inventory.publication}"
     root = element(
         "ODM",
@@ -61,7 +60,7 @@ def define_xml(data: AnalysisData) -> bytes:
             "CreationDateTime": max(table.at for table in inventory.tables.values()),
             "Originator": "fm_platform",
             "SourceSystem": "fm_platform",
-            "SourceSystemVersion": version,
+            "SourceSystemVersion": metadata.version("fm-platform"),
             "def:Context": "Other",
         },
         [
@@ -77,7 +76,7 @@ def define_xml(data: AnalysisData) -> bytes:
                             element("ProtocolName", text=inventory.study_id),
                         ],
                     ),
-                    _metadata_version(data, version),
+                    _metadata_version(data),
                 ],
             )
         ],
@@ -85,7 +84,7 @@ def define_xml(data: AnalysisData) -> bytes:
     return document(root)
 
 
-def _metadata_version(data: AnalysisData, version: str) -> Element:
+def _metadata_version(data: AnalysisData) -> Element:
     inventory = data.inventory
     origin = f"{SYNTHETIC} " if inventory.synthetic else ""
     of = {dataset.name: variables(data, dataset) for dataset in DATASETS}
@@ -112,7 +111,7 @@ def _metadata_version(data: AnalysisData, version: str) -> Element:
             *(_method(variable) for variable in everything if variable.method),
             *_comments(data, everything),
             *(_leaf(arm.leaf_of(table), table.table) for table in arm.tables_of_results(data)),
-            arm.result_displays(data, version),
+            arm.result_displays(data),
         ],
     )
 
