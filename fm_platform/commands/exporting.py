@@ -89,6 +89,45 @@ def tables(
         )
 
 
+@export.command()
+@click.option("-o", "--out", type=FOLDER, required=True, help="The folder to make; it must be empty or new.")
+@click.option(
+    "--reason", metavar="TEXT", help="Why, for the ledger; needed: the folder holds rows of single subjects."
+)
+@click.option("--with-subject-ids", is_flag=True, help="Subjects under their own ids instead of pseudonyms.")
+@place_options
+@json_option
+def recomputation(
+    out: Path,
+    reason: str | None,
+    with_subject_ids: bool,
+    study: Path | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Write a folder that recomputes every number of the report in R and in Python, without this program.
+
+    Inputs as CSV, the published numbers, recompute.R and recompute.py, which compare and name what differs. Subjects
+    appear under pseudonyms (FM_PSEUDONYM_KEY).
+    """
+    from dataclasses import asdict
+
+    from fm_platform.catalog.disclosure.recomputation.export import export_recomputation
+    from fm_platform.catalog.graph import build_catalog
+    from fm_platform.catalog.places import home_of, study_folder
+
+    catalog = build_catalog(study_folder(study, home))
+    made = export_recomputation(
+        catalog, home_of(catalog.study, home), out, reason=reason, with_subject_ids=with_subject_ids
+    )
+    if as_json:
+        click.echo(json.dumps({"path": str(out), **asdict(made)}, indent=1))
+        return
+    click.echo(
+        f"{made.numbers:,} numbers of {len(made.tables)} tables in {out}: run recompute.py or recompute.R there"
+    )
+
+
 @export.command("data-docs")
 @click.option("-o", "--out", type=FILE, required=True, help="The HTML file to write.")
 @reason_option

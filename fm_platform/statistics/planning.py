@@ -77,17 +77,22 @@ def planning(
         everyone = next(panels.of(outcome["outcome_id"]), None)
         if everyone is None:
             break
-        important = _important_differences(outcome["score_id"], instruments)
+        important = important_differences(outcome["score_id"], instruments)
         for visit in everyone.later:
             rows += _outcome_rows(everyone, visit, important)
     rows += _responder_rows(rates)
     return pl.DataFrame(rows, schema=PLANNING_SCHEMA)
 
 
-def _important_differences(
+def important_differences(
     score_id: str | None, instruments: Sequence[Instrument]
 ) -> list[tuple[str, str, float]]:
-    """Words, unit and value of the score's published minimal important differences."""
+    """Words, unit and value of a score's published minimal important differences.
+
+    Args:
+        score_id: The score, e.g. ``fiqr.total``; None: a plain column, which has none.
+        instruments: The study's instruments.
+    """
     found = []
     for instrument in instruments:
         for mcid in instrument.mcid:
