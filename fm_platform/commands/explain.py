@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fm_platform.commands.options import home_named, json_option, pair, place_options
+from fm_platform.commands.recomputing import recompute_number, recompute_options
 
 if TYPE_CHECKING:
     from fm_platform.lineage.explain.cells import UpstreamCells
@@ -34,6 +35,7 @@ _EXACT, _SCALE = "_exact", "_scale"
     "--where", "conditions", multiple=True, metavar="COL=VALUE", help="Picks the row; COL= means null."
 )
 @click.option("--column", help="The cell's column.")
+@recompute_options
 @json_option
 def explain(
     table: str,
@@ -42,6 +44,9 @@ def explain(
     conditions: tuple[str, ...],
     column: str | None,
     as_json: bool,
+    recompute: Path | None,
+    reason: str | None,
+    with_subject_ids: bool,
 ) -> None:
     """Where a number comes from: value, method, delivered rows with file, line and hash, checks, code, run."""
     from fm_platform.lineage.explain.explanation import explain as explain_cell
@@ -54,6 +59,8 @@ def explain(
         click.echo(_as_json(explanation))
     else:
         _print(explanation)
+    if recompute is not None:
+        recompute_number(study, home, table, where, column, recompute, reason, with_subject_ids)
 
 
 def _as_json(explanation: Explanation) -> str:

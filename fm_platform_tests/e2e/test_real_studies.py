@@ -10,7 +10,8 @@ from statistics import median
 
 import pytest
 
-from fm_platform_tests.e2e.conftest import Workspace
+from fm_platform_tests.e2e.conftest import Workspace, copy_to_export_from
+from fm_platform_tests.e2e.test_recomputation import recompute_r, verdicts
 
 CDYSTONIA = """\
 study: {id: cdystonia, title: Botulinum toxin type B in cervical dystonia}
@@ -116,14 +117,21 @@ def test_a_clinical_only_study_reports_without_expression(cdystonia):
     assert "volcano" not in report.lower()
 
 
-def test_an_expression_only_study_runs_beside_it(cdystonia, shared_data, tmp_path):
-    workspace = Workspace(tmp_path / "study", tmp_path / "home")
+@pytest.fixture(scope="module")
+def tb(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    base = tmp_path_factory.mktemp("tb")
+    workspace = Workspace(base / "study", base / "home")
     workspace.study.mkdir()
     for name in ("counts.txt", "experiment-info.txt"):
         shutil.copy(shared_data / "tb_suscept" / name, workspace.study)
     (workspace.study / "study.yaml").write_text(TB, encoding="utf-8")
     outcome = workspace.fm("refresh")
     assert outcome.code == 0, outcome.err
+    return workspace
+
+
+def test_an_expression_only_study_runs_beside_it(cdystonia, tb):
+    workspace = tb
     [contrast] = query(workspace, "SELECT * FROM expression.contrasts")
     assert (contrast["n_samples"], contrast["n_level"], contrast["n_reference"]) == (8, 4, 4)
     assert contrast["residual_df"] == 3
@@ -133,3 +141,30 @@ def test_an_expression_only_study_runs_beside_it(cdystonia, shared_data, tmp_pat
     assert workspace.fm("query", "SELECT * FROM marts.participants").code == 2
     assert query(cdystonia, "SELECT study_id FROM audit.publication") == [{"study_id": "cdystonia"}]
     assert workspace.fm("verify").code == 0
+
+
+def test_r_recomputes_the_clinical_trial_without_the_platform(cdystonia, tmp_path):
+    folder = exported(cdystonia, tmp_path)
+    made = recompute_r(folder, "--without-de")
+    assert made.code == 0, made.out[-3000:] + made.err[-3000:]
+    found = verdicts(folder)
+    assert set(found) == {"yes", "skipped"}
+    assert len(found["yes"]) > 8000
+
+
+def test_deseq2_recomputes_the_expression_study_without_the_platform(tb, tmp_path):
+    folder = exported(tb, tmp_path)
+    made = recompute_r(folder, "--without-refits")
+    assert made.code == 0, made.out[-3000:] + made.err[-3000:]
+    found = verdicts(folder)
+    assert {number.rpartition(".")[2] for number in found["skipped"]} == {"n_refits", "n_stable"}
+    assert len(found["yes"]) == 149
+
+
+def exported(workspace: Workspace, tmp_path: Path) -> Path:
+    """The recomputation of a study whose ids are public."""
+    copy = copy_to_export_from(workspace, tmp_path)
+    out = tmp_path / "recomputed"
+    made = copy.fm("export", "recomputation", "-o", str(out), "--with-subject-ids", "--reason", "public data")
+    assert made.code == 0, made.err
+    return out

@@ -106,13 +106,15 @@ def test_every_table_of_results_is_recomputed_or_named_with_a_reason(place: Work
 
 
 def test_python_recomputes_every_number_where_the_platform_is_not(folder: Path):
-    made = recompute_py(folder)
+    made = recompute_py(folder, "--without-refits")
     assert made.code == 0, made.out[-3000:] + made.err[-3000:]
     tables = {row["table"] for row in rows(folder / "published.csv")}
     clinical = verdicts(folder, tables - DE)
     assert set(clinical) == {"yes"}
     assert len(clinical["yes"]) > 10_000
-    assert set(verdicts(folder, DE)) <= {"yes", "near"}
+    expression = verdicts(folder, DE)
+    assert set(expression) <= {"yes", "near", "skipped"}
+    assert {number.rpartition(".")[2] for number in expression["skipped"]} == {"n_refits", "n_stable"}
 
 
 def test_r_recomputes_every_number_differential_expression_included(folder: Path):
@@ -151,6 +153,64 @@ def test_a_wrong_answer_changes_what_is_recomputed(folder: Path):
     made = recompute_py(folder, "--without-de")
     assert made.code == 1
     assert any("outcome=pain" in number for number in verdicts(folder)["NO"])
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "column", "needs"),
+    [
+        (
+            "report.symptom_change",
+            {"outcome": "pain", "visit": "week_4", "stratum": "primary"},
+            "hl_estimate",
+            {"subjects": 2, "visits": 2, "items": {"fiqr_12_pain"}},
+        ),
+        (
+            "stats.symptom_change",
+            {"outcome": "fibromyalgianess", "visit": "week_4", "stratum": ""},
+            "p_holm",
+            {"subjects": 6, "visits": 3, "items": None},
+        ),
+    ],
+)
+def test_one_number_leaves_with_what_it_needs_and_no_more(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table, where, column, needs
+):
+    monkeypatch.setenv("FM_PSEUDONYM_KEY", KEY)
+    out = tmp_path / "one"
+    picked = [part for name, value in where.items() for part in ("--where", f"{name}={value}")]
+    made = place.fm(
+        "explain", table, *picked, "--column", column, "--recompute", str(out), "--reason", "asked"
+    )
+    assert made.code == 0, made.err
+    (number,) = rows(out / "published.csv")
+    assert number["id"].endswith(f"].{column}")
+    answers = rows(out / "inputs" / "answers.csv")
+    assert len({row["subject_id"] for row in answers}) == needs["subjects"]
+    assert len({row["visit_id"] for row in answers}) == needs["visits"]
+    if needs["items"] is not None:
+        assert {row["item"] for row in answers} == needs["items"]
+    assert not (out / "inputs" / "counts.csv").exists()
+    run = recompute_py(out)
+    assert run.code == 0, run.out + run.err
+    assert verdicts(out) == {"yes": [number["id"]]}
+
+
+def test_a_number_that_is_not_recomputed_is_refused_with_the_reason(place: Workspace, tmp_path: Path):
+    refused = place.fm(
+        *("explain", "report.symptom_change", "--where", "outcome=pain", "--where", "visit=week_4"),
+        *(
+            "--where",
+            "stratum=",
+            "--column",
+            "position",
+            "--recompute",
+            str(tmp_path / "one"),
+            "--reason",
+            "asked",
+        ),
+    )
+    assert refused.code == 2
+    assert "place on the page" in refused.err
 
 
 def test_subjects_and_samples_leave_under_other_names(exported: Path):

@@ -6,7 +6,7 @@ printing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import polars as pl
 from fm_platform.catalog.disclosure.leaving import Parcel, open_door, require_reason
 from fm_platform.catalog.disclosure.recomputation.clinical import clinical_inputs
 from fm_platform.catalog.disclosure.recomputation.expression import expression_inputs
-from fm_platform.catalog.disclosure.recomputation.naming import naming
+from fm_platform.catalog.disclosure.recomputation.naming import Naming, naming
+from fm_platform.catalog.disclosure.recomputation.one import Asked, key_of, narrowed
 from fm_platform.catalog.graph import Catalog
 from fm_platform.lineage.exchange.ro_crate import require_empty
 from fm_platform.reporting.recomputation.folder import About, folder_contents
@@ -47,9 +48,15 @@ class Recomputation:
 
 
 def export_recomputation(
-    catalog: Catalog, home: Home, folder: Path, *, reason: str | None, with_subject_ids: bool = False
+    catalog: Catalog,
+    home: Home,
+    folder: Path,
+    *,
+    reason: str | None,
+    with_subject_ids: bool = False,
+    only: Asked | None = None,
 ) -> Recomputation:
-    """Write the folder that recomputes every number of the report without the platform.
+    """Write the folder that recomputes every number of the report, or one of them, without the platform.
 
     Args:
         catalog: The study's catalog.
@@ -57,37 +64,61 @@ def export_recomputation(
         folder: New or empty.
         reason: Why; needed, since the folder holds rows of single subjects.
         with_subject_ids: Subjects under their own ids instead of pseudonyms.
+        only: One number; the folder then has what it needs and no more.
 
     Raises:
-        InputError: Nothing is published, the folder holds something, no reason is given, or there is no key for
-            pseudonyms.
+        InputError: Nothing is published, the folder holds something, no reason is given, there is no key for
+            pseudonyms, or the one number is none that is recomputed.
         CheckFailed: The published file is not the one that the ledger records.
         EnvironmentFailure: The folder or the home cannot be written, or another process holds the home's lock.
     """
     require_reason("the folder holds rows of single subjects", reason)
     require_empty(folder)
+    if only is not None:
+        only.require_recomputed()
     with open_door(home, reason) as door:
         published = door.published
         there = _tables(published)
         names = naming(catalog, published, with_subject_ids=with_subject_ids)
-        rows = [row for table in TABLES for row in _numbers(catalog, published, there, table)]
-        inputs = {
-            name: names.of_subjects(frame)
-            for name, frame in clinical_inputs(catalog, published, there).items()
-        }
-        inputs |= expression_inputs(catalog, published, there, names)
+        tables = TABLES if only is None else (only.table,)
+        rows = [row for table in tables for row in _numbers(catalog, published, there, table)]
+        if only is not None:
+            rows = [dict(only.among(rows))]
+        inputs = _inputs(catalog, published, there, names, rows[0] if only is not None else None)
         about = About(
             study=catalog.study.study.title or catalog.study.study.id,
             publication=door.publication,
             synthetic=catalog.study.study.synthetic,
             pseudonyms=names.hides,
             tables=tuple(sorted(there)),
+            only=rows[0]["id"] if only is not None else "",
         )
         contents = folder_contents(about, rows, inputs)
-        tables = tuple(dict.fromkeys(row["table"] for row in rows))
-        facts = {"tables": list(tables), "numbers": len(rows), "pseudonyms": names.hides}
+        told = tuple(dict.fromkeys(row["table"] for row in rows))
+        facts = {"tables": list(told), "numbers": len(rows), "pseudonyms": names.hides}
         record = door.let_out(Parcel("recomputation", "row-level data", contents, facts, {}), folder)
-    return Recomputation(len(rows), tables, len(contents), names.hides, record.seq)
+    return Recomputation(len(rows), told, len(contents), names.hides, record.seq)
+
+
+def _inputs(
+    catalog: Catalog,
+    published: Published,
+    there: set[str],
+    names: Naming,
+    number: Mapping[str, str] | None,
+) -> dict[str, pl.DataFrame]:
+    """The inputs of all numbers, or of one."""
+    contrast = key_of(number["key"]).get("contrast") if number is not None else None
+    inputs: dict[str, pl.DataFrame] = {}
+    if contrast is None:
+        inputs = clinical_inputs(catalog, published, there)
+        if number is not None:
+            inputs = narrowed(catalog, number, inputs)
+        inputs = {name: names.of_subjects(frame) for name, frame in inputs.items()}
+    if number is None or contrast is not None:
+        chosen = None if contrast is None else [contrast]
+        inputs |= expression_inputs(catalog, published, there, names, chosen)
+    return inputs
 
 
 def _tables(published: Published) -> set[str]:

@@ -33,7 +33,8 @@ def recompute(
     found: Found = {}
     tables = {row["table"] for row in published}
     if folder.rows("visits"):
-        clinical(folder, found, tables, {row["id"]: row["method"] or "" for row in published})
+        methods = {row["id"].rpartition(".")[0]: row["method"] or "" for row in published}
+        clinical(folder, found, tables, methods)
     description.data_quality(Data(folder), found)
     skipped = {}
     if folder.rows("contrasts"):

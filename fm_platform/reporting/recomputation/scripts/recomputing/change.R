@@ -145,8 +145,8 @@ friedman_table <- function(study, published) {
     held <- which(colSums(known) > 0)
     everywhere <- if (length(held)) rowSums(known[, held, drop = FALSE]) == length(held) else rep(FALSE, nrow(known))
     stratum <- if (is.na(group$stratum)) "" else group$stratum
-    id <- paste0("stats.friedman[outcome=", outcome$outcome_id, ";stratum=", stratum, "].n")
-    method <- published$method[match(id, published$id)]
+    id <- paste0("stats.friedman[outcome=", outcome$outcome_id, ";stratum=", stratum, "]")
+    method <- published$method[match(id, sub("\\.[^.]*$", "", published$id))]
     found_ <- c(NA, NA)
     if (length(held) >= 3 && any(everywhere) && !is.na(method) && method != "none") {
       found_ <- friedman(series$values[everywhere, held, drop = FALSE], grepl("exact", method))

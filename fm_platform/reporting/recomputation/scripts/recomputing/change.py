@@ -180,7 +180,7 @@ def friedman(data: Data, found: Found, methods: Mapping[str, str]) -> None:
                 series.known[:, held].all(axis=1) if len(held) else np.zeros(len(series.known), dtype=bool)
             )
             key = {"outcome": outcome["outcome_id"], "stratum": group.stratum}
-            name = f"stats.friedman[outcome={key['outcome']};stratum={group.stratum or ''}].n"
+            name = f"stats.friedman[outcome={key['outcome']};stratum={group.stratum or ''}]"
             statistic, p = None, None
             method = methods.get(name, "none")
             if len(held) >= 3 and everywhere.any() and method != "none":

@@ -315,6 +315,7 @@ def tested(data: Compared, genes: np.ndarray) -> Tested:
     """Fit and test with PyDESeq2's own steps."""
     import pandas as pd
     from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.default_inference import DefaultInference
     from pydeseq2.ds import DeseqStats
 
     counted = ~np.isnan(data.counts).any(axis=1)
@@ -326,6 +327,7 @@ def tested(data: Compared, genes: np.ndarray) -> Tested:
             metadata=pd.DataFrame(index=data.samples),
             design=data.design,
             refit_cooks=True,
+            inference=DefaultInference(n_cpus=1),
             quiet=True,
             size_factors_fit_type="poscounts" if data.row["size_factors"] == "poscounts" else "ratio",
             control_genes=None if data.control is None else data.control[counted],
@@ -335,6 +337,7 @@ def tested(data: Compared, genes: np.ndarray) -> Tested:
             fitted,
             contrast=data.weights,
             alpha=float(data.row["alpha"]),
+            inference=fitted.inference,
             lfc_null=float(data.row["lfc_threshold"]),
             alt_hypothesis=data.row["alternative"] if float(data.row["lfc_threshold"]) else None,
             quiet=True,

@@ -144,7 +144,8 @@ read_study <- function() {
   study <- list()
   study$values <- instrument_scores()
   in_order <- function(frame) frame[order(as.integer(frame$position)), ]
-  study$outcomes <- if (rows_of(input("outcomes"))) in_order(input("outcomes")) else input("outcomes")
+  study$outcomes <- if (rows_of(input("outcomes"))) in_order(input("outcomes")) else
+    data.frame(outcome_id = character(), score_id = character(), variable = character(), better = character())
   study$outcomes$name <- ifelse(is.na(study$outcomes$score_id), study$outcomes$variable, study$outcomes$score_id)
   study$visits <- in_order(input("visits"))
   study$baseline <- study$visits$visit_id[study$visits$is_baseline == "true"][1]
