@@ -123,8 +123,9 @@ def changed_cells(
         then = _cells(con, source, there, frame)
         if changed.height:
             delivered: list[str | pl.Expr] = [*_CELL, pl.col("new").str.strip_chars()]
+            of_changed = then.join(changed, on=["subject_id", "visit_id"], how="semi", nulls_equal=True)
             cells = changed.join(
-                _long(then), left_on=delivered, right_on=[*_CELL, "new"], how="semi", nulls_equal=True
+                _long(of_changed), left_on=delivered, right_on=[*_CELL, "new"], how="semi", nulls_equal=True
             )
             returned = pl.concat([returned, cells])
             changed = changed.join(returned, on=_CELL, how="anti", nulls_equal=True)
