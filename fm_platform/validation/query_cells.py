@@ -28,7 +28,7 @@ OF_UNREAD_KEYS = frozenset({"FM022", "FM023"})
 """Rules about rows whose own key, once it is mended, is another."""
 
 OF_STAGED = frozenset(
-    {"FM006", "FM008", "FM009", "FM010", "FM012", "FM013", "FM014", "FM015", "FM016", OF_SAMPLES}
+    {"FM006", "FM008", "FM009", "FM010", "FM012", "FM013", "FM014", "FM015", "FM016", "FM034", OF_SAMPLES}
 )
 """Rules on accepted rows: they say nothing of a row that is set aside."""
 
@@ -101,7 +101,7 @@ def cells_asked(
         return _of_rows(rule, asked)
     if source and source != SAMPLES and source not in study.clinical:
         return []
-    of_rule = _STAGED.get(rule)
+    of_rule = OTHER_RULES.get(rule)
     return of_rule(asked) if of_rule is not None else []
 
 
@@ -163,7 +163,7 @@ def _row_of_form(asked: Asked) -> list[Cells]:
     return asked.named(lambda entry: entry.source == asked.source) if own else []
 
 
-_STAGED: dict[str, Callable[[Asked], list[Cells]]] = {
+OTHER_RULES: dict[str, Callable[[Asked], list[Cells]]] = {
     "FM006": _pain,
     "FM008": _dates,
     "FM009": _first_dose,
@@ -180,6 +180,7 @@ _STAGED: dict[str, Callable[[Asked], list[Cells]]] = {
         *(Cells(source, (), "subject") for source in asked.study.clinical),
     ],
     LOST: lambda asked: [Cells(asked.source, (), "row" if asked.item == "visit" else "subject")],
+    "FM034": lambda asked: [Cells(source, (), "subject") for source in asked.study.clinical],
     "FM030": lambda asked: asked.own(),
     "FM031": _row_of_form,
     "FM032": _row_of_form,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import datetime
 import random
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from fm_platform.validation import clinical_queries
 from fm_platform.validation.clinical_queries import straight_lining
 from fm_platform.validation.deliveries import changed_cells, lost_keys
 from fm_platform.validation.gate import find
 from fm_platform.validation.query_answers import held_cells
-from fm_platform.validation.query_cells import OF_STAGED
+from fm_platform.validation.query_cells import OF_STAGED, OTHER_RULES
 from fm_platform.validation.query_history import ASKED, OPEN, Present, next_state
 from fm_platform.validation.query_rows import found_frame, queries_of_source
+from fm_platform.validation.rules import RULES
 from fm_platform.validation.staged_visits import StagedVisits
 from fm_platform.validation.visit_queries import missing_visits
 from fm_platform.validation.withdrawals import nobody_asks
@@ -366,6 +370,23 @@ def test_the_same_delivery_seen_twice_changes_nothing(study: MiniWarehouse) -> N
     assert next_state(ask("B", "A"), first, later).equals(first)
 
 
-def test_rules_on_accepted_rows_are_told_from_the_gates() -> None:
-    assert {"FM012", "FM016"} < OF_STAGED
-    assert not OF_STAGED & {"FM001", "FM007", "FM017", "FM021", "FM022"}
+def test_every_rule_says_which_cells_it_asks_about() -> None:
+    folder = Path(clinical_queries.__file__).parent
+    named = {
+        name for path in folder.glob("*.py") for name in re.findall(r'"(FM\d{3})"', path.read_text("utf-8"))
+    }
+    assert {"FM001", "FM012", "FM034"} <= named
+    assert named - {*RULES, *OTHER_RULES} == set()
+    assert not set(OF_STAGED) & set(RULES)
+
+
+def test_two_spellings_of_a_subject_are_resolved_by_one(study: MiniWarehouse) -> None:
+    chain = Chain(study).deliver([*SOUND, *rows("a", weeks=("0",))])
+    asked = found_frame([{**_row("FM034", s, None, "subject"), "source": ""} for s in ("A", "a")])
+    first = next_state(asked, None, Present(today=DAY, held=chain._held))
+    again = next_state(asked.head(0), first, Present(today=DAY, held=chain._held))
+    assert again["state"].to_list() == ["not asked", "not asked"]
+    chain.deliver(SOUND)
+    resolved = next_state(asked.head(0), first, Present(today=DAY, held=chain._held))
+    states = dict(resolved.select("subject", "state").rows())
+    assert states == {"A": "not asked", "a": "resolved"}
