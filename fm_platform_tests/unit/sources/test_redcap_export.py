@@ -141,7 +141,7 @@ def test_a_wrong_export_is_refused_by_line_and_field(tmp_path: Path, text: str, 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ("a,f,radio,A,1 one,,,\n", r"dictionary.csv:2, column 'a': choice '1 one'"),
+        ('a,f,radio,A,"1, x | 1, y",,,\n', r"dictionary.csv:2, column 'a': choice '1, y'"),
         ("a,f,text,A,,,,\na,f,text,A,,,,\n", r"dictionary.csv:3, column 'a': the field stands on line 2"),
         ("Big,f,text,A,,,,\n", r"dictionary.csv:2, column 'Variable / Field Name'"),
     ],
