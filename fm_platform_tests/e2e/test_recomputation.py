@@ -221,7 +221,7 @@ def test_subjects_and_samples_leave_under_other_names(exported: Path):
 
 
 def test_the_ledger_says_that_rows_left_and_why(place: Workspace, exported: Path):
-    record = json.loads(place.fm("exports", "--json").out)[-1]
+    record = json.loads(place.fm("exports", "--json").out)[0]
     assert (record["form"], record["holds"], record["reason"]) == (
         "recomputation",
         "row-level data",
