@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from fm_platform.commands.audit import audit
 from fm_platform.commands.comparing import diff
 from fm_platform.commands.deliveries import accept, queries
 from fm_platform.commands.erasing import erase
@@ -90,6 +91,7 @@ for _command in (
     lock,
     reproduce,
     verify,
+    audit,
     export,
     exports,
     de,
