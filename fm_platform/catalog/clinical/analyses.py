@@ -6,9 +6,9 @@ Belongs here: which of them a study has, their inputs and column lineage. Does n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
 from fm_platform.catalog.clinical import analysis_columns as words
 from fm_platform.lineage.code import code_version
 from fm_platform.statistics.arms import between_arms
@@ -30,17 +30,30 @@ INSTRUMENT_SCORES, STATUS, RATES = (
 )
 INPUTS = (SCORES, PEOPLE, "study.outcomes", "study.visits")
 
+ENGINE = "the version of the statistics engine in code"
+DENOMINATOR = "the names of the denominators in code"
+
 _VALUES = direct(SCORES, "value_exact", "value_scale", how="AGGREGATION")
-_MEMBERS = (
-    *indirect(PEOPLE, "in_population", "stratum", "subject_id"),
+_VISITS = indirect("study.visits", "visit_id", "is_baseline", how="JOIN")
+_ORDER = indirect("study.visits", "position", how="SORT")
+_OUTCOMES = indirect("study.outcomes", "outcome_id", how="JOIN")
+_POPULATION = indirect(PEOPLE, "in_population")
+_ROWS = (*_VISITS, *_OUTCOMES, *_POPULATION, *indirect(PEOPLE, "stratum", how="GROUP_BY"))
+"""Outcomes, visits and strata: which rows there are."""
+_PANEL = (
+    *direct(PEOPLE, "subject_id", how="AGGREGATION"),
     *indirect(SCORES, "subject_id", "visit_id", "outcome_id", how="GROUP_BY"),
 )
+"""Who has a value at which visit."""
 _OUTCOME = direct("study.outcomes", "outcome_id", how="IDENTITY")
 _VISIT = direct("study.visits", "visit_id", how="IDENTITY")
 _STRATUM = direct(PEOPLE, "stratum", how="GROUP_BY")
 _ARM = direct(PEOPLE, "arm", how="GROUP_BY")
-_SCALE = direct("study.outcomes", "range_low", "range_high", "better")
-_FAMILY = direct("study.outcomes", "family", how="IDENTITY")
+_ARMS = indirect(PEOPLE, "arm", how="GROUP_BY")
+_BETTER = direct("study.outcomes", "better")
+_SCALE = (*direct("study.outcomes", "range_low", "range_high"), *_BETTER)
+_FAMILY = direct("study.outcomes", "family")
+_STATUS_ROWS = (*_VISITS, *_POPULATION, *indirect("study.responders", "responder_id", how="JOIN"))
 
 
 def analysis_assets(study: Study) -> list[Asset]:
@@ -66,9 +79,10 @@ def _asset(
     rest: tuple[ColumnInput, ...],
     *,
     study_keys: tuple[str, ...] = (),
+    constant: Mapping[str, str] | None = None,
     **own: tuple[ColumnInput, ...],
 ) -> Asset:
-    """An asset whose columns come from ``rest`` but for those named in ``own``."""
+    """An asset whose columns come from ``rest``, but for those named in ``own`` and for constants."""
     return Asset(
         table=table,
         description=description,
@@ -80,12 +94,27 @@ def _asset(
         study_keys=study_keys,
         code_version=code_version(build),
         build=build,
-        lineage={column.name: own.get(column.name, rest) for column in described},
-        columns=described,
+        lineage={
+            **{column.name: own.get(column.name, rest) for column in described},
+            **dict.fromkeys(constant or {}, ()),
+        },
+        columns=constants(described, **(constant or {})),
     )
 
 
 def _sensitivity() -> Asset:
+    pairs = (*_PANEL, *_ROWS)
+    complete = (*_VALUES, *pairs)
+    of_complete = (
+        "mean_change",
+        "mean_low",
+        "mean_high",
+        "mean_df",
+        "estimate_min",
+        "estimate_max",
+        "p_min",
+        "p_max",
+    )
     return _asset(
         "stats.sensitivity",
         "Every comparison with baseline again, under every other way to treat zeros and missing values.",
@@ -93,10 +122,14 @@ def _sensitivity() -> Asset:
         build_sensitivity,
         INPUTS,
         ("outcome", "visit", "stratum", "analysis"),
-        (*_VALUES, *_SCALE, *_MEMBERS),
-        outcome=_OUTCOME,
-        visit=_VISIT,
-        stratum=_STRATUM,
+        (*complete, *_SCALE, *_ORDER),
+        constant={"engine_version": ENGINE},
+        outcome=(*_OUTCOME, *pairs),
+        visit=(*_VISIT, *pairs),
+        stratum=(*_STRATUM, *pairs),
+        n_imputed=(*pairs, *_ORDER),
+        **dict.fromkeys(("analysis", "assumption", "n", "hl_level"), pairs),
+        **dict.fromkeys(of_complete, complete),
     )
 
 
@@ -106,6 +139,7 @@ def build_sensitivity(step: Step) -> Built:
 
 
 def _friedman() -> Asset:
+    pairs = (*_PANEL, *_ROWS)
     return _asset(
         "stats.friedman",
         "Did an outcome differ between any visits? Exact Friedman test of the subjects with all of them.",
@@ -113,10 +147,12 @@ def _friedman() -> Asset:
         build_friedman,
         INPUTS,
         ("outcome", "stratum"),
-        (*_VALUES, *_MEMBERS),
-        outcome=_OUTCOME,
-        visits=direct("study.visits", "visit_id"),
-        stratum=_STRATUM,
+        (*_VALUES, *pairs),
+        constant={"engine_version": ENGINE},
+        outcome=(*_OUTCOME, *_ROWS),
+        stratum=(*_STRATUM, *_ROWS),
+        visits=(*direct("study.visits", "visit_id"), *_ORDER, *pairs),
+        **dict.fromkeys(("n", "n_missing", "n_visits"), pairs),
     )
 
 
@@ -130,9 +166,14 @@ def _status() -> Asset:
     judged = (
         *direct(SCORES, "value_exact", "value_scale"),
         *direct(INSTRUMENT_SCORES, "value_exact", "value_scale"),
-        *direct("study.responders", "reduction_percent", "outcome_id"),
-        *direct("study.outcomes", "better"),
-        *_MEMBERS,
+        *direct("study.responders", "reduction_percent"),
+        *_BETTER,
+        *indirect(SCORES, "subject_id", "visit_id", "outcome_id", how="JOIN"),
+        *indirect(INSTRUMENT_SCORES, "subject_id", "visit_id", "score_id", how="JOIN"),
+        *indirect("study.responders", "outcome_id", how="JOIN"),
+        *_OUTCOMES,
+        *indirect(PEOPLE, "subject_id", how="JOIN"),
+        *_STATUS_ROWS,
     )
     return _asset(
         STATUS,
@@ -143,11 +184,11 @@ def _status() -> Asset:
         ("responder", "subject_id", "visit"),
         judged,
         study_keys=("instruments",),
-        responder=responder,
-        definition=direct("study.responders", "outcome_id", "reduction_percent"),
-        subject_id=direct(PEOPLE, "subject_id", how="IDENTITY"),
-        visit=_VISIT,
-        stratum=direct(PEOPLE, "stratum", how="IDENTITY"),
+        responder=(*responder, *_STATUS_ROWS),
+        definition=(*direct("study.responders", "outcome_id", "reduction_percent"), *_STATUS_ROWS),
+        subject_id=(*direct(PEOPLE, "subject_id", how="IDENTITY"), *_STATUS_ROWS),
+        visit=(*_VISIT, *_STATUS_ROWS),
+        stratum=(*direct(PEOPLE, "stratum", how="IDENTITY"), *_STATUS_ROWS),
     )
 
 
@@ -158,6 +199,8 @@ def build_status(step: Step) -> Built:
 
 
 def _rates() -> Asset:
+    groups = indirect(STATUS, "responder", "visit", "stratum", how="GROUP_BY")
+    counted = direct(STATUS, "status", how="AGGREGATION")
     return _asset(
         RATES,
         "Responder rates under every denominator, composites of instruments included.",
@@ -165,16 +208,14 @@ def _rates() -> Asset:
         build_rates,
         (STATUS,),
         ("responder", "visit", "stratum", "denominator"),
-        (*direct(STATUS, "responded", "status", how="AGGREGATION"), *_status_groups()),
-        responder=direct(STATUS, "responder", how="GROUP_BY"),
-        visit=direct(STATUS, "visit", how="GROUP_BY"),
-        stratum=direct(STATUS, "stratum", how="GROUP_BY"),
-        definition=direct(STATUS, "definition", how="IDENTITY"),
+        (*direct(STATUS, "responded", how="AGGREGATION"), *counted, *groups),
+        constant={"engine_version": ENGINE, "denominator": DENOMINATOR},
+        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *groups),
+        visit=(*direct(STATUS, "visit", how="GROUP_BY"), *groups),
+        stratum=(*direct(STATUS, "stratum", how="GROUP_BY"), *groups),
+        definition=(*direct(STATUS, "definition", how="IDENTITY"), *groups),
+        **dict.fromkeys(("n_missing", "n_base_zero"), (*counted, *groups)),
     )
-
-
-def _status_groups() -> tuple[ColumnInput, ...]:
-    return indirect(STATUS, "responder", "visit", "stratum", how="GROUP_BY")
 
 
 def build_rates(step: Step) -> Built:
@@ -183,7 +224,13 @@ def build_rates(step: Step) -> Built:
 
 
 def _mcnemar() -> Asset:
-    visit = direct(STATUS, "visit", how="GROUP_BY")
+    rows = (*_VISITS, *indirect(STATUS, "responder", "stratum", how="GROUP_BY"))
+    compared = (
+        *direct(STATUS, "responded", how="AGGREGATION"),
+        *indirect(STATUS, "visit", how="GROUP_BY"),
+        *indirect(STATUS, "subject_id", how="JOIN"),
+        *rows,
+    )
     return _asset(
         "stats.mcnemar",
         "Did the same people respond at one visit and not at another? Exact McNemar tests.",
@@ -191,12 +238,17 @@ def _mcnemar() -> Asset:
         build_mcnemar,
         (STATUS, "study.visits"),
         ("responder", "first_visit", "second_visit", "stratum"),
-        (*direct(STATUS, "responded", how="AGGREGATION"), *_status_groups()),
-        responder=direct(STATUS, "responder", how="GROUP_BY"),
-        first_visit=visit,
-        second_visit=visit,
-        stratum=direct(STATUS, "stratum", how="GROUP_BY"),
-        definition=direct(STATUS, "definition", how="IDENTITY"),
+        compared,
+        constant={"engine_version": ENGINE},
+        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *rows),
+        stratum=(*direct(STATUS, "stratum", how="GROUP_BY"), *rows),
+        definition=(
+            *direct(STATUS, "definition", how="IDENTITY"),
+            *indirect(STATUS, "visit", how="GROUP_BY"),
+            *rows,
+        ),
+        **dict.fromkeys(("first_visit", "second_visit"), (*_VISIT, *_ORDER, *rows)),
+        **dict.fromkeys(("only_first", "only_second"), (*compared, *_ORDER)),
     )
 
 
@@ -206,7 +258,8 @@ def build_mcnemar(step: Step) -> Built:
 
 
 def _arms() -> Asset:
-    members = (*_MEMBERS, *indirect(PEOPLE, "arm", how="GROUP_BY"))
+    rows = (*_VISITS, *_OUTCOMES, *_POPULATION, *_ARMS)
+    pairs = (*_PANEL, *rows)
     return _asset(
         "stats.between_arms",
         "Change from baseline of each arm against the reference: exact rank-sum test, Hodges-Lehmann shift.",
@@ -214,14 +267,16 @@ def _arms() -> Asset:
         build_arms,
         INPUTS,
         ("outcome", "visit", "arm"),
-        (*_VALUES, *members),
+        (*_VALUES, *pairs),
         study_keys=("labels", "reference_arm"),
-        outcome=_OUTCOME,
-        visit=_VISIT,
-        arm=_ARM,
-        reference=_ARM,
-        family=_FAMILY,
-        family_size=(*_FAMILY, *_ARM),
+        constant={"engine_version": ENGINE},
+        outcome=(*_OUTCOME, *rows),
+        visit=(*_VISIT, *rows),
+        **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
+        family=(*direct("study.outcomes", "family", how="IDENTITY"), *rows),
+        family_size=(*_FAMILY, *rows),
+        **dict.fromkeys(("p_holm", "p_bh", "holm_floor"), (*_VALUES, *_FAMILY, *pairs)),
+        **dict.fromkeys(("n", "n_arm", "n_reference", "n_missing"), pairs),
     )
 
 
@@ -236,6 +291,13 @@ def build_arms(step: Step) -> Built:
 
 
 def _responder_arms() -> Asset:
+    rows = (
+        *indirect(STATUS, "responder", "visit", how="GROUP_BY"),
+        *indirect(STATUS, "subject_id", how="JOIN"),
+        *indirect(PEOPLE, "subject_id", how="JOIN"),
+        *_ARMS,
+    )
+    counted = direct(STATUS, "status", how="AGGREGATION")
     return _asset(
         RESPONDER_ARMS,
         "Responders of each arm against the reference arm: Fisher's exact test, under two denominators.",
@@ -243,17 +305,14 @@ def _responder_arms() -> Asset:
         build_responder_arms,
         (STATUS, PEOPLE),
         ("responder", "visit", "arm", "denominator"),
-        (
-            *direct(STATUS, "responded", "status", how="AGGREGATION"),
-            *indirect(STATUS, "responder", "visit", "subject_id", how="GROUP_BY"),
-            *indirect(PEOPLE, "subject_id", "arm", how="GROUP_BY"),
-        ),
+        (*direct(STATUS, "responded", how="AGGREGATION"), *counted, *rows),
         study_keys=("labels", "reference_arm"),
-        responder=direct(STATUS, "responder", how="GROUP_BY"),
-        visit=direct(STATUS, "visit", how="GROUP_BY"),
-        arm=_ARM,
-        reference=_ARM,
-        definition=direct(STATUS, "definition", how="IDENTITY"),
+        constant={"engine_version": ENGINE, "denominator": DENOMINATOR},
+        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *rows),
+        visit=(*direct(STATUS, "visit", how="GROUP_BY"), *rows),
+        **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
+        definition=(*direct(STATUS, "definition", how="IDENTITY"), *rows),
+        n_missing=(*counted, *rows),
     )
 
 
@@ -269,6 +328,16 @@ def build_responder_arms(step: Step) -> Built:
 
 
 def _planning() -> Asset:
+    rest = (
+        *_VALUES,
+        *_PANEL,
+        *direct(RATES, "rate", how="AGGREGATION"),
+        *indirect(RATES, "denominator", "stratum"),
+        *indirect("study.outcomes", "score_id", how="JOIN"),
+        *_VISITS,
+        *_OUTCOMES,
+        *_POPULATION,
+    )
     return _asset(
         "stats.planning",
         "What a series of this size can detect, and how large a two-arm trial would have to be.",
@@ -276,10 +345,13 @@ def _planning() -> Asset:
         build_planning,
         (*INPUTS, RATES),
         ("design", "variable", "visit", "assumption", "target_power"),
-        (*_VALUES, *direct(RATES, "rate", "n", how="AGGREGATION"), *_MEMBERS),
+        rest,
         study_keys=("instruments",),
-        variable=(*_OUTCOME, *direct(RATES, "responder", how="IDENTITY")),
-        visit=(*_VISIT, *direct(RATES, "visit", how="IDENTITY")),
+        constant={"engine_version": ENGINE, "alpha": "the significance level in code"},
+        variable=(*_OUTCOME, *direct(RATES, "responder", how="IDENTITY"), *rest),
+        visit=(*_VISIT, *direct(RATES, "visit", how="IDENTITY"), *rest),
+        assumption=(*direct(RATES, "responders", "n"), *rest),
+        n=(*direct(RATES, "n", how="IDENTITY"), *rest),
     )
 
 

@@ -204,10 +204,28 @@ def _decisions(result: GateResult) -> dict[str, int]:
 
 
 def _scores(study: Study, *, checked: bool) -> Asset:
-    answers = direct("staging.stg_answers", "answer", "item")
-    if any(use.recorded_only for use in study.instruments):
-        answers += direct("staging.stg_measures", "value", "variable")
-    given = indirect("staging.stg_visits", "source", "subject_id", "visit_id")
+    answers, visits, measures = "staging.stg_answers", "staging.stg_visits", "staging.stg_measures"
+    recorded = any(use.recorded_only for use in study.instruments)
+    rows = (
+        *indirect(visits, "source", "subject_id", "visit_id", "missing_reason"),
+        *indirect(answers, "subject_id", "visit_id", how="JOIN"),
+        *(indirect(measures, "variable") if recorded else ()),
+    )
+    answered = (
+        *direct(answers, "answer", "item"),
+        *indirect(answers, "instrument"),
+        *(direct(measures, "value") if recorded else ()),
+        *rows,
+    )
+    own = {
+        name: (
+            *direct(visits, name, how="IDENTITY"),
+            *(direct(measures, name, how="IDENTITY") if recorded else ()),
+            *rows,
+        )
+        for name in ("subject_id", "visit_id")
+    }
+    named = (*(direct(measures, "variable") if recorded else ()), *rows)
     return Asset(
         table=SCORES,
         description="Scores of every instrument at every visit at which it was given, as exact fractions.",
@@ -226,13 +244,10 @@ def _scores(study: Study, *, checked: bool) -> Asset:
         code_version=code_version(build_scores),
         build=build_scores,
         lineage={
-            "subject_id": direct("staging.stg_visits", "subject_id", how="IDENTITY"),
-            "visit_id": direct("staging.stg_visits", "visit_id", how="IDENTITY"),
-            "instrument": direct("staging.stg_answers", "instrument", how="IDENTITY"),
-            "score_id": direct("staging.stg_answers", "instrument"),
+            **own,
+            **dict.fromkeys(("instrument", "score_id", "n_items"), named),
             **dict.fromkeys(
-                ("value_exact", "value_scale", "value", "n_items", "n_missing", "prorated", "note"),
-                (*answers, *given),
+                ("value_exact", "value_scale", "value", "n_missing", "prorated", "note"), answered
             ),
             SEQ: direct("staging.stg_visits", "visit_id"),
         },

@@ -51,9 +51,14 @@ def clinical_marts(instruments: Sequence[Instrument]) -> list[Asset]:
 
 
 def _criteria() -> Asset:
-    values = (*direct(SCORES, "value_exact"), *indirect(SCORES, "score_id"))
-    duration = (*direct(ANSWERS, "answer"), *indirect(ANSWERS, "item"))
-    identity = {name: direct(SCORES, name, how="IDENTITY") for name in ("subject_id", "visit_id")}
+    visits = indirect(SCORES, "instrument", "score_id", "subject_id", "visit_id", how="JOIN")
+    values = (*direct(SCORES, "value_exact"), *visits)
+    duration = (
+        *direct(ANSWERS, "answer"),
+        *indirect(ANSWERS, "item", "instrument"),
+        *indirect(ANSWERS, "subject_id", "visit_id", how="JOIN"),
+    )
+    identity = {name: (*direct(SCORES, name, how="IDENTITY"), *visits) for name in ("subject_id", "visit_id")}
     return Asset(
         table="marts.criteria",
         description="Fibromyalgia criteria of every visit in three-valued logic, by version.",
@@ -68,9 +73,8 @@ def _criteria() -> Asset:
         lineage={
             **identity,
             "version": (),
-            "verdict": (*values, *duration),
-            "undecided_by": (*values, *duration),
-            "three_months": duration,
+            **dict.fromkeys(("verdict", "undecided_by"), (*values, *duration)),
+            "three_months": (*duration, *visits),
             **{column.name: values for column in CRITERIA_COLUMNS if column.name.endswith(("_low", "_high"))},
         },
         columns=constants(
@@ -85,11 +89,13 @@ def build_criteria(step: Step) -> Built:
 
 
 def _bands() -> Asset:
-    values = direct(SCORES, "value_exact", "value_scale")
+    known = indirect(SCORES, "value_exact", "score_id")
+    scheme = (*direct(SCORES, "score_id"), *known)
+    banded = (*direct(SCORES, "value_exact", "value_scale"), *scheme)
     own = {
-        name: direct(SCORES, name, how="IDENTITY") for name in ("subject_id", "visit_id", "score_id", "value")
+        name: (*direct(SCORES, name, how="IDENTITY"), *known)
+        for name in ("subject_id", "visit_id", "score_id", "value")
     }
-    constant = direct(SCORES, "score_id")
     return Asset(
         table="marts.severity_bands",
         description="Severity label of every score that has published bands, by scheme.",
@@ -101,7 +107,11 @@ def _bands() -> Asset:
         study_keys=("instruments",),
         code_version=code_version(build_bands),
         build=build_bands,
-        lineage={**own, "scheme": constant, "citation": constant, "band": values, "band_position": values},
+        lineage={
+            **own,
+            **dict.fromkeys(("scheme", "citation"), scheme),
+            **dict.fromkeys(("band", "band_position"), banded),
+        },
         columns=BAND_COLUMNS,
     )
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.lineage.code import code_version
 from fm_platform.statistics.change import symptom_change
 from fm_platform.statistics.responders import responders
-from fm_platform.warehouse.records import Column, ColumnInput
+from fm_platform.warehouse.records import ColumnInput
 
 CHANGE_INPUTS = (
     "marts.symptom_change",
@@ -22,19 +22,34 @@ CHANGE_INPUTS = (
     "study.visits",
 )
 
-_VALUES = direct(
-    "marts.symptom_change", "base_exact", "base_scale", "post_exact", "post_scale", how="AGGREGATION"
+CHANGE, PEOPLE = "marts.symptom_change", "marts.participants"
+ENGINE = "the version of the statistics engine in code"
+
+_BASE = direct(CHANGE, "base_exact", "base_scale", how="AGGREGATION")
+_VALUES = (*_BASE, *direct(CHANGE, "post_exact", "post_scale", how="AGGREGATION"))
+_BETTER = direct("study.outcomes", "better")
+_FAMILY = direct("study.outcomes", "family")
+_EXPECTED = direct(PEOPLE, "subject_id", how="AGGREGATION")
+_GROUPS = (
+    *indirect("study.visits", "visit_id", "is_baseline", how="JOIN"),
+    *indirect(PEOPLE, "in_population", "stratum", how="GROUP_BY"),
 )
-_MEMBERS = (
-    *indirect("marts.participants", "in_population", "stratum", "subject_id"),
-    *indirect("marts.symptom_change", "subject_id", "visit_id", "outcome_id", how="GROUP_BY"),
+"""Later visits and strata: together with outcomes or definitions, which rows there are."""
+_ROWS = (*_GROUPS, *indirect("study.outcomes", "outcome_id", how="JOIN"))
+_PAIRS = (
+    *direct(CHANGE, "subject_id", how="AGGREGATION"),
+    *indirect(CHANGE, "visit_id", "outcome_id", how="GROUP_BY"),
+    *indirect(PEOPLE, "subject_id", how="JOIN"),
 )
-_COMMON = {
-    "visit": direct("study.visits", "visit_id", how="IDENTITY"),
-    "stratum": direct("marts.participants", "stratum", how="GROUP_BY"),
-    "n_expected": (*direct("marts.participants", "subject_id", how="AGGREGATION"), *_MEMBERS),
-    "n_missing": (*direct("marts.participants", "subject_id", how="AGGREGATION"), *_VALUES, *_MEMBERS),
-}
+"""Who has a complete pair."""
+_JUDGED = (*_GROUPS, *indirect("study.responders", "responder_id", how="JOIN"))
+_DEFINED = indirect("study.responders", "outcome_id", how="JOIN")
+_RESPONSE = (
+    *_VALUES,
+    *direct("study.responders", "reduction_percent"),
+    *_BETTER,
+    *indirect("study.outcomes", "outcome_id", how="JOIN"),
+)
 
 CHANGE_COLUMNS = columns(
     outcome="The outcome",
@@ -112,14 +127,8 @@ def statistics_assets() -> list[Asset]:
             key=("outcome", "visit", "stratum"),
             code_version=code_version(build_symptom_change),
             build=build_symptom_change,
-            lineage=_lineage(
-                CHANGE_COLUMNS,
-                outcome=direct("study.outcomes", "outcome_id", how="IDENTITY"),
-                family=direct("study.outcomes", "family", how="IDENTITY"),
-                improved=(*_VALUES, *direct("study.outcomes", "better"), *_MEMBERS),
-                worsened=(*_VALUES, *direct("study.outcomes", "better"), *_MEMBERS),
-            ),
-            columns=CHANGE_COLUMNS,
+            lineage=_change_lineage(),
+            columns=constants(CHANGE_COLUMNS, engine_version=ENGINE),
         ),
         Asset(
             table="stats.responders",
@@ -131,19 +140,10 @@ def statistics_assets() -> list[Asset]:
             key=("responder", "visit", "stratum"),
             code_version=code_version(build_responders),
             build=build_responders,
-            lineage=_lineage(
-                RESPONDER_COLUMNS,
-                responder=direct("study.responders", "responder_id", how="IDENTITY"),
-                outcome=direct("study.responders", "outcome_id", how="IDENTITY"),
-                reduction_percent=direct("study.responders", "reduction_percent", how="IDENTITY"),
-                responders=(
-                    *_VALUES,
-                    *direct("study.responders", "reduction_percent"),
-                    *direct("study.outcomes", "better"),
-                    *_MEMBERS,
-                ),
+            lineage=_responder_lineage(),
+            columns=constants(
+                RESPONDER_COLUMNS, engine_version=ENGINE, denominator="the name of the denominator in code"
             ),
-            columns=RESPONDER_COLUMNS,
         ),
     ]
 
@@ -161,11 +161,42 @@ def build_responders(step: Step) -> Built:
     return Built(rows=responders(change, scores, participants, definitions, outcomes, visits))
 
 
-def _lineage(
-    described: tuple[Column, ...], **own: tuple[ColumnInput, ...]
-) -> Mapping[str, tuple[ColumnInput, ...]]:
-    """Every column's inputs: its own where given, else the values of the subjects that count."""
-    return {
-        column.name: own.get(column.name) or _COMMON.get(column.name) or (*_VALUES, *_MEMBERS)
-        for column in described
+def _change_lineage() -> Mapping[str, tuple[ColumnInput, ...]]:
+    """Every column's inputs: the values of the pairs that count, unless it needs more or less than these."""
+    pairs, family = (*_PAIRS, *_ROWS), (*_FAMILY, *_ROWS)
+    adjusted = (*_VALUES, *_FAMILY, *pairs)
+    own = {
+        "outcome": (*direct("study.outcomes", "outcome_id", how="IDENTITY"), *_ROWS),
+        "visit": (*direct("study.visits", "visit_id", how="IDENTITY"), *_ROWS),
+        "stratum": (*direct(PEOPLE, "stratum", how="GROUP_BY"), *_ROWS),
+        "n_expected": (*_EXPECTED, *_ROWS),
+        "n_missing": (*_EXPECTED, *pairs),
+        **dict.fromkeys(("n", "hl_level"), pairs),
+        "median_baseline": (*_BASE, *pairs),
+        **dict.fromkeys(("improved", "worsened"), (*_VALUES, *_BETTER, *pairs)),
+        **dict.fromkeys(("p_holm", "p_bh", "holm_floor"), adjusted),
+        "family": (*direct("study.outcomes", "family", how="IDENTITY"), *_ROWS),
+        "family_size": family,
+        "engine_version": (),
     }
+    return {column.name: own.get(column.name, (*_VALUES, *pairs)) for column in CHANGE_COLUMNS}
+
+
+def _responder_lineage() -> Mapping[str, tuple[ColumnInput, ...]]:
+    """Every column's inputs: who responded of the pairs that count, unless it needs less than that."""
+    pairs = (*_PAIRS, *_DEFINED, *_JUDGED)
+    judged = (*_BASE, *pairs)
+    own = {
+        "responder": (*direct("study.responders", "responder_id", how="IDENTITY"), *_JUDGED),
+        "visit": (*direct("study.visits", "visit_id", how="IDENTITY"), *_JUDGED),
+        "stratum": (*direct(PEOPLE, "stratum", how="GROUP_BY"), *_JUDGED),
+        "outcome": (*direct("study.responders", "outcome_id", how="IDENTITY"), *_JUDGED),
+        "reduction_percent": (*direct("study.responders", "reduction_percent", how="IDENTITY"), *_JUDGED),
+        "n_expected": (*_EXPECTED, *_JUDGED),
+        "n_missing": (*_EXPECTED, *pairs),
+        **dict.fromkeys(("n", "ci_level", "method", "note", "n_base_zero"), judged),
+        "n_nri": (*_EXPECTED, *judged),
+        **dict.fromkeys(("rate_nri", "nri_low", "nri_high"), (*_RESPONSE, *_EXPECTED, *pairs)),
+        **dict.fromkeys(("denominator", "engine_version"), ()),
+    }
+    return {column.name: own.get(column.name, (*_RESPONSE, *pairs)) for column in RESPONDER_COLUMNS}
