@@ -80,7 +80,7 @@ def _asset(
     *,
     study_keys: tuple[str, ...] = (),
     constant: Mapping[str, str] | None = None,
-    **own: tuple[ColumnInput, ...],
+    own: Mapping[str, tuple[ColumnInput, ...]],
 ) -> Asset:
     """An asset whose columns come from ``rest``, but for those named in ``own`` and for constants."""
     return Asset(
@@ -124,12 +124,14 @@ def _sensitivity() -> Asset:
         ("outcome", "visit", "stratum", "analysis"),
         (*complete, *_SCALE, *_ORDER),
         constant={"engine_version": ENGINE},
-        outcome=(*_OUTCOME, *pairs),
-        visit=(*_VISIT, *pairs),
-        stratum=(*_STRATUM, *pairs),
-        n_imputed=(*pairs, *_ORDER),
-        **dict.fromkeys(("analysis", "assumption", "n", "hl_level"), pairs),
-        **dict.fromkeys(of_complete, complete),
+        own={
+            "outcome": (*_OUTCOME, *pairs),
+            "visit": (*_VISIT, *pairs),
+            "stratum": (*_STRATUM, *pairs),
+            "n_imputed": (*pairs, *_ORDER),
+            **dict.fromkeys(("analysis", "assumption", "n", "hl_level"), pairs),
+            **dict.fromkeys(of_complete, complete),
+        },
     )
 
 
@@ -149,10 +151,12 @@ def _friedman() -> Asset:
         ("outcome", "stratum"),
         (*_VALUES, *pairs),
         constant={"engine_version": ENGINE},
-        outcome=(*_OUTCOME, *_ROWS),
-        stratum=(*_STRATUM, *_ROWS),
-        visits=(*direct("study.visits", "visit_id"), *_ORDER, *pairs),
-        **dict.fromkeys(("n", "n_missing", "n_visits"), pairs),
+        own={
+            "outcome": (*_OUTCOME, *_ROWS),
+            "stratum": (*_STRATUM, *_ROWS),
+            "visits": (*direct("study.visits", "visit_id"), *_ORDER, *pairs),
+            **dict.fromkeys(("n", "n_missing", "n_visits"), pairs),
+        },
     )
 
 
@@ -184,11 +188,13 @@ def _status() -> Asset:
         ("responder", "subject_id", "visit"),
         judged,
         study_keys=("instruments",),
-        responder=(*responder, *_STATUS_ROWS),
-        definition=(*direct("study.responders", "outcome_id", "reduction_percent"), *_STATUS_ROWS),
-        subject_id=(*direct(PEOPLE, "subject_id", how="IDENTITY"), *_STATUS_ROWS),
-        visit=(*_VISIT, *_STATUS_ROWS),
-        stratum=(*direct(PEOPLE, "stratum", how="IDENTITY"), *_STATUS_ROWS),
+        own={
+            "responder": (*responder, *_STATUS_ROWS),
+            "definition": (*direct("study.responders", "outcome_id", "reduction_percent"), *_STATUS_ROWS),
+            "subject_id": (*direct(PEOPLE, "subject_id", how="IDENTITY"), *_STATUS_ROWS),
+            "visit": (*_VISIT, *_STATUS_ROWS),
+            "stratum": (*direct(PEOPLE, "stratum", how="IDENTITY"), *_STATUS_ROWS),
+        },
     )
 
 
@@ -210,11 +216,13 @@ def _rates() -> Asset:
         ("responder", "visit", "stratum", "denominator"),
         (*direct(STATUS, "responded", how="AGGREGATION"), *counted, *groups),
         constant={"engine_version": ENGINE, "denominator": DENOMINATOR},
-        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *groups),
-        visit=(*direct(STATUS, "visit", how="GROUP_BY"), *groups),
-        stratum=(*direct(STATUS, "stratum", how="GROUP_BY"), *groups),
-        definition=(*direct(STATUS, "definition", how="IDENTITY"), *groups),
-        **dict.fromkeys(("n_missing", "n_base_zero"), (*counted, *groups)),
+        own={
+            "responder": (*direct(STATUS, "responder", how="GROUP_BY"), *groups),
+            "visit": (*direct(STATUS, "visit", how="GROUP_BY"), *groups),
+            "stratum": (*direct(STATUS, "stratum", how="GROUP_BY"), *groups),
+            "definition": (*direct(STATUS, "definition", how="IDENTITY"), *groups),
+            **dict.fromkeys(("n_missing", "n_base_zero"), (*counted, *groups)),
+        },
     )
 
 
@@ -240,15 +248,17 @@ def _mcnemar() -> Asset:
         ("responder", "first_visit", "second_visit", "stratum"),
         compared,
         constant={"engine_version": ENGINE},
-        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *rows),
-        stratum=(*direct(STATUS, "stratum", how="GROUP_BY"), *rows),
-        definition=(
-            *direct(STATUS, "definition", how="IDENTITY"),
-            *indirect(STATUS, "visit", how="GROUP_BY"),
-            *rows,
-        ),
-        **dict.fromkeys(("first_visit", "second_visit"), (*_VISIT, *_ORDER, *rows)),
-        **dict.fromkeys(("only_first", "only_second"), (*compared, *_ORDER)),
+        own={
+            "responder": (*direct(STATUS, "responder", how="GROUP_BY"), *rows),
+            "stratum": (*direct(STATUS, "stratum", how="GROUP_BY"), *rows),
+            "definition": (
+                *direct(STATUS, "definition", how="IDENTITY"),
+                *indirect(STATUS, "visit", how="GROUP_BY"),
+                *rows,
+            ),
+            **dict.fromkeys(("first_visit", "second_visit"), (*_VISIT, *_ORDER, *rows)),
+            **dict.fromkeys(("only_first", "only_second"), (*compared, *_ORDER)),
+        },
     )
 
 
@@ -270,13 +280,15 @@ def _arms() -> Asset:
         (*_VALUES, *pairs),
         study_keys=("labels", "reference_arm"),
         constant={"engine_version": ENGINE},
-        outcome=(*_OUTCOME, *rows),
-        visit=(*_VISIT, *rows),
-        **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
-        family=(*direct("study.outcomes", "family", how="IDENTITY"), *rows),
-        family_size=(*_FAMILY, *rows),
-        **dict.fromkeys(("p_holm", "p_bh", "holm_floor"), (*_VALUES, *_FAMILY, *pairs)),
-        **dict.fromkeys(("n", "n_arm", "n_reference", "n_missing"), pairs),
+        own={
+            "outcome": (*_OUTCOME, *rows),
+            "visit": (*_VISIT, *rows),
+            **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
+            "family": (*direct("study.outcomes", "family", how="IDENTITY"), *rows),
+            "family_size": (*_FAMILY, *rows),
+            **dict.fromkeys(("p_holm", "p_bh", "holm_floor"), (*_VALUES, *_FAMILY, *pairs)),
+            **dict.fromkeys(("n", "n_arm", "n_reference", "n_missing"), pairs),
+        },
     )
 
 
@@ -308,11 +320,13 @@ def _responder_arms() -> Asset:
         (*direct(STATUS, "responded", how="AGGREGATION"), *counted, *rows),
         study_keys=("labels", "reference_arm"),
         constant={"engine_version": ENGINE, "denominator": DENOMINATOR},
-        responder=(*direct(STATUS, "responder", how="GROUP_BY"), *rows),
-        visit=(*direct(STATUS, "visit", how="GROUP_BY"), *rows),
-        **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
-        definition=(*direct(STATUS, "definition", how="IDENTITY"), *rows),
-        n_missing=(*counted, *rows),
+        own={
+            "responder": (*direct(STATUS, "responder", how="GROUP_BY"), *rows),
+            "visit": (*direct(STATUS, "visit", how="GROUP_BY"), *rows),
+            **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
+            "definition": (*direct(STATUS, "definition", how="IDENTITY"), *rows),
+            "n_missing": (*counted, *rows),
+        },
     )
 
 
@@ -348,10 +362,12 @@ def _planning() -> Asset:
         rest,
         study_keys=("instruments",),
         constant={"engine_version": ENGINE, "alpha": "the significance level in code"},
-        variable=(*_OUTCOME, *direct(RATES, "responder", how="IDENTITY"), *rest),
-        visit=(*_VISIT, *direct(RATES, "visit", how="IDENTITY"), *rest),
-        assumption=(*direct(RATES, "responders", "n"), *rest),
-        n=(*direct(RATES, "n", how="IDENTITY"), *rest),
+        own={
+            "variable": (*_OUTCOME, *direct(RATES, "responder", how="IDENTITY"), *rest),
+            "visit": (*_VISIT, *direct(RATES, "visit", how="IDENTITY"), *rest),
+            "assumption": (*direct(RATES, "responders", "n"), *rest),
+            "n": (*direct(RATES, "n", how="IDENTITY"), *rest),
+        },
     )
 
 

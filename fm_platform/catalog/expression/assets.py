@@ -10,6 +10,7 @@ from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, di
 from fm_platform.catalog.expression.fits import fit_assets
 from fm_platform.catalog.expression.genes import gene_assets
 from fm_platform.catalog.expression.inputs import input_assets
+from fm_platform.catalog.expression.read_columns import columns_read
 from fm_platform.catalog.expression.sex_genes import sex_gene_assets
 from fm_platform.catalog.expression.stability import stability_assets
 from fm_platform.catalog.withdrawals import withdrawals_of
@@ -54,6 +55,7 @@ def _samples(study: Study) -> Asset:
             "count_id": direct("raw.count_columns", "count_id", how="IDENTITY"),
             "position": direct("raw.count_columns", "position"),
             **{name: direct("raw.samples", "_row_id") for name, column in named.items() if column},
+            **{name: direct("raw.samples", "_row_id") for name in columns_read(study)},
         },
         columns=constants(
             columns(
@@ -98,6 +100,11 @@ def build_samples(step: Step) -> Built:
 
 
 def _counts() -> Asset:
+    placed = (
+        *indirect("raw.counts", "gene_id", how="GROUP_BY"),
+        *indirect("raw.counts", "sheet", how="JOIN"),
+        *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
+    )
     return Asset(
         table=COUNTS,
         description="The count matrix of all files: a list per gene in the order of expression.samples.position.",
@@ -110,14 +117,7 @@ def _counts() -> Asset:
         build=build_counts,
         lineage={
             "gene_id": direct("raw.counts", "gene_id", how="IDENTITY"),
-            "counts": (
-                *direct("raw.counts", "counts"),
-                *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
-            ),
-            "lengths": (
-                *direct("raw.counts", "lengths"),
-                *indirect("raw.count_columns", "sheet", "position", "kind", "count_id", how="SORT"),
-            ),
+            **{name: (*direct("raw.counts", name), *placed) for name in ("counts", "lengths")},
         },
         columns=columns(
             gene_id="The gene",

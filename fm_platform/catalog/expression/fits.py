@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import polars as pl
+
 from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
 from fm_platform.catalog.expression.fit_columns import (
     CONTRAST_COLUMNS,
@@ -18,12 +20,14 @@ from fm_platform.catalog.expression.fit_columns import (
     FIT_COLUMNS,
     RESULT_COLUMNS,
 )
+from fm_platform.catalog.expression.read_columns import design_inputs, size_factor_inputs
 from fm_platform.expression.counts import counts_array
 from fm_platform.expression.designs.choice import levels_seen
 from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrasts
 from fm_platform.expression.designs.sizing import study_sizing
 from fm_platform.expression.fit.engine import DeEngine
 from fm_platform.expression.fit.offsets import contrast_size_factors
+from fm_platform.expression.fit.results import SHRUNK
 from fm_platform.expression.lengths import lengths_array
 from fm_platform.expression.run import run_plan
 from fm_platform.expression.stored import COOKS_COLUMNS, DISPERSION_COLUMNS, fit_table, stored_results
@@ -40,8 +44,11 @@ CONTRASTS = "expression.contrasts"
 STABILITY = "expression.stability"
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
-_NAME_SAMPLES = ("na_detail", "fit_notes", "cooks_sample", "lost_without", "note")
-"""Columns in which samples or subjects are named."""
+_OF_THE_PLAN = ("n_samples", "cooks_cutoff", "engine", "engine_version")
+"""Columns that samples and design decide, whatever was counted."""
+_NOT_SHRUNK = "null: the contrast asks for no shrunken fold changes"
+_DECLARED = "stands under `contrasts:` in study.yaml"
+_OF_STUDY = ("contrast", "label", "design", "variable", "level", "reference", "subset", "alpha")
 _WITHOUT_REFITS = "null: `expression: stability: false` in study.yaml"
 
 
@@ -49,8 +56,8 @@ def fit_assets(study: Study) -> list[Asset]:
     """The assets of a study's contrasts; none without contrasts."""
     if not study.contrasts:
         return []
-    own = [_fit(contrast.id) for contrast in study.contrasts]
-    return [*own, *_united([asset.table for asset in own]), _contrasts(has_stability(study))]
+    own = [_fit(study, contrast.id) for contrast in study.contrasts]
+    return [*own, *_united([asset.table for asset in own]), _contrasts(study)]
 
 
 def has_stability(study: Study) -> bool:
@@ -63,25 +70,45 @@ def fit_table_name(contrast: str) -> str:
     return f"expression.fit_{contrast}"
 
 
-def from_samples_and_counts(described: tuple[Column, ...]) -> Mapping[str, tuple[ColumnInput, ...]]:
-    """Column lineage of a table of contrasts and genes that a fit gives."""
-    fitted = (
-        *direct(COUNTS, "counts", "lengths"),
-        *direct(SAMPLES, "position"),
-        *indirect(SAMPLES, "sample_id", "count_id", how="GROUP_BY"),
-    )
+def fit_lineage(
+    study: Study, contrast: str, described: tuple[Column, ...], samples: pl.DataFrame | None = None
+) -> dict[str, tuple[ColumnInput, ...]]:
+    """Column lineage of a table of a contrast and its genes that a fit gives.
+
+    Args:
+        study: The study.
+        contrast: The contrast.
+        described: The table's columns.
+        samples: ``expression.samples``, once it is there.
+    """
+    declared = next(entry for entry in study.contrasts if entry.id == contrast)
+    chosen = design_inputs(study, declared, samples)
+    rows = indirect(COUNTS, "gene_id", how="GROUP_BY")
+    counted = direct(COUNTS, "counts", "lengths")
+    fitted = (*counted, *chosen, *size_factor_inputs(study, samples))
+    paired = indirect(SAMPLES, "subject_id", how="GROUP_BY") if declared.pair is not None else ()
+    named = direct(SAMPLES, "sample_id")
     own = {
-        "contrast": direct(SAMPLES, "sample_id", how="GROUP_BY"),
+        "contrast": rows,
         "gene_id": direct(COUNTS, "gene_id", how="IDENTITY"),
-        **dict.fromkeys(_NAME_SAMPLES, (*fitted, *direct(SAMPLES, "sample_id"))),
+        **dict.fromkeys(_OF_THE_PLAN, (*chosen, *rows)),
+        **dict.fromkeys(("na_detail", "cooks_sample", "lost_without", "note"), (*fitted, *named)),
+        "fit_notes": (*fitted, *named, *paired),
     }
+    if declared.shrink is None:
+        own[SHRUNK] = ()
     return {column.name: own.get(column.name, fitted) for column in described}
+
+
+def _fit_columns(study: Study, contrast: str) -> tuple[Column, ...]:
+    declared = next(entry for entry in study.contrasts if entry.id == contrast)
+    return constants(FIT_COLUMNS, **({SHRUNK: _NOT_SHRUNK} if declared.shrink is None else {}))
 
 
 # -- one contrast -------------------------------------------------------------------------------------------------
 
 
-def _fit(contrast: str) -> Asset:
+def _fit(study: Study, contrast: str) -> Asset:
     return Asset(
         table=fit_table_name(contrast),
         description=f"Contrast {contrast}: test, dispersions and Cook's distance of every gene.",
@@ -93,8 +120,8 @@ def _fit(contrast: str) -> Asset:
         study_keys=(f"contrasts.{contrast}", "expression.size_factors"),
         code_version=code_version(build_fit),
         build=partial(build_fit, contrast=contrast),
-        lineage=from_samples_and_counts(FIT_COLUMNS),
-        columns=FIT_COLUMNS,
+        lineage=fit_lineage(study, contrast, FIT_COLUMNS),
+        columns=_fit_columns(study, contrast),
     )
 
 
@@ -116,7 +143,11 @@ def build_fit(step: Step, contrast: str) -> Built:
             shrink=plan.contrast.shrink,
             options=study_sizing(step.study, step.read(SAMPLES), gene_ids, plan, matrix.shape[1]),
         )
-    return Built(rows=fit_table(plan, result), metadata={"status": plan.status})
+    return Built(
+        rows=fit_table(plan, result),
+        lineage=fit_lineage(step.study, contrast, FIT_COLUMNS, step.read(SAMPLES)),
+        metadata={"status": plan.status},
+    )
 
 
 def plans_of(step: Step, contrast: str | None = None) -> tuple[ContrastPlan, ...]:
@@ -210,20 +241,9 @@ def build_union(step: Step, tables: list[str], taken: Mapping[str, str], present
     return Built(rows=" UNION ALL ".join(f"SELECT {chosen} FROM {relation(table)}{rows}" for table in tables))
 
 
-def _contrasts(stability: bool) -> Asset:
-    counted = direct(RESULTS, "contrast", "pvalue", "padj", "log2_fold_change", how="AGGREGATION")
-    refitted = direct(STABILITY, "n_refits", "n_called", how="AGGREGATION") if stability else ()
-    repeated = {name: name for name in ("contrast", "engine", "engine_version")} | {"notes": "fit_notes"}
-    own = {
-        **dict.fromkeys(("n_genes", "n_tested", "n_significant", "n_up", "n_down"), counted),
-        **dict.fromkeys(("n_refits", "n_stable"), refitted),
-        **{name: direct(RESULTS, source, how="IDENTITY") for name, source in repeated.items()},
-    }
-    own["size_factors"] = (
-        *direct(COUNTS, "counts", "lengths", how="AGGREGATION"),
-        *direct(SAMPLES, "position"),
-    )
-    sampled = direct(SAMPLES, "sample_id", "position", how="AGGREGATION")
+def _contrasts(study: Study) -> Asset:
+    stability = has_stability(study)
+    without_refits = {} if stability else dict.fromkeys(("n_refits", "n_stable"), _WITHOUT_REFITS)
     return Asset(
         table=CONTRASTS,
         description="Every declared contrast: design, samples, status and how many genes it calls.",
@@ -235,11 +255,48 @@ def _contrasts(stability: bool) -> Asset:
         study_keys=("contrasts", "expression.size_factors"),
         code_version=code_version(build_contrasts),
         build=partial(build_contrasts, stability=stability),
-        lineage={column.name: own.get(column.name, sampled) for column in CONTRAST_COLUMNS},
-        columns=CONTRAST_COLUMNS
-        if stability
-        else constants(CONTRAST_COLUMNS, **dict.fromkeys(("n_refits", "n_stable"), _WITHOUT_REFITS)),
+        lineage=_contrasts_lineage(study),
+        columns=constants(CONTRAST_COLUMNS, **dict.fromkeys(_OF_STUDY, _DECLARED), **without_refits),
     )
+
+
+def _contrasts_lineage(
+    study: Study, samples: pl.DataFrame | None = None
+) -> dict[str, tuple[ColumnInput, ...]]:
+    """Column lineage of ``expression.contrasts``: the plan of each contrast, and what its results come to."""
+    chosen = tuple(
+        dict.fromkeys(entry for one in study.contrasts for entry in design_inputs(study, one, samples))
+    )
+    repeated = indirect(SAMPLES, "subject_id", how="GROUP_BY")
+    of_contrast = indirect(RESULTS, "contrast", how="GROUP_BY")
+    called = (*direct(RESULTS, "padj", how="AGGREGATION"), *of_contrast)
+    turned = (*direct(RESULTS, "log2_fold_change", how="AGGREGATION"), *called)
+    own = {
+        **dict.fromkeys(_OF_STUDY, ()),
+        **dict.fromkeys(("status", "reason"), (*chosen, *repeated)),
+        "n_genes": (*direct(RESULTS, "gene_id", how="AGGREGATION"), *of_contrast),
+        "n_tested": (*direct(RESULTS, "pvalue", how="AGGREGATION"), *of_contrast),
+        "n_significant": called,
+        **dict.fromkeys(("n_up", "n_down"), turned),
+        **dict.fromkeys(("n_refits", "n_stable"), ()),
+        "engine": (*direct(RESULTS, "engine", how="IDENTITY"), *of_contrast),
+        "engine_version": (*direct(RESULTS, "engine_version", how="IDENTITY"), *of_contrast),
+        "notes": (*direct(RESULTS, "fit_notes", how="IDENTITY"), *of_contrast),
+        "samples": (*direct(SAMPLES, "sample_id", how="IDENTITY"), *chosen),
+        "size_factors": (
+            *direct(COUNTS, "counts", "lengths", how="AGGREGATION"),
+            *size_factor_inputs(study, samples),
+            *chosen,
+        ),
+    }
+    if has_stability(study):
+        refitted = (
+            *direct(STABILITY, "n_refits", how="AGGREGATION"),
+            *indirect(STABILITY, "contrast", how="GROUP_BY"),
+        )
+        own["n_refits"] = refitted
+        own["n_stable"] = (*direct(STABILITY, "n_called", how="AGGREGATION"), *refitted)
+    return {column.name: own.get(column.name, chosen) for column in CONTRAST_COLUMNS}
 
 
 def build_contrasts(step: Step, stability: bool) -> Built:
@@ -258,4 +315,6 @@ def build_contrasts(step: Step, stability: bool) -> Built:
         if plan.design is not None
     }
     results = stored_results(plans, step.read(RESULTS))
-    return Built(rows=contrasts_table(plans, results, refits, factors))
+    return Built(
+        rows=contrasts_table(plans, results, refits, factors), lineage=_contrasts_lineage(step.study, samples)
+    )

@@ -98,13 +98,14 @@ def _genes(annotated: bool) -> Asset:
 
 def _lineage(annotated: bool) -> ColumnLineage:
     gene = direct("expression.counts", "gene_id", how="IDENTITY")
-    symbol = (*direct("raw.counts", "symbol"), *indirect("raw.counts", "gene_id", how="JOIN"))
+    rows = indirect("expression.counts", "gene_id", how="JOIN")
+    counted = (*direct("raw.counts", "symbol"), *indirect("raw.counts", "gene_id", how="JOIN"))
     if not annotated:
-        found = indirect("expression.counts", "gene_id", how="JOIN")
-        about = dict.fromkeys((*_ABOUT, "match"), found)
+        symbol = (*counted, *rows)
+        about = dict.fromkeys((*_ABOUT, "match"), rows)
     else:
-        found = indirect(RAW_GENES, "gene_id", how="JOIN")
-        symbol = (*symbol, *direct(RAW_GENES, "symbol"), *found)
+        found = (*indirect(RAW_GENES, "gene_id", how="JOIN"), *rows)
+        symbol = (*counted, *direct(RAW_GENES, "symbol"), *found)
         about = {name: (*direct(RAW_GENES, name, how="IDENTITY"), *found) for name in _ABOUT}
         about["match"] = (*gene, *direct(RAW_GENES, "gene_id"))
     return {

@@ -5,11 +5,11 @@ Belongs here: their columns in words, inputs and column lineage. Does not belong
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.expression.quality.qc_tables import (
     SampleCounts,
     distance_table,
@@ -20,11 +20,12 @@ from fm_platform.expression.quality.qc_tables import (
     size_factor_table,
 )
 from fm_platform.lineage.code import code_version
-from fm_platform.warehouse.records import Column
+from fm_platform.warehouse.records import Column, ColumnInput
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"
 
+_NAMES = ("sample_id", "sample_a", "sample_b")
 _SAMPLE = "The sample"
 _TRANSFORM = "How counts were made comparable"
 _GENES_USED = "Genes used: those that every sample has a count of"
@@ -43,12 +44,12 @@ def _asset(
     build: Callable[[Step], Built],
     *,
     lengths: bool = True,
+    constant: Mapping[str, str] | None = None,
+    **own: tuple[ColumnInput, ...],
 ) -> Asset:
-    values = (
-        *direct(COUNTS, "counts", *(["lengths"] if lengths else [])),
-        *direct(SAMPLES, "position"),
-        *indirect(SAMPLES, "sample_id", how="GROUP_BY"),
-    )
+    placed = indirect(SAMPLES, "position")
+    values = (*direct(COUNTS, "counts", *(["lengths"] if lengths else [])), *direct(SAMPLES, "position"))
+    named = (*direct(SAMPLES, "sample_id", how="IDENTITY"), *placed)
     return Asset(
         table=table,
         description=description,
@@ -60,12 +61,11 @@ def _asset(
         code_version=code_version(build),
         build=build,
         lineage={
-            column.name: direct(SAMPLES, "sample_id", how="IDENTITY")
-            if column.name in ("sample_id", "sample_a", "sample_b")
-            else values
-            for column in described
+            **{column.name: own.get(column.name, values) for column in described},
+            **{column.name: named for column in described if column.name in _NAMES},
+            **dict.fromkeys(constant or {}, ()),
         },
-        columns=described,
+        columns=constants(described, **(constant or {})),
     )
 
 
@@ -85,6 +85,7 @@ def _library_sizes() -> Asset:
         ),
         build_library_sizes,
         lengths=False,
+        top_gene=(*direct(COUNTS, "gene_id", "counts"), *direct(SAMPLES, "position")),
     )
 
 
@@ -174,6 +175,8 @@ def _outliers() -> Asset:
             note="Why there is no score",
         ),
         build_outliers,
+        constant={"threshold": "the threshold in code"},
+        n_samples=direct(SAMPLES, "position", how="AGGREGATION"),
     )
 
 

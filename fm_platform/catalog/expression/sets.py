@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.expression.sets.gene_sets import enrichment_table, set_report
 from fm_platform.lineage.code import code_version
@@ -21,8 +21,24 @@ ENRICHMENT = "expression.enrichment"
 GENES = "expression.genes"
 RESULTS = "expression.de_results"
 
-_MEMBERS = (*direct(RAW, "members"), *direct(GENES, "gene_id", "symbol"))
-_RANKED = (*_MEMBERS, *direct(RESULTS, "stat"), *indirect(RESULTS, "contrast", "gene_id", how="SORT"))
+_MATCHED = (
+    *direct(RAW, "members"),
+    *direct(GENES, "gene_id", "symbol"),
+    *indirect(RAW, "collection", how="GROUP_BY"),
+)
+"""Whether members are looked up as ids or as symbols: a collection's affair."""
+_ROWS = (
+    *indirect(RESULTS, "contrast", how="GROUP_BY"),
+    *indirect(RAW, "collection", "gene_set", how="GROUP_BY"),
+)
+_RANKED = (
+    *_MATCHED,
+    *direct(RESULTS, "stat"),
+    *indirect(RESULTS, "gene_id", how="SORT"),
+    *_ROWS,
+)
+
+_IN_CODE = {"method": "the method in code", "seed": "the seed in code"}
 
 
 def set_assets(study: Study) -> list[Asset]:
@@ -78,7 +94,11 @@ def _report() -> Asset:
         matched_by="Whether members are looked up as gene_id or as symbol",
         gmt_sha256="SHA-256 of the file",
     )
-    plain = ("collection", "gene_set", "description", "gmt_sha256")
+    plain = {
+        name: direct(RAW, name, how="IDENTITY")
+        for name in ("collection", "gene_set", "description", "gmt_sha256")
+    }
+    plain["n_members"] = direct(RAW, "members")
     return Asset(
         table=REPORT,
         description="Which members of every gene set the matrix has, and which it does not.",
@@ -89,10 +109,7 @@ def _report() -> Asset:
         key=("collection", "gene_set"),
         code_version=code_version(build_report),
         build=build_report,
-        lineage={
-            column.name: direct(RAW, column.name, how="IDENTITY") if column.name in plain else _MEMBERS
-            for column in described
-        },
+        lineage={column.name: plain.get(column.name, _MATCHED) for column in described},
         columns=described,
     )
 
@@ -122,8 +139,13 @@ def _enrichment() -> Asset:
         note="Why a set was not tested",
     )
     plain = {
-        "contrast": direct(RESULTS, "contrast", how="IDENTITY"),
-        **{name: direct(RAW, name, how="IDENTITY") for name in ("collection", "gene_set", "gmt_sha256")},
+        "contrast": (*direct(RESULTS, "contrast", how="IDENTITY"), *_ROWS),
+        **{
+            name: (*direct(RAW, name, how="IDENTITY"), *_ROWS)
+            for name in ("collection", "gene_set", "gmt_sha256")
+        },
+        "matched_by": (*_MATCHED, *_ROWS),
+        **dict.fromkeys(_IN_CODE, ()),
     }
     return Asset(
         table=ENRICHMENT,
@@ -136,7 +158,7 @@ def _enrichment() -> Asset:
         code_version=code_version(build_enrichment),
         build=build_enrichment,
         lineage={column.name: plain.get(column.name, _RANKED) for column in described},
-        columns=described,
+        columns=constants(described, **_IN_CODE),
     )
 
 

@@ -108,19 +108,24 @@ def _labels(study: Study, sheet: str | None) -> dict[str, str]:
 def _lineage(study: Study, recorded: tuple[ColumnInput, ...]) -> dict[str, tuple[ColumnInput, ...]]:
     """Column lineage, given where sexes are recorded."""
     assert study.expression is not None
-    counted = (
-        *direct(COUNTS, "counts"),
-        *direct(SAMPLES, "position"),
-        *indirect(COUNTS, "gene_id"),
-        *indirect(GENES, "symbol", how="JOIN"),
+    marked = (
+        *direct(COUNTS, "gene_id"),
+        *direct(GENES, "symbol"),
+        *indirect(GENES, "gene_id", how="JOIN"),
+        *indirect(SAMPLES, "position"),
     )
+    counted = (*direct(COUNTS, "counts"), *marked)
+    placed = indirect(SAMPLES, "position")
     named = study.expression.samples.subject is not None
+    of_subject = (*indirect(SAMPLES, "subject_id", how="JOIN"), *indirect(SUBJECTS, "subject_id", how="JOIN"))
+    said = (*recorded, *(of_subject if any(entry.table == SUBJECTS for entry in recorded) else ()))
     return {
-        "sample_id": direct(SAMPLES, "sample_id", how="IDENTITY"),
-        "subject_id": direct(SAMPLES, "subject_id", how="IDENTITY") if named else (),
-        **dict.fromkeys(("female_per_million", "male_per_million", "markers", "expressed_sex"), counted),
-        "recorded_sex": recorded,
-        **dict.fromkeys(("agrees", "note"), (*counted, *recorded)),
+        "sample_id": (*direct(SAMPLES, "sample_id", how="IDENTITY"), *placed),
+        "subject_id": (*direct(SAMPLES, "subject_id", how="IDENTITY"), *placed) if named else (),
+        **dict.fromkeys(("female_per_million", "male_per_million", "expressed_sex"), counted),
+        "markers": marked,
+        "recorded_sex": (*said, *placed) if said else (),
+        **dict.fromkeys(("agrees", "note"), (*counted, *said)),
     }
 
 

@@ -9,23 +9,25 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
+from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
 from fm_platform.catalog.expression.fits import (
     COUNTS,
     KEY,
     SAMPLES,
     STABILITY,
+    fit_lineage,
     fit_table_name,
-    from_samples_and_counts,
     has_stability,
     plans_of,
     union_of,
 )
+from fm_platform.catalog.expression.read_columns import design_inputs
 from fm_platform.expression.counts import counts_array
 from fm_platform.expression.lengths import lengths_array
 from fm_platform.expression.quality.stability import called_genes, stability_table
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
+from fm_platform.warehouse.records import ColumnInput
 
 STABILITY_COLUMNS = columns(
     contrast="The contrast",
@@ -46,16 +48,15 @@ def stability_assets(study: Study) -> list[Asset]:
     """The assets, unless study.yaml says ``stability: false``."""
     if not has_stability(study):
         return []
-    own = [_stability(contrast.id) for contrast in study.contrasts]
+    own = [_stability(study, contrast.id) for contrast in study.contrasts]
     taken = {column.name: column.name for column in STABILITY_COLUMNS if column.name not in KEY}
     tables = [asset.table for asset in own]
     described = "How many refits without one sample call a gene that its contrast calls."
     return [*own, union_of(STABILITY, described, tables, taken, STABILITY_COLUMNS)]
 
 
-def _stability(contrast: str) -> Asset:
+def _stability(study: Study, contrast: str) -> Asset:
     fitted = fit_table_name(contrast)
-    whole = {name: direct(fitted, name, how="IDENTITY") for name in (*KEY, "padj", "log2_fold_change")}
     return Asset(
         table=f"{STABILITY}_{contrast}",
         description=f"Contrast {contrast} without one sample after the other: genes that stay called.",
@@ -67,9 +68,28 @@ def _stability(contrast: str) -> Asset:
         study_keys=(f"contrasts.{contrast}", "expression.size_factors", "expression.stability"),
         code_version=code_version(build_stability),
         build=partial(build_stability, contrast=contrast),
-        lineage={**from_samples_and_counts(STABILITY_COLUMNS), **whole},
+        lineage=_lineage(study, contrast),
         columns=STABILITY_COLUMNS,
     )
+
+
+def _lineage(
+    study: Study, contrast: str, samples: pl.DataFrame | None = None
+) -> dict[str, tuple[ColumnInput, ...]]:
+    """Column lineage: what a refit without one sample is made from, and which genes the whole fit calls."""
+    fitted = fit_table_name(contrast)
+    called = indirect(fitted, "padj", "gene_id")
+    matched = (*indirect(COUNTS, "gene_id", how="JOIN"), *called)
+    signed = (*indirect(fitted, "log2_fold_change"), *matched)
+    refits = fit_lineage(study, contrast, STABILITY_COLUMNS, samples)
+    planned = design_inputs(study, next(entry for entry in study.contrasts if entry.id == contrast), samples)
+    own = {
+        name: (*direct(fitted, name, how="IDENTITY"), *called) for name in (*KEY, "padj", "log2_fold_change")
+    }
+    own["n_refits"] = (*planned, *called)
+    own["note"] = (*direct(SAMPLES, "sample_id"), *planned, *called)
+    own |= {name: (*refits[name], *signed) for name in ("n_called", "lost_without")}
+    return {name: own.get(name, (*inputs, *matched)) for name, inputs in refits.items()}
 
 
 def build_stability(step: Step, contrast: str) -> Built:
@@ -90,4 +110,8 @@ def build_stability(step: Step, contrast: str) -> Built:
         progress=step.progress,
     )
     stable = rows.filter(pl.col("n_called") == pl.col("n_refits")).height
-    return Built(rows=rows, metadata={"called": rows.height, "called_in_every_refit": stable})
+    return Built(
+        rows=rows,
+        lineage=_lineage(step.study, contrast, step.read(SAMPLES)),
+        metadata={"called": rows.height, "called_in_every_refit": stable},
+    )
