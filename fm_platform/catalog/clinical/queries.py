@@ -97,11 +97,26 @@ def query_assets(study: Study) -> list[Asset]:
         times_reopened="How often it came back",
         closed_by="What closed it, in words",
     )
-    answered = (
-        *direct("staging.stg_answers", "answer", "item", "instrument", how="AGGREGATION"),
-        *indirect("staging.stg_visits", "visit_id", "subject_id"),
-        *indirect("staging.stg_subjects", "in_population"),
+    asked_for = (
+        *indirect("staging.stg_answers", "instrument", "item", "subject_id"),
+        *indirect("staging.stg_subjects", "in_population", "subject_id", how="JOIN"),
     )
+    given = (
+        *direct("staging.stg_visits", "subject_id", how="AGGREGATION"),
+        *indirect("staging.stg_visits", "source", "visit_id", "missing_reason", how="GROUP_BY"),
+        *asked_for,
+    )
+    answered = (
+        *direct("staging.stg_answers", "item", how="AGGREGATION"),
+        *indirect("staging.stg_answers", "visit_id", how="GROUP_BY"),
+        *asked_for,
+    )
+    completed = {
+        "n_expected": (*direct("staging.stg_subjects", "subject_id", how="AGGREGATION"), *asked_for),
+        "n_given": given,
+        "n_answered": answered,
+        **dict.fromkeys(("n_missing", "share"), (*given, *answered)),
+    }
     counted = columns(
         instrument="The questionnaire",
         item="The item",
@@ -154,7 +169,7 @@ def query_assets(study: Study) -> list[Asset]:
             study_keys=("instruments", "visits"),
             code_version=code_version(build_completeness),
             build=build_completeness,
-            lineage={column.name: answered for column in counted},
+            lineage={column.name: completed.get(column.name, asked_for) for column in counted},
             columns=counted,
         ),
         *redcap_quality_assets(study),

@@ -12,17 +12,24 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, constants, direct
+from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
 from fm_platform.catalog.clinical import analysis_columns as words
 from fm_platform.catalog.clinical.analyses import PEOPLE, RATES, RESPONDER_ARMS, has_arms
-from fm_platform.catalog.clinical.statistics import CHANGE_COLUMNS, RESPONDER_COLUMNS
 from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.tables import KEYS
 from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, recalled, results, unlike, unprinted
+from fm_platform.statistics.arms import ARMS_SCHEMA
+from fm_platform.statistics.change import CHANGE_SCHEMA
+from fm_platform.statistics.omnibus import FRIEDMAN_SCHEMA
+from fm_platform.statistics.planning import PLANNING_SCHEMA
+from fm_platform.statistics.responder_arms import RESPONDER_ARMS_SCHEMA
+from fm_platform.statistics.responder_tables import MCNEMAR_SCHEMA, RATE_SCHEMA
+from fm_platform.statistics.responders import RESPONDER_SCHEMA
+from fm_platform.statistics.sensitivity import SENSITIVITY_SCHEMA
 from fm_platform.study.model import Study
 from fm_platform.warehouse.names import relation
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column, ColumnInput
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
 
 ARD = "stats.ard"
 ENGINE = "engine_version"
@@ -35,26 +42,35 @@ CELLS_CHECK = CheckDeclaration(
     "stats.ard alone gives every cell of this table, printed texts and holes included",
 )
 
-_TABLES: Mapping[str, tuple[Column, ...]] = {
-    "stats.symptom_change": CHANGE_COLUMNS,
-    "stats.responders": RESPONDER_COLUMNS,
-    RATES: words.RATE_COLUMNS,
-    "stats.mcnemar": words.MCNEMAR_COLUMNS,
-    "stats.friedman": words.FRIEDMAN_COLUMNS,
-    "stats.sensitivity": words.SENSITIVITY_COLUMNS,
-    "stats.between_arms": words.ARMS_COLUMNS,
-    RESPONDER_ARMS: words.RESPONDER_ARMS_COLUMNS,
-    "stats.planning": words.PLANNING_COLUMNS,
+_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
+    "stats.symptom_change": CHANGE_SCHEMA,
+    "stats.responders": RESPONDER_SCHEMA,
+    RATES: RATE_SCHEMA,
+    "stats.mcnemar": MCNEMAR_SCHEMA,
+    "stats.friedman": FRIEDMAN_SCHEMA,
+    "stats.sensitivity": SENSITIVITY_SCHEMA,
+    "stats.between_arms": ARMS_SCHEMA,
+    RESPONDER_ARMS: RESPONDER_ARMS_SCHEMA,
+    "stats.planning": PLANNING_SCHEMA,
 }
 _OF_ARMS = ("stats.between_arms", RESPONDER_ARMS)
-_DESCRIBED = ("sex", "age", "arm", "site")
+_LEVELS = ("sex", "arm", "site")
+_DESCRIBED = ("age", *_LEVELS)
 
 
 def results_data(study: Study) -> Asset:
     """The asset of ``stats.ard``."""
     tables = tuple(table for table in _TABLES if table not in _OF_ARMS or has_arms(study))
-    people = direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION")
-    statistics = (*(entry for table in tables for entry in _statistics(table)), *people)
+    described = indirect(PEOPLE, "in_population", "stratum", *_DESCRIBED, how="GROUP_BY")
+    people = (*direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION"), *described)
+    texts = tuple(entry for table in tables for entry in direct(table, *_statistics(table), how="IDENTITY"))
+    numbers = tuple(
+        entry
+        for table in tables
+        for entry in direct(
+            table, *(name for name in _statistics(table) if _TABLES[table][name].is_numeric()), how="IDENTITY"
+        )
+    )
     groups = tuple(
         entry
         for table in tables
@@ -73,13 +89,23 @@ def results_data(study: Study) -> Asset:
         code_version=code_version(build_results_data),
         build=partial(build_results_data, tables=tables),
         lineage={
-            "analysis_id": tuple(e for t in tables for e in direct(t, *LAYOUTS[t].analysis, how="IDENTITY")),
-            "group": (*groups, *direct(PEOPLE, "stratum", how="GROUP_BY")),
-            "variable": tuple(e for t in tables for e in direct(t, LAYOUTS[t].variable, how="IDENTITY")),
+            "analysis_id": (
+                *(e for t in tables for e in direct(t, *LAYOUTS[t].analysis, how="IDENTITY")),
+                *direct(PEOPLE, *_LEVELS, how="GROUP_BY"),
+                *described,
+            ),
+            "group": (*groups, *direct(PEOPLE, "stratum", how="GROUP_BY"), *described),
+            "variable": (
+                *(e for t in tables for e in direct(t, LAYOUTS[t].variable, how="IDENTITY")),
+                *described,
+            ),
             "stat_name": (),
-            "stat_value": statistics,
-            "stat_text": statistics,
-            "method": tuple(e for t in tables for e in direct(t, "method", how="IDENTITY")),
+            "stat_value": (*numbers, *people),
+            "stat_text": (*texts, *people),
+            "method": (
+                *(e for t in tables for e in direct(t, "method", how="IDENTITY")),
+                *described,
+            ),
             "n": (*(e for t in tables for e in direct(t, "n", how="IDENTITY")), *people),
             "source_table": (),
         },
@@ -91,11 +117,11 @@ def results_data(study: Study) -> Asset:
     )
 
 
-def _statistics(table: str) -> tuple[ColumnInput, ...]:
+def _statistics(table: str) -> list[str]:
+    """The columns of a result table that become statistics."""
     layout = LAYOUTS[table]
-    keys = {*layout.analysis, layout.group, "engine_version"}
-    names = [column.name for column in _TABLES[table] if column.name not in keys]
-    return direct(table, *names, how="IDENTITY")
+    keys = {*layout.analysis, layout.group, ENGINE}
+    return [name for name in _TABLES[table] if name not in keys and not name.startswith("_")]
 
 
 def build_results_data(step: Step, tables: tuple[str, ...]) -> Built:

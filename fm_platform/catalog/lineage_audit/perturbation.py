@@ -64,7 +64,7 @@ def changes_of_column(
         planned += [(how, (place,), way) for how, way in ways]
     for how, places, way in planned:
         made = _changed(table, column, values, how, places, way)
-        if made is not None and _is_unique(made.rows, key, column):
+        if made is not None and _is_key(table, made.rows, key, column):
             yield made
 
 
@@ -102,8 +102,12 @@ def _changed(
     return Change(column, f"{how}, {where}", rows, tuple(moved))
 
 
-def _is_unique(rows: pl.DataFrame, key: Sequence[str], column: str) -> bool:
-    return column not in key or not rows.select(key).is_duplicated().any()
+def _is_key(before: pl.DataFrame, after: pl.DataFrame, key: Sequence[str], column: str) -> bool:
+    """Whether the key still tells rows apart, and is known where it was."""
+    if column not in key:
+        return True
+    lost = after[column].null_count() > before[column].null_count()
+    return not lost and not after.select(key).is_duplicated().any()
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -125,6 +129,7 @@ def _ways(
         ways += [
             ("elements shifted", lambda old: [_shifted_list(value, chance) for value in old]),
             ("elements turned round", lambda old: [_turned(value) for value in old]),
+            ("elements set null", lambda old: [_emptied(value, chance) for value in old]),
         ]
     else:
         ways.append(("shifted", lambda old: [_shifted(value, dtype) for value in old]))
@@ -217,3 +222,7 @@ def _shifted_list(value: Any, chance: random.Random) -> Any:
 
 def _turned(value: Any) -> Any:
     return None if value is None else list(reversed(value))
+
+
+def _emptied(value: Any, chance: random.Random) -> Any:
+    return None if value is None else [None if chance.random() < 0.2 else element for element in value]

@@ -60,7 +60,7 @@ def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
     """The report tables that the study's halves allow, the report's files and the publication."""
     tables: list[Asset] = []
     if study.has_clinical:
-        tables += [_characteristics(), _change(), _responders()]
+        tables += [_characteristics(), _change(study), _responders()]
         if has_arms(study):
             tables.append(_arms())
     if study.contrasts:
@@ -75,14 +75,18 @@ def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
 
 def _characteristics() -> Asset:
     people = "marts.participants"
-    chosen = indirect(people, "in_population", "stratum")
-    counted = (*direct(people, "subject_id", "sex", "age", "arm", "site", how="AGGREGATION"), *chosen)
+    rows = indirect(people, "in_population", "stratum", "sex", "age", "arm", "site", how="GROUP_BY")
+    age, levels = (
+        direct(people, "age", how="AGGREGATION"),
+        direct(people, "sex", "arm", "site", how="AGGREGATION"),
+    )
+    total = direct(people, "subject_id", how="AGGREGATION")
     own = {
-        "stratum": direct(people, "stratum", how="GROUP_BY"),
-        **dict.fromkeys(
-            ("median", "q1", "q3", "low", "high"), (*direct(people, "age", how="AGGREGATION"), *chosen)
-        ),
-        "percent": (*direct(people, "sex", "arm", "site", how="AGGREGATION"), *chosen),
+        "stratum": (*direct(people, "stratum", how="GROUP_BY"), *rows),
+        **dict.fromkeys(("level", "level_label", "percent"), (*levels, *rows)),
+        **dict.fromkeys(("median", "q1", "q3", "low", "high"), (*age, *rows)),
+        "n_missing": (*age, *levels, *rows),
+        **dict.fromkeys(("n", "value", "count"), (*total, *age, *levels, *rows)),
     }
     return Asset(
         table="report.characteristics",
@@ -96,7 +100,7 @@ def _characteristics() -> Asset:
         study_keys=("labels", "strata", "study"),
         code_version=code_version(build_characteristics),
         build=build_characteristics,
-        lineage={column.name: own.get(column.name, counted) for column in CHARACTERISTICS_COLUMNS},
+        lineage={column.name: own.get(column.name, rows) for column in CHARACTERISTICS_COLUMNS},
         columns=CHARACTERISTICS_COLUMNS,
     )
 
@@ -113,8 +117,10 @@ def _checked(step: Step, statistics: pl.DataFrame, table: str, lay_out: Layout) 
     return Built(rows=printed, checks=lambda: [cells_check(step, printed, table, statistics.schema, lay_out)])
 
 
-def _change() -> Asset:
+def _change(study: Study) -> Asset:
     stats = "stats.symptom_change"
+    outcome, labels = _labelled_outcome(stats)
+    tested = indirect(stats, "stratum") if _within_arms(study) else ()
     return Asset(
         table="report.symptom_change",
         description="Change from baseline by outcome, visit and stratum, ready to print.",
@@ -130,12 +136,11 @@ def _change() -> Asset:
         lineage=_copied(
             CHANGE_COLUMNS,
             stats,
-            outcome_label=direct("study.outcomes", "label", how="IDENTITY"),
-            visit_label=direct("study.visits", "label", how="IDENTITY"),
-            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
-            better=direct("study.outcomes", "better", how="IDENTITY"),
+            **labels,
+            better=(*direct("study.outcomes", "better", how="IDENTITY"), *outcome),
             change_text=direct(stats, "hl_estimate", "hl_low", "hl_high", "hl_level", "median_change"),
-            p_text=direct(stats, "p_value", "p_floor"),
+            **{name: (*direct(stats, name, how="IDENTITY"), *tested) for name in ("p_value", "p_floor")},
+            p_text=(*direct(stats, "p_value", "p_floor"), *tested),
         ),
         columns=CHANGE_COLUMNS,
     )
@@ -146,8 +151,7 @@ def build_change(step: Step) -> Built:
     stats, outcomes, visits = (
         step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits")
     )
-    strata = step.study.strata
-    within_arms = strata is not None and subject_role(step.study, strata) == "arm"
+    within_arms = _within_arms(step.study)
 
     def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
         return symptom_change_table(statistics, outcomes, visits, within_arms=within_arms)
@@ -155,8 +159,44 @@ def build_change(step: Step) -> Built:
     return _checked(step, stats, "stats.symptom_change", lay_out)
 
 
+def _within_arms(study: Study) -> bool:
+    """Whether strata are the arms of a trial."""
+    return study.strata is not None and subject_role(study, study.strata) == "arm"
+
+
+def _labelled_outcome(stats: str) -> tuple[tuple[ColumnInput, ...], dict[str, tuple[ColumnInput, ...]]]:
+    """What an outcome of a table of statistics is found by; and the labels and the order of its rows."""
+    outcome = (
+        *indirect("study.outcomes", "outcome_id", how="JOIN"),
+        *indirect(stats, "outcome", how="JOIN"),
+    )
+    visit, visit_label = _labelled_visit(stats)
+    label = direct("study.outcomes", "label", "outcome_id")
+    return outcome, {
+        "outcome_label": (*label, *direct(stats, "outcome"), *outcome),
+        "visit_label": visit_label,
+        "position": (
+            *direct("study.outcomes", "position"),
+            *direct("study.visits", "position"),
+            *outcome,
+            *visit,
+        ),
+    }
+
+
+def _labelled_visit(stats: str) -> tuple[tuple[ColumnInput, ...], tuple[ColumnInput, ...]]:
+    """What a visit of a table of statistics is found by, and its label."""
+    visit = (*indirect("study.visits", "visit_id", how="JOIN"), *indirect(stats, "visit", how="JOIN"))
+    return visit, (*direct("study.visits", "label", "visit_id"), *direct(stats, "visit"), *visit)
+
+
 def _responders() -> Asset:
     stats = "stats.responders"
+    definition = (
+        *indirect("study.responders", "responder_id", how="JOIN"),
+        *indirect(stats, "responder", how="JOIN"),
+    )
+    visit, visit_label = _labelled_visit(stats)
     return Asset(
         table="report.responders",
         description="Responders by definition, visit and stratum, ready to print.",
@@ -171,14 +211,17 @@ def _responders() -> Asset:
         lineage=_copied(
             RESPONDER_COLUMNS,
             stats,
-            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            position=(*direct("study.visits", "position"), *definition, *visit),
             responder_label=(
-                *direct("study.outcomes", "label"),
+                *direct("study.outcomes", "label", "outcome_id"),
                 *direct("study.responders", "reduction_percent", "label"),
+                *indirect("study.responders", "outcome_id", how="JOIN"),
+                *direct(stats, "responder"),
+                *definition,
             ),
-            visit_label=direct("study.visits", "label", how="IDENTITY"),
+            visit_label=visit_label,
             ci_text=direct(stats, "ci_low", "ci_high"),
-            rate_text=direct(stats, "responders", "n", "rate", "ci_low", "ci_high"),
+            rate_text=direct(stats, "responders", "n"),
             nri_text=direct(stats, "responders", "n_nri", "nri_low", "nri_high"),
         ),
         columns=RESPONDER_COLUMNS,
@@ -199,6 +242,11 @@ def build_responders(step: Step) -> Built:
 
 def _arms() -> Asset:
     stats = "stats.between_arms"
+    outcome = (
+        *indirect("study.outcomes", "outcome_id", how="JOIN"),
+        *indirect(stats, "outcome", how="JOIN"),
+    )
+    visit = (*indirect("study.visits", "visit_id", how="JOIN"), *indirect(stats, "visit", how="JOIN"))
     return Asset(
         table="report.between_arms",
         description="Change from baseline of each arm against the reference arm, ready to print.",
@@ -214,9 +262,15 @@ def _arms() -> Asset:
         lineage=_copied(
             ARMS_COLUMNS,
             stats,
-            outcome_label=direct("study.outcomes", "label", how="IDENTITY"),
-            visit_label=direct("study.visits", "label", how="IDENTITY"),
-            position=(*direct("study.outcomes", "position"), *direct("study.visits", "position")),
+            outcome_label=(*direct("study.outcomes", "label", how="IDENTITY"), *outcome),
+            visit_label=(*direct("study.visits", "label", how="IDENTITY"), *visit),
+            position=(
+                *direct("study.outcomes", "position"),
+                *direct("study.visits", "position"),
+                *indirect(stats, "arm", how="SORT"),
+                *outcome,
+                *visit,
+            ),
             arm_label=direct(stats, "arm"),
             reference_label=direct(stats, "reference"),
             shift_text=direct(stats, "shift", "shift_low", "shift_high", "shift_level"),
@@ -238,6 +292,11 @@ def build_arms(step: Step) -> Built:
 
 def _top_genes() -> Asset:
     results, contrasts = "expression.de_results", "expression.contrasts"
+    listed = (
+        *indirect(results, "pvalue"),
+        *indirect(results, "contrast", how="GROUP_BY"),
+        *indirect(results, "gene_id", how="SORT"),
+    )
     return Asset(
         table="report.top_genes",
         description="The genes with the smallest p-values of every contrast.",
@@ -248,15 +307,18 @@ def _top_genes() -> Asset:
         key=KEYS["report.top_genes"],
         code_version=code_version(build_top_genes),
         build=build_top_genes,
-        lineage=_copied(
-            TOP_GENE_COLUMNS,
-            results,
-            rank=direct(results, "pvalue", "gene_id", how="SORT"),
-            status=direct(contrasts, "status", how="IDENTITY"),
-            n_samples=direct(contrasts, "n_samples", how="IDENTITY"),
-            engine=direct(contrasts, "engine", how="IDENTITY"),
-            engine_version=direct(contrasts, "engine_version", how="IDENTITY"),
-        ),
+        lineage={
+            name: (*inputs, *listed)
+            for name, inputs in _copied(
+                TOP_GENE_COLUMNS,
+                results,
+                rank=direct(results, "pvalue", how="SORT"),
+                status=(
+                    *direct(contrasts, "status", how="IDENTITY"),
+                    *indirect(contrasts, "contrast", how="JOIN"),
+                ),
+            ).items()
+        },
         columns=TOP_GENE_COLUMNS,
     )
 
