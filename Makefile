@@ -14,7 +14,7 @@ export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help refresh test dev lint format lock clean
+.PHONY: help refresh test soak dev lint format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,6 +27,9 @@ dev: $(VENV)/.project ## the Dagster UI on 127.0.0.1
 
 test: $(VENV)/.project ## all tests, a process a core
 	@env -u PYTHONHASHSEED $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+soak: $(VENV)/.project ## the tests with a budget, without it (an hour and more)
+	@env -u PYTHONHASHSEED SOAK=1 $(BIN)/python -m pytest -m soak --timeout=0 --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.project ## ruff, formatting, floor order of the rooms, types
 	$(BIN)/ruff check .

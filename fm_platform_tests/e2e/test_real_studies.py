@@ -11,6 +11,7 @@ from statistics import median
 import pytest
 
 from fm_platform_tests.e2e.conftest import Workspace, copy_to_export_from
+from fm_platform_tests.e2e.soak import effort
 from fm_platform_tests.e2e.test_recomputation import recompute_r, verdicts
 
 CDYSTONIA = """\
@@ -168,3 +169,15 @@ def exported(workspace: Workspace, tmp_path: Path) -> Path:
     made = copy.fm("export", "recomputation", "-o", str(out), "--with-subject-ids", "--reason", "public data")
     assert made.code == 0, made.err
     return out
+
+
+@pytest.mark.soak
+def test_no_effect_is_undeclared_in_trial_data(cdystonia):
+    outcome = cdystonia.fm("audit", "lineage", *effort(seconds=15))
+    assert outcome.code == 0, outcome.out
+
+
+@pytest.mark.soak
+def test_no_effect_is_undeclared_in_measured_counts(tb):
+    outcome = tb.fm("audit", "lineage", *effort(seconds=15))
+    assert outcome.code == 0, outcome.out
