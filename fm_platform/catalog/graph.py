@@ -72,7 +72,7 @@ def build_catalog(study_folder: Path, models: Path | None = None) -> Catalog:
     if study.has_clinical:
         assets += [*config_assets(), parameters_asset()]
         assets += clinical_assets(study, instruments, models)
-        assets += query_assets(study)
+        assets += query_assets(study, instruments)
     if study.has_expression:
         assets += expression_assets(study)
         assets += qc_assets()

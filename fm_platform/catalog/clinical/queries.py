@@ -6,6 +6,8 @@ of queries (``validation``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
@@ -17,14 +19,16 @@ from fm_platform.catalog.clinical.redcap_quality import (
     redcap_quality_assets,
     redcap_queries,
 )
-from fm_platform.catalog.clinical.staged import read_staged
+from fm_platform.catalog.clinical.staged import ATTRIBUTES, read_staged
 from fm_platform.catalog.earlier import accepted_losses, earlier_deliveries
 from fm_platform.catalog.withdrawals import withdrawals_of
+from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.validation import clinical_queries, visit_queries
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.completeness import COMPLETENESS_KEY, completeness
+from fm_platform.validation.declared import columns_of_source
 from fm_platform.validation.deliveries import changed_cells, lost_keys
 from fm_platform.validation.query_cells import CHANGED, LOST
 from fm_platform.validation.query_history import CLOSED, LIFE_COLUMNS, OPEN, next_state
@@ -34,6 +38,7 @@ from fm_platform.validation.withdrawals import ERASE, scopes_of, without_withdra
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
+from fm_platform.warehouse.records import ColumnInput
 
 COMPLETENESS = "report.completeness"
 SITE_FILE = "reports/data_queries.csv"
@@ -58,7 +63,7 @@ _KEYS = (
 )  # fmt: skip
 
 
-def query_assets(study: Study) -> list[Asset]:
+def query_assets(study: Study, instruments: Sequence[Instrument]) -> list[Asset]:
     """The data queries of a clinical study, the file for the site, and completeness.
 
     Queries are of no half: while a gate blocks the clinical half, readers must see why.
@@ -67,17 +72,7 @@ def query_assets(study: Study) -> list[Asset]:
     gated = tuple(f"{schema}.{source}" for source in sources for schema in ("raw", "quarantine", "staging"))
     samples = ("raw.samples",) if study.has_expression else ()
     withdrawals = (WITHDRAWALS,) if study.withdrawals is not None else ()
-    found = tuple(
-        entry
-        for source in sources
-        for entry in direct(f"quarantine.{source}", "column", "reason", "rule", "scope", "value")
-    )
-    asked = (
-        *found,
-        *(entry for form in forms_of(study) for entry in form_cells(study, form)),
-        *direct("staging.stg_answers", "answer", "item"),
-        *direct("staging.stg_visits", "visit_date"),
-    )
+    asked = _asked(study, instruments)
     described = columns(
         query_id="The same question about the same cell has the same id in every delivery",
         rule="The rule that asks",
@@ -174,6 +169,40 @@ def query_assets(study: Study) -> list[Asset]:
         ),
         *redcap_quality_assets(study),
     ]
+
+
+def _asked(study: Study, instruments: Sequence[Instrument]) -> tuple[ColumnInput, ...]:
+    """What the rules look at: each of it can raise a query or answer one, and so decides about every column."""
+    declared = declared_columns(study, instruments)
+    found: list[ColumnInput] = []
+    for source in study.clinical:
+        own = columns_of_source(declared, source)
+        attributes = [entry.column for entry in own if entry.kind == "attribute" and entry.role in ATTRIBUTES]
+        found += direct(f"quarantine.{source}", "column", "reason", "rule", "scope", "value")
+        found += direct(f"raw.{source}", *dict.fromkeys(entry.column for entry in own))
+        found += indirect(
+            f"staging.{source}", *(["subject_id", *attributes] if attributes else []), how="JOIN"
+        )
+    for form in forms_of(study):
+        found += form_cells(study, form)
+    if study.expression is not None and study.expression.samples.subject is not None:
+        sheet = study.expression.samples
+        found += direct("raw.samples", *(name for name in (sheet.id, sheet.subject, sheet.visit) if name))
+    if study.withdrawals is not None:
+        found += indirect(WITHDRAWALS, "subject", "date", "scope", how="JOIN")
+    visit = ("subject_id", "visit_id")
+    return (
+        *found,
+        *direct("staging.stg_answers", "answer", "item"),
+        *indirect("staging.stg_answers", "instrument", *visit, how="JOIN"),
+        *direct("staging.stg_instrument_scores", "value"),
+        *indirect("staging.stg_instrument_scores", "score_id", *visit, how="JOIN"),
+        *direct("staging.stg_measures", "value", "variable"),
+        *indirect("staging.stg_measures", *visit, how="JOIN"),
+        *indirect("staging.stg_subjects", "subject_id", "in_population", how="JOIN"),
+        *direct("staging.stg_visits", "visit_date"),
+        *indirect("staging.stg_visits", "source", "missing_reason", *visit, how="JOIN"),
+    )
 
 
 def build_queries(step: Step) -> Built:
