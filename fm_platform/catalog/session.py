@@ -259,7 +259,7 @@ class Session:
         if constants := constants_of(asset, lineage):
             facts["constants"] = constants
         facts["column_lineage"] = {
-            column: [list(entry.as_json().values()) for entry in sorted(inputs)]
+            column: [list(entry.as_json().values()) for entry in sorted(set(inputs))]
             for column, inputs in lineage.items()
         }
         sources = [("source", self._source_body(entry)) for entry in delivered]

@@ -89,8 +89,8 @@ def test_each_wrong_declaration_is_found(table: str, catalog: Catalog, scratch: 
     )
     judge = ColumnJudge(table, bench.asset.key, bench.lineage, bench.asset.columns)
     for source in {source for _, source, _ in dropped}:
-        columns = {own for _, other, own in dropped if other == source and own is not None}
-        for column in columns or bench.columns_of(source):
+        columns = {own for _, other, own in dropped if other == source}
+        for column in bench.columns_of(source) if None in columns else columns:
             for trial in bench.column_trials(source, column, 1, "1"):
                 judge.see(trial, catalog.assets[source].key, bench.unsteady)
     bench.close()

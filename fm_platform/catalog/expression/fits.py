@@ -44,7 +44,7 @@ CONTRASTS = "expression.contrasts"
 STABILITY = "expression.stability"
 KEY = ("contrast", "gene_id")
 _ENGINE = "engine"
-_OF_THE_PLAN = ("n_samples", "cooks_cutoff", "engine", "engine_version")
+_OF_THE_PLAN = ("n_samples", "engine", "engine_version")
 """Columns that samples and design decide, whatever was counted."""
 _NOT_SHRUNK = "null: the contrast asks for no shrunken fold changes"
 _DECLARED = "stands under `contrasts:` in study.yaml"
