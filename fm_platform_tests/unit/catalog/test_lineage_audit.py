@@ -135,7 +135,9 @@ def test_rows_taken_away_may_be_spoken_for_by_any_column_of_their_table():
 def test_a_declared_path_without_an_effect_is_noted_with_its_trials():
     judge = judged(trial("pain", BEFORE), trial("pain", BEFORE))
     assert judge.undeclared == []
-    assert [(entry.column, entry.input_column, entry.trials) for entry in judge.unseen] == [("mean", "pain", 2)]
+    assert [(entry.column, entry.input_column, entry.trials) for entry in judge.unseen] == [
+        ("mean", "pain", 2)
+    ]
 
 
 def test_a_refused_change_shows_nothing():
