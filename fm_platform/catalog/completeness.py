@@ -6,7 +6,7 @@ belong here: the lineage of one model (``sql``), and what the ledger records (ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fm_platform.catalog.asset import Asset
@@ -42,7 +42,12 @@ def with_lineage(assets: Sequence[Asset], cache: Cache | None = None) -> list[As
     return complete
 
 
-def require_paths(asset: Asset, lineage: ColumnLineage, assets: Mapping[str, Asset]) -> None:
+def require_paths(
+    asset: Asset,
+    lineage: ColumnLineage,
+    assets: Mapping[str, Asset],
+    made: Mapping[str, Collection[str]] | None = None,
+) -> None:
     """Refuse a table with a column that leads to no source.
 
     Each input must be a column of a table that the asset reads; that those lead to a source is required of them in
@@ -52,6 +57,7 @@ def require_paths(asset: Asset, lineage: ColumnLineage, assets: Mapping[str, Ass
         asset: The table's asset.
         lineage: Its lineage: as read beforehand, or as found when the table was made.
         assets: The catalog.
+        made: The columns of tables that were made, where that is known.
 
     Raises:
         InputError: With the table and the column, and for a SQL model its file and line.
@@ -59,7 +65,7 @@ def require_paths(asset: Asset, lineage: ColumnLineage, assets: Mapping[str, Ass
     declared = {column.name: column.constant for column in asset.columns}
     for name, inputs in lineage.items():
         for entry in inputs:
-            if entry.table not in asset.inputs or not _exists(entry.table, entry.column, assets):
+            if entry.table not in asset.inputs or not _exists(entry.table, entry.column, assets, made or {}):
                 raise _broken(
                     asset, name, f"its lineage names {entry.table}.{entry.column}, which is no input"
                 )
@@ -73,9 +79,13 @@ def constants_of(asset: Asset, lineage: ColumnLineage) -> dict[str, str]:
     return {name: declared[name] for name, inputs in lineage.items() if not inputs and declared.get(name)}
 
 
-def _exists(table: str, column: str, assets: Mapping[str, Asset]) -> bool:
+def _exists(
+    table: str, column: str, assets: Mapping[str, Asset], made: Mapping[str, Collection[str]]
+) -> bool:
     """Delivered tables have the columns of their file, which shows when they are read."""
-    return table.startswith("raw.") or (table in assets and column in assets[table].lineage)
+    if table.startswith("raw."):
+        return True
+    return column in made.get(table, ()) or (table in assets and column in assets[table].lineage)
 
 
 def _broken(asset: Asset, column: str, why: str) -> InputError:

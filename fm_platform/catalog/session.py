@@ -255,7 +255,12 @@ class Session:
         self, asset: Asset, built: Built, facts: dict[str, Any], delivered: list[Delivered]
     ) -> tuple[CheckOutcome, ...]:
         lineage = built.lineage if built.lineage is not None else asset.lineage
-        require_paths(asset, lineage, self.catalog.assets)
+        made = {
+            table: {name for name, _ in m.body["columns"]}
+            for table in asset.inputs
+            if (m := self.history.materialized.get(table)) is not None
+        }
+        require_paths(asset, lineage, self.catalog.assets, made)
         if constants := constants_of(asset, lineage):
             facts["constants"] = constants
         facts["column_lineage"] = {

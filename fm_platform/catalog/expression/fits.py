@@ -88,10 +88,11 @@ def fit_lineage(
     fitted = (*counted, *chosen, *size_factor_inputs(study, samples))
     paired = indirect(SAMPLES, "subject_id", how="GROUP_BY") if declared.pair is not None else ()
     named = direct(SAMPLES, "sample_id")
+    planned = (*direct(SAMPLES, "position", how="AGGREGATION"), *chosen)
     own = {
         "contrast": rows,
         "gene_id": direct(COUNTS, "gene_id", how="IDENTITY"),
-        **dict.fromkeys(_OF_THE_PLAN, (*chosen, *rows)),
+        **dict.fromkeys(_OF_THE_PLAN, (*planned, *rows)),
         **dict.fromkeys(("na_detail", "cooks_sample", "lost_without", "note"), (*fitted, *named)),
         "fit_notes": (*fitted, *named, *paired),
     }
@@ -267,13 +268,14 @@ def _contrasts_lineage(
     chosen = tuple(
         dict.fromkeys(entry for one in study.contrasts for entry in design_inputs(study, one, samples))
     )
+    planned = (*direct(SAMPLES, "position", how="AGGREGATION"), *chosen)
     repeated = indirect(SAMPLES, "subject_id", how="GROUP_BY")
     of_contrast = indirect(RESULTS, "contrast", how="GROUP_BY")
     called = (*direct(RESULTS, "padj", how="AGGREGATION"), *of_contrast)
     turned = (*direct(RESULTS, "log2_fold_change", how="AGGREGATION"), *called)
     own = {
         **dict.fromkeys(_OF_STUDY, ()),
-        **dict.fromkeys(("status", "reason"), (*chosen, *repeated)),
+        **dict.fromkeys(("status", "reason"), (*planned, *repeated)),
         "n_genes": (*direct(RESULTS, "gene_id", how="AGGREGATION"), *of_contrast),
         "n_tested": (*direct(RESULTS, "pvalue", how="AGGREGATION"), *of_contrast),
         "n_significant": called,
@@ -296,7 +298,7 @@ def _contrasts_lineage(
         )
         own["n_refits"] = refitted
         own["n_stable"] = (*direct(STABILITY, "n_called", how="AGGREGATION"), *refitted)
-    return {column.name: own.get(column.name, chosen) for column in CONTRAST_COLUMNS}
+    return {column.name: own.get(column.name, planned) for column in CONTRAST_COLUMNS}
 
 
 def build_contrasts(step: Step, stability: bool) -> Built:

@@ -18,7 +18,6 @@ from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Column
 COUNTS = "expression.counts"
 GENES = "expression.genes"
 SAMPLES = "expression.samples"
-SHEET = "raw.samples"
 SUBJECTS = "staging.stg_subjects"
 SHEET_COLUMNS = ("sex", "gender")
 """Columns of a sample sheet that record sexes, where the clinical half does not."""
@@ -51,7 +50,7 @@ def sex_gene_assets(study: Study) -> list[Asset]:
             group="expression",
             kinds=("polars", "duckdb"),
             half="both" if clinical else "expression",
-            inputs=(SAMPLES, COUNTS, GENES, SUBJECTS if clinical else SHEET),
+            inputs=(SAMPLES, COUNTS, GENES, *((SUBJECTS,) if clinical else ())),
             key=("sample_id",),
             study_keys=("expression", "labels", *(["clinical"] if clinical else [])),
             tolerates_blocked=clinical,
@@ -86,7 +85,7 @@ def build_sex_genes(step: Step) -> Built:
     found = sex_gene_table(counts, genes, samples, said)
     return Built(
         rows=found,
-        lineage=_lineage(step.study, direct(SHEET, sheet)) if sheet else None,
+        lineage=_lineage(step.study, direct(SAMPLES, sheet)) if sheet else None,
         checks=lambda: [_check(found)],
         metadata={"compared": found["agrees"].count(), "disagree": int((~found["agrees"]).sum())},
     )

@@ -86,7 +86,7 @@ def _lineage(
     own = {
         name: (*direct(fitted, name, how="IDENTITY"), *called) for name in (*KEY, "padj", "log2_fold_change")
     }
-    own["n_refits"] = (*planned, *called)
+    own["n_refits"] = (*direct(SAMPLES, "position", how="AGGREGATION"), *planned, *called)
     own["note"] = (*direct(SAMPLES, "sample_id"), *planned, *called)
     own |= {name: (*refits[name], *signed) for name in ("n_called", "lost_without")}
     return {name: own.get(name, (*inputs, *matched)) for name, inputs in refits.items()}
