@@ -18,10 +18,13 @@ from pathlib import Path
 from fm_platform.errors import InputError
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import Content, SourceFile, read_content
-from fm_platform.sources.margins import comment_lines, within_margins, without_lines
+from fm_platform.sources.margins import comment_lines, is_number, within_margins, without_lines
 from fm_platform.sources.workbooks import Workbook
 
 DELIMITERS = (",", ";", "\t", "|")
+BLANK = " "
+"""What R's ``write.table`` puts between fields by default."""
+
 _SNIFFED_RECORDS = 50
 _MOST = 0.5
 _HEAD = 1 << 18
@@ -178,13 +181,26 @@ def _without_separator_line(text: str) -> tuple[str, str]:
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter under which most of the first records have as many fields as the header."""
+    """The delimiter under which most of the first records have as many fields as the header.
+
+    A blank is one only where no other is, and R's ``write.table`` shows by its quotes, or by numbers in every row.
+    """
     best, best_score = DELIMITERS[0], (0.0, 1)
     for candidate in DELIMITERS:
         score = _fit(text, candidate)
         if score > best_score:
             best, best_score = candidate, score
+    if not best_score[0] and _fit(text, BLANK)[0] == 1 and _is_cut_by_blanks(text):
+        return BLANK
     return best
+
+
+def _is_cut_by_blanks(text: str) -> bool:
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(islice(filter(None, _cut(text, BLANK)), _SNIFFED_RECORDS))
+    numbers = all(len(row) > 1 and all(map(is_number, row[1:])) for row in rows[1:])
+    return text.lstrip().startswith('"') or (len(rows) > 1 and numbers)
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from fm_platform.sources.decoding import decode
-from fm_platform.sources.records import DELIMITERS
+from fm_platform.sources.records import BLANK, DELIMITERS
 
 REDACTED = "redacted"
 
@@ -51,15 +51,24 @@ def without_columns(data: bytes, headings: Collection[str], name: str) -> bytes 
     """
     text, encoding = decode(data, name)
     lines = list(io.StringIO(text, newline=""))
+    found = _with_headings(lines, headings, DELIMITERS) or _with_headings(lines, headings, (BLANK,))
+    if found is None:
+        return None
+    at, cells, delimiter = found
+    positions = {place for place, cell in enumerate(cells) if cell.strip() in headings}
+    before = ["\n" if any(heading in early for heading in headings) else early for early in lines[:at]]
+    return "".join([*before, *_cut(lines[at:], positions, len(cells), delimiter)]).encode(encoding)
+
+
+def _with_headings(
+    lines: Sequence[str], headings: Collection[str], delimiters: Sequence[str]
+) -> tuple[int, list[str], str] | None:
+    """The first line that has one of the headings among several fields: its place, its fields, their delimiter."""
     for at, line in enumerate(lines):
-        for delimiter in DELIMITERS:
+        for delimiter in delimiters:
             cells = next(csv.reader([line], delimiter=delimiter), [])
-            positions = {place for place, cell in enumerate(cells) if cell.strip() in headings}
-            if len(cells) > 1 and positions:
-                before = ["\n" if any(h in early for h in headings) else early for early in lines[:at]]
-                return "".join([*before, *_cut(lines[at:], positions, len(cells), delimiter)]).encode(
-                    encoding
-                )
+            if len(cells) > 1 and any(cell.strip() in headings for cell in cells):
+                return at, cells, delimiter
     return None
 
 

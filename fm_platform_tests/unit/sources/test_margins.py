@@ -221,12 +221,27 @@ def test_one_row_with_an_empty_field_too_many_is_a_fault(tmp_path):
         '"group","lib"\n"s1","a","x"\n"s2","b","y"\n',
         '"","group","lib"\n"s1","a","x"\n"s2","b","y"\n',
         "\tgroup\tlib\ns1\ta\tx\ns2\tb\ty\n",
+        '"group" "lib"\n"s1" "a" "x"\n"s2" "b" "y"\n',
     ],
 )
 def test_sheets_that_r_wrote_are_read(tmp_path, content):
     found = sheet(tmp_path, content, "library")
     assert cells(found) == [("library", "group", "lib"), ("s1", "a", "x"), ("s2", "b", "y")]
     assert found.notes == ("the first column has no name (R's row names): it is called 'library'",)
+
+
+@pytest.mark.parametrize(
+    "content", ['"a" "b"\n"G1" 1 2\n"G2" 0 30\n', "a b\nG1 1 2\nG2 0 30\n", "id a b\nG1 1 2\nG2 0 30\n"]
+)
+def test_counts_that_r_wrote_with_blanks_are_read(tmp_path, content):
+    assert is_plain(counts(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    "content", ["name\nAnn Lee\nJo Day\n", "full name\nAnn Lee\nJo Day\n", '"a b"\n"c d"\n']
+)
+def test_blanks_within_a_single_column_cut_nothing(tmp_path, content):
+    assert len(sheet(tmp_path, content).columns) == 1
 
 
 def test_a_sheet_of_one_column_and_row_names_is_read(tmp_path):

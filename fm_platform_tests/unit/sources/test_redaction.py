@@ -39,3 +39,9 @@ def test_a_header_without_a_name_for_the_gene_column_is_aligned_with_its_rows():
 
 def test_a_file_that_names_no_such_column_is_said_to_be_another_kind():
     assert without_columns(b"gene,a,b\ng1,1,2\n", {"s9"}, "f.csv") is None
+
+
+def test_columns_that_r_separated_by_blanks_are_cut():
+    kept = without_columns(b'"s1" "s2"\n"g 1" 1 2\n', {"s1"}, "f.txt")
+    assert kept is not None
+    assert list(csv.reader(io.StringIO(kept.decode()), delimiter=" ")) == [["s2"], ["g 1", "2"]]
