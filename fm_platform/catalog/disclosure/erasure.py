@@ -27,6 +27,7 @@ from fm_platform.errors import FmError, InputError
 from fm_platform.lineage.erasures import KIND, Erasures, erasures_of, name_hash
 from fm_platform.lineage.impact.alone import rows_alone
 from fm_platform.lineage.impact.origin import Origin, origin_of_subject
+from fm_platform.sources.margins import r_row_names
 from fm_platform.sources.records import read_records
 from fm_platform.sources.redaction import without_columns, without_records
 from fm_platform.sources.store import keep_content
@@ -207,7 +208,7 @@ def _redacted(
             return None if held else content
     except (FmError, UnicodeDecodeError):
         return None if subject.encode() in content or "counts" in sources else content
-    header = records.rows[0]
+    header = ["", *records.rows[0]] if r_row_names(records.rows) else records.rows[0]
     starts = [
         line
         for row, line in zip(records.rows[1:], records.lines[1:], strict=True)

@@ -164,5 +164,9 @@ def _subset_mend(counted: pl.DataFrame, contrast: Contrast) -> str:
             if value not in there:
                 near = get_close_matches(value, there, n=1)
                 meant = f"did you mean {near[0]!r}? " if near else ""
-                return f"no sample has {name} = {value!r}: {meant}values of {name}: {', '.join(there[:20])}"
+                quoted = next((text for text in there if "," in text), None)
+                how = f" (in fm de quoted: --subset '{name}=\"{quoted}\"')" if quoted else ""
+                return (
+                    f"no sample has {name} = {value!r}: {meant}values of {name}: {', '.join(there[:20])}{how}"
+                )
     return "correct `subset:`"

@@ -123,6 +123,8 @@ def layout_of(
         columns = _short_names(_without_attributes(columns, texts))
     elif chosen == "plain":
         columns = _without_rsem_endings(columns)
+        if all(_ALIGNMENT.search(entry.name) for entry in columns if entry.kind == "count"):
+            columns = _short_names(columns)
     columns = tuple(
         replace(entry, kind="annotation", count_id=None, reason="holds text, not counts")
         if entry.kind == "count" and entry.position in texts

@@ -146,6 +146,17 @@ def test_spellings_of_a_visit_that_the_study_lists_are_one_visit():
         )
 
 
+def test_a_subset_that_was_cut_at_a_comma_shows_how_to_quote():
+    samples = resolved(dose=["24 h, low", "24 h, low", "0", "0"])
+    name, levels = declared_levels("dose=24 h, low", "--subset")
+    contrast = Contrast(
+        id="c", design="~ dose", variable="dose", level="24 h, low", reference="0", subset={name: levels}
+    )
+    with pytest.raises(InputError) as caught:
+        choose_samples(samples, contrast)
+    assert "--subset 'dose=\"24 h, low\"'" in str(caught.value.mend)
+
+
 # -- what a command line says ----------------------------------------------------------------------------------
 
 

@@ -71,6 +71,12 @@ def test_attributes_of_featurecounts_are_annotation(tmp_path, comment, names, fi
         assert found.annotation[name].to_list() == [first[at], second[at]]
 
 
+def test_featurecounts_without_its_annotation_names_samples_by_their_bams(tmp_path):
+    path = write(tmp_path / "c.txt", "Geneid\t/x/S1.sorted.bam\t/x/S2.sorted.bam\nENSG1\t5\t7\n")
+    found = read_counts(path, name="c.txt")
+    assert (found.format, found.count_ids, found.counts.tolist()) == ("plain", ("S1", "S2"), [[5, 7]])
+
+
 def test_a_bad_cell_does_not_make_a_sample_an_attribute(tmp_path):
     text = ATTRIBUTES.format("S1\tS2", "5\t7", "x\t3")
     with pytest.raises(InputError, match="'x' is no number") as caught:
