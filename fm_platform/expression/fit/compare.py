@@ -107,7 +107,7 @@ def compare(
         used = _with_replacements(model, counts)[:, live]
         ratio = run(
             likelihood_ratio,
-            [used, own, beta, dispersion],
+            [used, own, beta, dispersion, model.converged[live]],
             len(live),
             n_samples,
             model.setting,
@@ -155,8 +155,8 @@ def _notes(model: Model, silent: NDArray[np.bool_], live: NDArray[np.int64]) -> 
     unsettled = int((~model.converged[live]).sum())
     if unsettled:
         notes.append(
-            f"{unsettled} genes: reweighting did not settle (as with a group without reads), "
-            "their fold changes are the optimum found by Newton steps"
+            f"{unsettled} genes: reweighting did not settle (as with a group without reads), their fold changes are "
+            + ("the optimum" if model.setting.exact else "where DESeq2's second search ends")
         )
     if model.replaced.any():
         notes.append(f"{int(model.replaced.sum())} genes were refitted with outlier counts replaced")

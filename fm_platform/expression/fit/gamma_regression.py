@@ -17,7 +17,7 @@ _ROUNDS = 25
 _HALVINGS = 25
 _TOLERANCE = 1e-8
 _SAME_DIRECTION = 1e-11
-"""Part of a column beyond the other one, below which the two are one column."""
+"""Spread of 1 / mean beside its size (both as lengths), below which it counts as constant."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,18 @@ def gamma_regression(
 
 
 def _least_squares(inverse: Floats, values: Floats, fitted: Floats) -> tuple[float, float] | None:
-    """The regression of values on (1, inverse) with weights 1 / fitted^2, by orthogonal columns; None if they agree."""
+    """The regression of values on (1, inverse) with weights 1 / fitted^2; None if ``inverse`` is constant."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        first = 1.0 / fitted
-        second, target = first * inverse, first * values
-        length = math.sqrt((first * first).sum())
-        shared = float((first * second).sum()) / length
-        rest = second - (shared / length) * first
-        square = float((rest * rest).sum())
-        whole = float((second * second).sum())
-    if not (math.isfinite(whole) and square > _SAME_DIRECTION**2 * whole):
+        weights = 1.0 / fitted**2
+        total = weights.sum()
+        centre, level = (weights * inverse).sum() / total, (weights * values).sum() / total
+        away = weights * (inverse - centre)
+        spread = float((away * (inverse - centre)).sum())
+        whole = float((weights * inverse * inverse).sum())
+    if not (math.isfinite(whole) and spread > _SAME_DIRECTION**2 * whole):
         return None
-    slope = float((rest * target).sum()) / square
-    return (float((first * target).sum()) / length - shared * slope) / length, slope
+    slope = float((away * values).sum()) / spread
+    return float(level - slope * centre), slope
 
 
 def _deviance(values: Floats, fitted: Floats) -> float:

@@ -1,18 +1,19 @@
 """Negative-binomial regression with a log link, all genes of a block at once.
 
-Belongs here: starts, iteratively reweighted least squares with DESeq2's ridge, floor and stopping rule, the
-true optimum for genes on which that fails, standard errors and leverages. Does not belong here: dispersions,
+Belongs here: starts, iteratively reweighted least squares with DESeq2's ridge, floor and stopping rule, and the
+true optimum. Does not belong here: what DESeq2 does where reweighting fails (``bounded_search``), dispersions,
 tests. Method: Love 2014, "Generalized linear model"; coefficients are natural logarithms here.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fm_platform.expression.fit.bounded_search import bounded_search
 from fm_platform.expression.fit.dispersion import FLOOR_MU
 from fm_platform.expression.fit.gene_arrays import Floats, columns, pieces, sum_rows
 from fm_platform.expression.fit.normal import Normal
@@ -36,10 +37,12 @@ class GlmFit:
     Attributes:
         beta: Columns x genes, natural logarithms.
         rounds: Reweighting rounds.
-        converged: Whether reweighting ended by itself; the other genes hold the true optimum.
+        converged: Whether reweighting ended by itself.
+        weighing: Coefficients whose means weigh the last regression, from which DESeq2 takes leverages.
     """
 
     beta: Floats
+    weighing: Floats
     rounds: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
@@ -57,19 +60,43 @@ def fit_glm(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, *, e
         counts: Samples x genes.
         factors: Size factors, samples x 1, or normalization factors, samples x genes.
         alpha: Dispersion per gene.
-        exact: Take every gene to the optimum of its ridge-penalised likelihood.
+        exact: Take every gene to the optimum of its ridge-penalised likelihood; else genes whose reweighting does
+            not settle get the coefficients of DESeq2's second search.
     """
     first = start(normal, counts / factors)
     fit = _reweighted(normal, counts, factors, alpha, first)
-    redo = np.arange(counts.shape[1]) if exact else np.flatnonzero(~fit.converged)
-    if len(redo):
-        begin = fit.beta[:, redo]
-        usable = np.isfinite(begin).all(axis=0) & (np.abs(begin) < LARGE_BETA).all(axis=0)
-        begin = np.where(usable, begin, first[:, redo])
-        fit.beta[:, redo] = optimum(
-            normal, columns(counts, redo), of_genes(factors, redo), alpha[redo], np.ascontiguousarray(begin)
-        )
-    return fit
+    if not exact:
+        for gene in np.flatnonzero(~fit.converged).tolist():
+            fit.beta[:, gene] = _searched(
+                normal,
+                counts[:, gene],
+                _column(factors, gene),
+                alpha[gene],
+                fit.beta[:, gene],
+                first[:, gene],
+            )
+        return fit
+    usable = np.isfinite(fit.beta).all(axis=0) & (np.abs(fit.beta) < LARGE_BETA).all(axis=0)
+    begin = np.where(usable, fit.beta, first)
+    best = optimum(normal, counts, factors, alpha, np.ascontiguousarray(begin))
+    return replace(fit, beta=best, weighing=best)
+
+
+def _searched(
+    normal: Normal, counts: Floats, factors: Floats, alpha: float, ended: Floats, begin: Floats
+) -> Floats:
+    each, one = np.ascontiguousarray(counts[:, None]), np.array([alpha])
+    fixed = _fixed_likelihood(each, one)
+
+    def likelihood(log_mu: Floats, mu: Floats) -> Floats:
+        impossible = ((mu == 0) & (each > 0)).any(axis=0)
+        return np.where(impossible, -np.inf, fixed + _moving_likelihood(each, log_mu, one))
+
+    return bounded_search(normal.design, np.log(factors), likelihood, ended, begin)
+
+
+def _column(factors: Floats, gene: int) -> Floats:
+    return factors[:, 0] if factors.shape[1] == 1 else factors[:, gene]
 
 
 def of_genes(factors: Floats, genes: NDArray[np.int64] | NDArray[np.bool_]) -> Floats:
@@ -85,7 +112,7 @@ def means(normal: Normal, factors: Floats, beta: Floats, *, floor: float = FLOOR
 
 def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, first: Floats) -> GlmFit:
     n_genes = counts.shape[1]
-    beta = first.copy()
+    beta, weighing = first.copy(), first.copy()
     rounds = np.zeros(n_genes, dtype=np.int64)
     converged = np.zeros(n_genes, dtype=bool)
     live = np.arange(n_genes)
@@ -102,8 +129,10 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
                 normal, counts[:, part], _part(factors, part), alpha[part], log_mu[:, part]
             )
             deviance[part] -= 2.0 * moving
+        large = (np.abs(now) > LARGE_BETA).any(axis=0)
+        weighing[:, live] = np.where(large, beta[:, live], now)
         beta[:, live] = now
-        lost = (np.abs(now) > LARGE_BETA).any(axis=0) | ~np.isfinite(deviance)
+        lost = large | ~np.isfinite(deviance)
         settled = np.abs(deviance - old) / (np.abs(deviance) + 0.1) < TOLERANCE
         settled &= ~lost & (number > 0)
         converged[live[settled]] = True
@@ -116,7 +145,7 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
             live, old, alpha, fixed = live[keep], old[keep], alpha[keep], fixed[keep]
             counts, now, factors = columns(counts, keep), columns(now, keep), of_genes(factors, keep)
             log_mu = columns(log_mu, keep)
-    return GlmFit(beta, rounds, converged)
+    return GlmFit(beta, weighing, rounds, converged)
 
 
 def _round(

@@ -165,7 +165,8 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
         some = columns(counts, np.arange(part.start, part.stop))
         these = factors if factors.shape[1] == 1 else np.ascontiguousarray(factors[:, part])
         beta = np.ascontiguousarray(fit.beta[:, part])
-        leverage = leverages(normal, these, beta, dispersion[part])
+        weighing = np.ascontiguousarray(fit.weighing[:, part])
+        leverage = leverages(normal, these, weighing, dispersion[part])
         distance = cooks.distances(
             normal, some, some / these, means(normal, these, beta, floor=0.0), leverage
         )

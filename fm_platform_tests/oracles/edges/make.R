@@ -1,6 +1,7 @@
 # Designs at the edges, and DESeq2's results: individuals nested in groups of unequal size (columns without a sample are
 # dropped, as DESeq2's vignette does), a covariate of some 0.0005 (given to DESeq2 times 1,000, which its ridge leaves
-# alone), and genes whose only reads are outliers that are replaced. Rscript make.R writes beside this script.
+# alone), genes whose only reads are outliers that are replaced, and ages as they are, with which reweighting does not
+# settle in every gene. Rscript make.R writes beside this script.
 suppressMessages(library(DESeq2))
 set.seed(41)
 draw <- function(genes, factors) {
@@ -37,4 +38,12 @@ counts[1, 3] <- 40L
 counts[2, 12] <- 900L
 dds <- DESeq(DESeqDataSetFromMatrix(counts, data.frame(group = factor(samples$group)), ~group), quiet = TRUE)
 save("replaced", counts, samples, results(dds, contrast = c("group", "b", "a")))
+
+set.seed(58)
+samples <- data.frame(group = rep(c("a", "b"), each = 5), age = round(runif(10, 20, 70)))
+means <- exp(rnorm(60, 3, 1.3))
+mu <- outer(means, runif(10, 0.7, 1.4))
+counts <- matrix(rnbinom(length(mu), mu = mu, size = 1 / (1 + 20 / means)), 60, dimnames = list(paste0("g", 1:60), paste0("s", 1:10)))
+dds <- DESeq(DESeqDataSetFromMatrix(counts, data.frame(group = factor(samples$group), age = samples$age), ~ age + group), quiet = TRUE)
+save("age", counts, samples, results(dds, contrast = c("group", "b", "a")))
 writeLines(c(R.version.string, paste("DESeq2", packageVersion("DESeq2"))), "versions.txt")

@@ -1,4 +1,4 @@
-"""Designs at the edges against DESeq2: nested factors, a very small covariate, genes emptied of outliers."""
+"""Designs at the edges against DESeq2: nested factors, small and large covariates, genes emptied of outliers."""
 
 from __future__ import annotations
 
@@ -104,3 +104,19 @@ def test_genes_left_without_reads_have_deseq2s_values(samples: Any) -> None:
     assert_equal(result.frame, theirs)
     assert result.frame["pvalue"].head(2).to_list() == [1.0, 1.0]
     assert result.frame["na_reason"].head(2).to_list() == ["replaced_to_zero"] * 2
+
+
+def test_where_reweighting_does_not_settle_fold_changes_are_those_of_deseq2s_second_search(
+    samples: Any,
+) -> None:
+    result, theirs = fitted(
+        samples,
+        "age",
+        design="~ age + group",
+        covariates=("age",),
+        variable="group",
+        level="b",
+        reference="a",
+    )
+    assert any("where DESeq2's second search ends" in note for note in result.notes)
+    assert_equal(result.frame, theirs)
