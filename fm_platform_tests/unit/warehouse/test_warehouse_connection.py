@@ -6,6 +6,7 @@ of an optimizer is left, its name goes from ``FAULTY_OPTIMIZERS``.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +119,14 @@ def test_every_way_to_open_a_database_has_the_optimizers_off(warehouse, home: Ho
 
 def test_duckdb_is_opened_in_one_place_only():
     package = Path(fm_platform.__file__).parent
-    opening = [path.name for path in package.rglob("*.py") if "duckdb.connect(" in path.read_text("utf-8")]
+    opening = [
+        path.name
+        for path in package.rglob("*.py")
+        if any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "duckdb.connect"
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        )
+    ]
     assert opening == ["connection.py"]
 
 
