@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import EnvironmentFailure
+from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.database import Warehouse
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import identifier, literal, quoted_table, relation, split_table
@@ -67,7 +68,7 @@ def open_scratch(home: Home) -> Iterator[Scratch]:
         EnvironmentFailure: The published file cannot be opened.
     """
     require_published(home)
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     try:
         connection.execute(f"ATTACH {literal(str(home.published))} AS source (READ_ONLY)")
         connection.execute("ATTACH ':memory:' AS fm")
