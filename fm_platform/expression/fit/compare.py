@@ -151,7 +151,7 @@ def _spread(values: Floats, live: NDArray[np.int64], n_genes: int) -> Floats:
 
 
 def _notes(model: Model, silent: NDArray[np.bool_], live: NDArray[np.int64]) -> list[str]:
-    notes = [note for note in (model.trend.note, model.prior.note) if note]
+    notes = [model.trend.note, *([model.prior.note] if model.prior.note else [])]
     unsettled = int((~model.converged[live]).sum())
     if unsettled:
         notes.append(

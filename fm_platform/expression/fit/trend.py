@@ -33,13 +33,20 @@ class Trend:
         kind: ``parametric``; ``local`` (a smooth of log dispersion over log mean); ``mean`` (flat).
         coefficients: (a0, a1) of the parametric curve, the level of a flat one.
         curve: Log dispersion over log mean of a local one.
-        note: What a reader should know, or None.
     """
 
     kind: Kind
     coefficients: tuple[float, ...] = ()
     curve: LocalCurve | None = None
-    note: str | None = None
+
+    @property
+    def note(self) -> str:
+        """Which trend was taken, in words."""
+        if self.kind == "parametric":
+            return "dispersion trend: {:.4g} + {:.4g} / mean".format(*self.coefficients)
+        if self.kind == "mean":
+            return "dispersion trend: flat, as no gene is overdispersed"
+        return "dispersion trend: a local regression, as the parametric one could not be fitted"
 
     def __call__(self, means: Floats) -> Floats:
         """Dispersions at mean normalised counts; NaN where the mean is 0."""
@@ -61,18 +68,14 @@ def fit_trend(means: Floats, dispersions: Floats) -> Trend:
     """
     used = dispersions > 100 * MIN_DISPERSION
     if not used.any():
-        return Trend("mean", (10 * MIN_DISPERSION,), note="no gene is overdispersed: the trend is flat")
+        return Trend("mean", (10 * MIN_DISPERSION,))
     means, dispersions = means[used], dispersions[used]
     order = np.lexsort((dispersions, means))
     means, dispersions = means[order], dispersions[order]
     coefficients = parametric(means, dispersions)
     if coefficients is not None:
         return Trend("parametric", coefficients)
-    return Trend(
-        "local",
-        curve=fit_local(np.log(means), np.log(dispersions), means),
-        note="the parametric dispersion trend could not be fitted; a local one stands in",
-    )
+    return Trend("local", curve=fit_local(np.log(means), np.log(dispersions), means))
 
 
 def parametric(means: Floats, dispersions: Floats) -> tuple[float, float] | None:

@@ -102,6 +102,7 @@ def test_beside_a_very_small_covariate_all_else_is_as_beside_the_same_one_times_
 def test_genes_left_without_reads_have_deseq2s_values(samples: Any) -> None:
     result, theirs = fitted(samples, "replaced", design="~ group", variable="group", level="b", reference="a")
     assert_equal(result.frame, theirs)
+    assert any(note.startswith("dispersion trend: 0.0") and note.endswith(" / mean") for note in result.notes)
     assert result.frame["pvalue"].head(2).to_list() == [1.0, 1.0]
     assert result.frame["na_reason"].head(2).to_list() == ["replaced_to_zero"] * 2
 

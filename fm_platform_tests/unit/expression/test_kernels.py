@@ -244,7 +244,6 @@ def test_a_trend_that_rises_is_fitted_locally() -> None:
     mean = np.exp(np.linspace(0, 8, 400))
     trend = fit_trend(mean, 0.001 * mean)
     assert trend.kind == "local"
-    assert trend.note is not None
     np.testing.assert_allclose(trend(mean[100:300]), 0.001 * mean[100:300], rtol=0.05)
 
 
