@@ -1,7 +1,7 @@
-"""What the engine refuses before it fits.
+"""What the engine refuses before it fits, and libraries that it remarks on.
 
-Belongs here: requests and matrices that cannot give a result, with the mend. Does not belong here: designs
-(``design``), file formats.
+Belongs here: requests and matrices that cannot give a result, with the mend; libraries that hardly are any. Does not
+belong here: designs (``design``), file formats.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from fm_platform.expression.designs.contrasts import ContrastPlan
 from fm_platform.expression.fit.compare import Hypothesis
 from fm_platform.expression.fit.model import MODES, Options
 from fm_platform.expression.fit.wald import ALTERNATIVES
+
+_THIN = 0.05
+"""A library with reads in less than this share of the genes that the median library has is remarked on."""
 
 
 def check_reads(chosen: NDArray[np.int64], plan: ContrastPlan) -> None:
@@ -38,6 +41,23 @@ def check_reads(chosen: NDArray[np.int64], plan: ContrastPlan) -> None:
             f"sample {', '.join(empty)} has no reads at all",
             mend="check its column in the count matrix, or leave it out with `subset:`",
         )
+
+
+def thin_libraries(chosen: NDArray[np.int64], plan: ContrastPlan) -> list[str]:
+    """Remarks on samples with reads in far fewer genes than the others: size factors rest on genes that all have.
+
+    Args:
+        chosen: Genes x samples of the contrast.
+        plan: The contrast.
+    """
+    seen = np.count_nonzero(chosen, axis=0)
+    usual = float(np.median(seen))
+    return [
+        f"sample {name} has reads in {count:,} gene{'s' * (count != 1)}, others in {usual:,.0f}: "
+        "size factors rest on genes with reads in every sample; a failed library can be left out with `subset:`"
+        for name, count in zip(plan.samples, seen.tolist(), strict=True)
+        if count < _THIN * usual
+    ]
 
 
 def check_request(

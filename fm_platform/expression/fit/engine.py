@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.designs.contrasts import ContrastPlan, silent_where_compared
-from fm_platform.expression.fit.checks import check_reads, check_request
+from fm_platform.expression.fit.checks import check_reads, check_request, thin_libraries
 from fm_platform.expression.fit.compare import Hypothesis, compare
 from fm_platform.expression.fit.fit_facts import fit_facts
 from fm_platform.expression.fit.gaps import Gaps
@@ -204,7 +204,8 @@ def _own_result(
     }
     if tested.shrunk is not None:
         values[SHRUNK] = tested.shrunk
-    notes = [*plan.design.notes, *_unit_notes(plan.design.columns, model.units), *tested.notes]
+    notes = [*plan.design.notes, *thin_libraries(chosen, plan)]
+    notes += [*_unit_notes(plan.design.columns, model.units), *tested.notes]
     if not counted.all():
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")
     return DeResult(

@@ -95,6 +95,19 @@ def test_every_gap_has_its_reason(plan: Any, simulate: Any) -> None:
     assert frame.select(pl.col(pl.Float64).is_nan().any()).row(0) == (False,) * 6
 
 
+def test_a_library_with_reads_in_one_gene_is_remarked_on(plan: Any, simulate: Any) -> None:
+    groups = ["a"] * 3 + ["b"] * 3
+    counts = simulate(groups, up_in="b", genes=100)
+    made = plan("~ group", "group", "b", "a", group=groups)
+    assert not any("failed library" in note for note in run_contrast(counts, _ids(counts), made).notes)
+    counts[:99, 4] = 0
+    counts[99] = [90, 110, 80, 100, 95, 105]
+    notes = run_contrast(counts, _ids(counts), made).notes
+    assert [note.split(":")[0] for note in notes if "failed library" in note] == [
+        "sample s5 has reads in 1 gene, others in 100"
+    ]
+
+
 def test_a_gene_silent_in_both_compared_levels_has_no_fold_change(plan: Any, simulate: Any) -> None:
     groups = ["a", "b", "c"] * 3
     counts = simulate(groups, up_in="b")
