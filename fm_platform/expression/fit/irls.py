@@ -64,7 +64,8 @@ def fit_glm(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, *, e
             not settle get the coefficients of DESeq2's second search.
     """
     first = start(normal, counts / factors)
-    fit = _reweighted(normal, counts, factors, alpha, first)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        fit = _reweighted(normal, counts, factors, alpha, first)
     if not exact:
         for gene in np.flatnonzero(~fit.converged).tolist():
             fit.beta[:, gene] = _searched(
@@ -111,6 +112,7 @@ def means(normal: Normal, factors: Floats, beta: Floats, *, floor: float = FLOOR
 
 
 def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, first: Floats) -> GlmFit:
+    """Rounds until the deviance settles. A gene whose means overflow on the way is left as one that does not."""
     n_genes = counts.shape[1]
     beta, weighing = first.copy(), first.copy()
     rounds = np.zeros(n_genes, dtype=np.int64)

@@ -29,6 +29,9 @@ from fm_platform.expression.fit.gene_arrays import Floats, columns, pieces, sum_
 from fm_platform.expression.fit.irls import RIDGE, fit_glm, means
 from fm_platform.expression.fit.normal import Normal
 
+_LARGEST_MU = 1e100
+"""Where reweighting failed, its last means may be beyond numbers; their weight is that of any large mean."""
+
 
 @dataclass(frozen=True, eq=False)
 class Setting:
@@ -197,7 +200,8 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
 
 def leverages(normal: Normal, factors: Floats, beta: Floats, alpha: Floats) -> Floats:
     """Diagonal of the hat matrix of the last weighted regression, samples x genes."""
-    mu = means(normal, factors, beta)
+    with np.errstate(over="ignore"):
+        mu = np.minimum(means(normal, factors, beta), _LARGEST_MU)
     weights = mu / (1.0 + alpha * mu)
     factor = normal.factor(normal.add_ridge(normal.gram(normal.by_cell(weights)), RIDGE))
     weights *= normal.spread(normal.leverage(normal.inverse(factor)))
