@@ -136,15 +136,8 @@ def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]
     if len(totals) > 1 and _near(totals, _MILLION):
         seen = "every column adds up to about one million, so these look like rounded TPM values, not counts"
         found.append(Finding("tpm", seen, True))
-    elif totals.min() > _PLAUSIBLE_READS:
-        seen = (
-            f"columns add up to {_range(totals)}, more reads than one library has: these look like sums "
-            "of base "
-            "coverage (as in recount), not counts"
-        )
-        found.append(
-            Finding("coverage", seen, True, "divide by the read length (recount's transform_counts)")
-        )
+    elif (totals > _PLAUSIBLE_READS).any():
+        found.append(_deep(counts, totals))
     elif len(totals) > 1 and counts.shape[0] >= _MANY_GENES and np.ptp(totals) <= 1e-4 * totals.mean():
         seen = (
             f"every column adds up to {totals.mean():.4g}: the libraries were scaled or thinned to one size"
@@ -164,6 +157,27 @@ def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]
         )
         found.append(Finding("log", seen, False))
     return found
+
+
+def _deep(counts: NDArray[np.int64], totals: NDArray[np.float64]) -> Finding:
+    """More reads than one library has: coverage if it is so in every sample without its largest gene, else a remark."""
+    deep = totals - counts.max(axis=0) > _PLAUSIBLE_READS
+    mend = "divide by the read length (recount's transform_counts)"
+    if deep.all():
+        seen = (
+            f"columns add up to {_range(totals)}, more reads than one library has: these look like sums of base "
+            "coverage (as in recount), not counts"
+        )
+        return Finding("coverage", seen, True, mend)
+    if deep.any():
+        seen = (
+            f"{int(deep.sum())} of {len(totals)} columns add up to {_range(totals[deep])}, more reads than one library "
+            f"has, as sums of base coverage do, and the others to {_range(totals[~deep])}: if they are coverage, {mend}"
+        )
+        return Finding("coverage", seen, False)
+    most = int(counts.max())
+    seen = f"one gene has up to {most:,} reads, more than one library has; it was read as it is"
+    return Finding("coverage", seen, False)
 
 
 def total_column(counts: NDArray[np.int64]) -> int | None:

@@ -57,6 +57,20 @@ def test_base_coverage_is_named(tmp_path, library):
     assert "sums of base coverage (as in recount)" in refusal(tmp_path, library * 5000)
 
 
+def test_one_gene_of_very_many_reads_does_not_make_a_matrix_coverage(tmp_path, library):
+    library[7] = 3_000_000_000
+    found = read(tmp_path, library)
+    assert (found.counts[7] == 3_000_000_000).all()
+    assert [note.text for note in found.notes] == [
+        "one gene has up to 3,000,000,000 reads, more than one library has; it was read as it is"
+    ]
+
+
+def test_coverage_in_some_columns_is_remarked_on(tmp_path, library):
+    found = read(tmp_path, library * np.array([1, 5000, 1, 5000]))
+    assert found.notes[0].text.startswith("2 of 4 columns add up to ")
+
+
 def test_row_totals_beside_samples_are_named_by_column(tmp_path, library):
     with pytest.raises(InputError, match="holds row totals") as caught:
         read(tmp_path, np.column_stack([library, library.sum(axis=1)]))
