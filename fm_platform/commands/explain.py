@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _HASH = 12
 _CELLS = 20
+_ROWS = 50
 _CELLS_OF_ROW = 5
 _WIDE = 80
 _EXACT, _SCALE = "_exact", "_scale"
@@ -36,6 +37,9 @@ _EXACT, _SCALE = "_exact", "_scale"
 )
 @click.option("--column", help="The cell's column.")
 @recompute_options
+@click.option(
+    "--all", "everything", is_flag=True, help=f"List every delivered row, not only the first {_ROWS}."
+)
 @json_option
 def explain(
     table: str,
@@ -43,6 +47,7 @@ def explain(
     home: Path | None,
     conditions: tuple[str, ...],
     column: str | None,
+    everything: bool,
     as_json: bool,
     recompute: Path | None,
     reason: str | None,
@@ -58,7 +63,7 @@ def explain(
     if as_json:
         click.echo(_as_json(explanation))
     else:
-        _print(explanation)
+        _print(explanation, everything)
     if recompute is not None:
         recompute_number(study, home, table, where, column, recompute, reason, with_subject_ids)
 
@@ -70,7 +75,7 @@ def _as_json(explanation: Explanation) -> str:
     return json.dumps(dataclasses.asdict(explanation), default=plain, indent=1)
 
 
-def _print(explanation: Explanation) -> None:
+def _print(explanation: Explanation, everything: bool) -> None:
     """An explanation as a tree."""
     key = ", ".join(
         f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
@@ -100,7 +105,7 @@ def _print(explanation: Explanation) -> None:
     for check in explanation.checks:
         if not check["passed"]:
             click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
-    _print_rows(explanation)
+    _print_rows(explanation, len(explanation.rows) if everything else _ROWS)
     for out in explanation.left_out:
         click.echo(f"  {'imputed   ' if out.imputed else 'left out  '} {out.what} {out.name}: {out.reason}")
     for refused in explanation.quarantined:
@@ -108,16 +113,21 @@ def _print(explanation: Explanation) -> None:
         click.echo(f"  refused    {what} of {refused.path}:{refused.line} ({refused.rule}: {refused.reason})")
 
 
-def _print_rows(explanation: Explanation) -> None:
+def _print_rows(explanation: Explanation, most: int) -> None:
     """The delivered rows with their role and cells; those that only decide, in one line a file."""
-    click.echo(f"  computed from {len(explanation.rows)} delivered rows")
-    for row in explanation.rows:
+    click.echo(f"  computed from {len(explanation.rows):,} delivered rows")
+    for row in explanation.rows[:most]:
         role = "" if row.role in ("value", "member") else f"  ({row.role})"
         click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}{role}")
         if row.cells:
             click.echo(
                 f"      {_short(', '.join(f'{name}={_said(value)}' for name, value in row.cells.items()), 160)}"
             )
+    further: dict[str, int] = {}
+    for row in explanation.rows[most:]:
+        further[row.path] = further.get(row.path, 0) + 1
+    for path, count in further.items():
+        click.echo(f"    and {count:,} more of {path} (--all lists them)")
     decided: dict[tuple[str, str], list[int]] = {}
     for row in explanation.decided:
         decided.setdefault((row.role, row.path), []).append(row.line)

@@ -89,7 +89,7 @@ def test_a_wrong_question_is_refused_with_what_there_is(refreshed, arguments, wo
     assert word in outcome.err
 
 
-EVERY = 1 if os.environ.get("FM_SOAK") else 23
+EVERY = 1 if os.environ.get("SOAK") else 23
 """In an ordinary run every so many numbers of the report are walked; all of them in a soak."""
 ON_ROWS = (
     "WITH RECURSIVE on_rows(t, c) AS (SELECT table_name, column_name FROM audit.column_lineage "

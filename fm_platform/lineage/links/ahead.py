@@ -27,7 +27,7 @@ from fm_platform.lineage.links.book import (
 from fm_platform.sql.marks import ROWS_BITS
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 
-_OF_ONE_ROW = ("IDENTITY", "TRANSFORMATION")
+_GROUPED = "GROUP_BY"
 
 
 class Ahead:
@@ -153,7 +153,7 @@ class Ahead:
                     found.append((given, column, link.role))
                 elif used:
                     found.append((given, column, link.role or _role(used)))
-                    if given == "" and link.sql and column in key and _told_apart(used):
+                    if link.sql and column in key and _told_apart(used):
                         found.append((given, "", link.role or VALUE))
         return found
 
@@ -228,5 +228,5 @@ def _role(entries: Sequence[Entry]) -> str:
 
 
 def _told_apart(entries: Sequence[Entry]) -> bool:
-    """Whether a key column is taken from single rows of an input: then its row goes with the input's row."""
-    return any(entry.kind == "DIRECT" and entry.transformation in _OF_ONE_ROW for entry in entries)
+    """Whether a key column is computed from an input, not only grouped by: its row goes with the input's cell."""
+    return any(entry.kind == "DIRECT" and entry.transformation != _GROUPED for entry in entries)
