@@ -127,7 +127,7 @@ from {cells}"""
         elif commas:
             mend = f"add `decimal: comma` to {key}"
         else:
-            mend = "name another column in study.yaml, or ask for the delivery again"
+            mend = f"name another column, or list its texts for no value under `missing:`, in {key}"
         return Unreadable(rows, f"none of the {total} values of this column is a number ({example})", mend)
     if readable < total:
         return None

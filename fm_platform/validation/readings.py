@@ -122,7 +122,10 @@ where not {expressions.is_missing(entry.column, source.declaration)}"""
     if counts[0] >= FEWEST and not counts[1]:
         order = f" in the order {source.declaration.dates}" if source.declaration.dates else ""
         message = f"none of the {counts[0]} values of this column is a date{order}"
-        mend = f"name the date's column, or its order with `dates:`, under `clinical: {source.name}:` in study.yaml"
+        mend = (
+            f"name the date's column, its order with `dates:`, or its texts for no date under `missing:`, in "
+            f"`clinical: {source.name}:` of study.yaml"
+        )
         _refuse_first(con, source, f"select _row_id from ({cells})", entry.column, message, mend)
 
 
