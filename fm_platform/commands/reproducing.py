@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fm_platform.lineage.recipe import Outcome
 
 _DIGITS = 12
+_LISTED = 6
 
 
 @click.command()
@@ -92,5 +93,7 @@ def _print(found: Reproduction) -> None:
 def _print_causes_without_effect(outcomes: Sequence[Outcome]) -> None:
     """What was different for tables that came out equal."""
     counted = Counter(cause for outcome in outcomes if outcome.equal for cause in outcome.causes)
-    for cause, count in sorted(counted.items()):
+    for cause, count in counted.most_common(_LISTED):
         click.echo(f"  without effect on {count} table{'s' * (count != 1)}: {cause}")
+    if len(counted) > _LISTED:
+        click.echo(f"  and {len(counted) - _LISTED} more such differences, in the certificate")

@@ -27,7 +27,8 @@ class CodeVersion(str):
     """A digest of code that still knows what it was computed from.
 
     Attributes:
-        files: Each file (or generated model) it covers, with the digest of what counts in it.
+        files: Each file (or generated model, or a file's part that a function leads to) it covers, with the digest of
+            what counts in it.
         libraries: Distributions that count, with their versions; Python among them.
     """
 
@@ -63,7 +64,8 @@ def code_version(function: Callable[..., Any]) -> CodeVersion:
         "libraries": libraries,
     }
     files = {_file_name(name): digest for name, digest in parts["modules"].items()}
-    files[_file_name(function.__module__)] = sha256_text(canonical(reach.local))
+    own = f"{_file_name(function.__module__)} ({function.__name__})"  # each builder covers its own part of a file
+    files[own] = sha256_text(canonical(reach.local))
     return CodeVersion(sha256_text(canonical(parts)), files, libraries)
 
 

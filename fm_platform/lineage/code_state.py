@@ -62,5 +62,10 @@ def code_of(table: str, body: Mapping[str, Any] | None) -> CodeOf | None:
     )
 
 
+def code_of_version(version: CodeVersion) -> CodeOf:
+    """What a version covers, in the form of the record."""
+    return CodeOf({name: _short(digest) for name, digest in version.files.items()}, dict(version.libraries))
+
+
 def _short(digest: str) -> str:
     return digest[:_DIGITS]

@@ -182,6 +182,7 @@ def as_state(history: History) -> dict[str, Any]:
         "publications": [dict(facts) for facts in history.publications],
         "locks": [dict(lock) for lock in history.locks],
         "pruned": sorted(history.pruned),
+        "code": history.code,
         "publication": history.publication,
         "published_at": history.published_at,
         "materialized": {
@@ -220,6 +221,7 @@ def from_state(state: Mapping[str, Any]) -> History:
         tuple(state.get("publications", [])),
         tuple(state.get("locks", [])),
         frozenset(state.get("pruned", [])),
+        state.get("code"),
     )
 
 

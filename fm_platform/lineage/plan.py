@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fm_platform.lineage.code import CodeVersion
+from fm_platform.lineage.code_state import code_of, code_of_version
 from fm_platform.lineage.graph import Node, in_order
 from fm_platform.lineage.history import History, Verdict
 from fm_platform.warehouse.ledger import canonical, sha256_text
@@ -247,7 +249,7 @@ def _why_stale(
     if now.study != then.get("study"):
         return f"study.yaml changed ({', '.join(node.study_keys)})"
     if now.code != then.get("code"):
-        return "code or library version changed"
+        return _what_code(node, history)
     changed = [table for table, digest in now.inputs.items() if digest != then.get("inputs", {}).get(table)]
     if changed:
         return f"input {changed[0]} changed"
@@ -261,3 +263,25 @@ def _why_stale(
         if "records" in moved
         else "a half became blocked or open again"
     )
+
+
+def _what_code(node: Node, history: History) -> str:
+    """Which libraries or files differ from those of the newest record of the code, as far as it tells."""
+    before = code_of(node.table, history.code)
+    if before is None or not isinstance(node.code_version, CodeVersion):
+        return "code or library version changed"
+    now = code_of_version(node.code_version)
+    libraries = [
+        f"{name} {before.libraries.get(name, '(none)')} -> {now.libraries.get(name, '(none)')}"
+        for name in sorted({*before.libraries, *now.libraries})
+        if before.libraries.get(name) != now.libraries.get(name)
+    ]
+    files = [
+        name for name in sorted({*before.files, *now.files}) if before.files.get(name) != now.files.get(name)
+    ]
+    named = [
+        *(f"library changed: {text}" for text in libraries),
+        *(f"code changed: {name}" for name in files),
+    ]
+    more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
+    return f"{named[0]}{more}" if named else "code or library version changed"

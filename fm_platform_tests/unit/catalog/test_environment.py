@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fm_platform.catalog.graph import build_catalog
+from fm_platform.catalog.outlook import outlook
 from fm_platform.lineage.environment import environment_state
 from fm_platform.lineage.explain.explanation import explain
 from fm_platform.lineage.history import from_state
@@ -18,7 +20,7 @@ from fm_platform.warehouse.database import open_warehouse
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.reader import open_published
 from fm_platform.warehouse.snapshot import write_report
-from fm_platform_tests.unit.catalog.changing_study import EDITED
+from fm_platform_tests.unit.catalog.changing_study import EDITED, FAKED, faked_library
 from fm_platform_tests.unit.catalog.tiny_study import bring_up_to_date, up_to_date
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -106,6 +108,17 @@ def test_an_explanation_has_the_libraries_and_the_environment_of_its_table(chang
     assert made["libraries"]["sqlglot"] == "99.0.0"
     assert made["libraries"]["python"] == ".".join(platform.python_version_tuple()[:2])
     assert platform.machine() in made["environment"]["platform"]
+
+
+def test_the_plan_names_the_library_or_the_file_that_makes_a_table_stale(changing):
+    def reason(table: str, models: Path | None) -> str:
+        return outlook(build_catalog(changing.study, models), changing.home).plan.entry(table).reason
+
+    found = reason("staging.visits", changing.models)
+    assert re.fullmatch(r"library changed: sqlglot 99\.0\.0 -> \S+", found)
+    with faked_library(changing.fakes, *FAKED):
+        assert reason("staging.visits", changing.models) == "nothing it depends on changed"
+        assert reason("marts.symptom_change", None) == f"code changed: dbt_like_sql/{EDITED}"
 
 
 def test_a_home_with_five_publications_is_consistent(changing):
