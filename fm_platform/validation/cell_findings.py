@@ -45,7 +45,7 @@ def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> st
         refused = _date_refusal(entry, source)
     else:
         refused = _number_refusal(entry) if entry.is_number else _text_refusal(entry)
-    fine = [*expressions.missing_codes(source), *_usual_texts(entry)]
+    fine = [*expressions.missing_codes(source), *usual_texts(entry)]
     return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
     refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
 from (
@@ -59,7 +59,7 @@ from (
 where refusal is not null"""
 
 
-def _usual_texts(entry: DeclaredColumn) -> list[str]:
+def usual_texts(entry: DeclaredColumn) -> list[str]:
     """The plain spellings of a short range of whole numbers, which need no closer look."""
     if not entry.integer or entry.factor != 1 or entry.low is None or entry.high is None:
         return []

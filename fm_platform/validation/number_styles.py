@@ -10,11 +10,12 @@ followed by three digits (``1.000``, ``12,500``) may hold thousands, unless its 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fm_platform.validation import expressions
-from fm_platform.validation.cell_findings import number, range_text
+from fm_platform.validation.cell_findings import number, range_text, usual_texts
 from fm_platform.validation.declared import DeclaredColumn
 from fm_platform.validation.raw_source import RawSource
 
@@ -38,30 +39,51 @@ class Unreadable:
     mend: str
 
 
-def number_style(
-    con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn
-) -> Unreadable | str | None:
-    """How the numbers of a column are written, where study.yaml leaves it open.
+def number_styles(
+    con: duckdb.DuckDBPyConnection, source: RawSource
+) -> Iterator[tuple[DeclaredColumn, Unreadable | str]]:
+    """How the numbers of a source are written, where study.yaml leaves it open, and columns that cannot be read.
 
     Args:
         con: A connection that sees the raw table.
         source: The source.
-        entry: The column.
 
-    Returns:
-        A sentence for a decimal comma that was taken from the cells; what is wrong; or None.
+    Yields:
+        The column, with a sentence for a decimal comma that was taken from the cells, or with what is wrong.
     """
-    if not entry.is_number or entry.kind == "field":
-        return None
-    cells = f"""(select _row_id, {expressions.text(entry.column)} as cell from {source.table}
+    entries = [entry for entry in source.own_columns if entry.is_number and entry.kind != "field"]
+    doubtful = _doubtful(con, source, entries)
+    for entry in entries:
+        found = _mark(con, source, entry, _cells(source, entry)) if entry.mark == "either" else None
+        if not isinstance(found, Unreadable) and entry in doubtful:
+            found = _used(con, source, entry, _cells(source, entry)) or found
+        if found is not None:
+            yield entry, found
+
+
+def _cells(source: RawSource, entry: DeclaredColumn) -> str:
+    return f"""(select _row_id, {expressions.text(entry.column)} as cell from {source.table}
 where not {expressions.is_missing(entry.column, source.declaration)})"""
-    note = None
-    if entry.mark == "either":
-        found = _mark(con, source, entry, cells)
-        if isinstance(found, Unreadable):
-            return found
-        note = found
-    return _used(con, source, entry, cells) or note
+
+
+def _doubtful(
+    con: duckdb.DuckDBPyConnection, source: RawSource, entries: Sequence[DeclaredColumn]
+) -> list[DeclaredColumn]:
+    """The columns with cells of which none is plainly usable, all in one look at the table."""
+    if not entries:
+        return []
+    looks = []
+    for entry in entries:
+        cell = expressions.text(entry.column)
+        value, plain = number(cell, entry), usual_texts(entry)
+        inside = (
+            f"{value} between {entry.low} and {entry.high}" if entry.is_bounded else f"{value} is not null"
+        )
+        usable = f"{cell} in {expressions.texts(plain)}" if plain else inside
+        missing = expressions.is_missing(entry.column, source.declaration)
+        looks.append(f"count(*) filter (not {missing}), bool_or(not {missing} and {usable})")
+    found = con.sql(f"select {', '.join(looks)} from {source.table}").fetchone() or ()
+    return [entry for at, entry in enumerate(entries) if found[2 * at] >= FEWEST and not found[2 * at + 1]]
 
 
 def _mark(

@@ -13,7 +13,7 @@ from fm_platform.errors import InputError
 from fm_platform.validation import expressions
 from fm_platform.validation.cell_findings import date
 from fm_platform.validation.declared import DATE, DeclaredColumn
-from fm_platform.validation.number_styles import FEWEST, Unreadable, number_style
+from fm_platform.validation.number_styles import FEWEST, Unreadable, number_styles
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.spelled_columns import Spelled, spelled_columns
 from fm_platform.validation.spellings import shown, spelled_twice
@@ -33,11 +33,10 @@ def require_one_reading(con: duckdb.DuckDBPyConnection, source: RawSource) -> li
         InputError: With the file and line of the first such row, as far as the warehouse knows them.
     """
     notes = []
-    for entry in source.own_columns:
-        found = number_style(con, source, entry)
+    for entry, found in number_styles(con, source):
         if isinstance(found, Unreadable):
             _refuse_first(con, source, found.rows, entry.column, found.message, found.mend)
-        elif found:
+        else:
             notes.append(f"{source.name}: {found}")
     for entry in source.own_columns:
         if entry.type == DATE and entry.kind != "field":
