@@ -287,7 +287,7 @@ def _arms() -> Asset:
             "family": (*direct("study.outcomes", "family", how="IDENTITY"), *rows),
             "family_size": (*_FAMILY, *rows),
             **dict.fromkeys(("p_holm", "p_bh", "holm_floor"), (*_VALUES, *_FAMILY, *pairs)),
-            **dict.fromkeys(("n", "n_arm", "n_reference", "n_missing"), pairs),
+            **dict.fromkeys(("n", "n_arm", "n_reference", "n_missing", "shift_level"), pairs),
         },
     )
 
@@ -310,6 +310,7 @@ def _responder_arms() -> Asset:
         *_ARMS,
     )
     counted = direct(STATUS, "status", how="AGGREGATION")
+    responded = direct(STATUS, "responded", how="AGGREGATION")
     return _asset(
         RESPONDER_ARMS,
         "Responders of each arm against the reference arm: Fisher's exact test, under two denominators.",
@@ -317,7 +318,7 @@ def _responder_arms() -> Asset:
         build_responder_arms,
         (STATUS, PEOPLE),
         ("responder", "visit", "arm", "denominator"),
-        (*direct(STATUS, "responded", how="AGGREGATION"), *counted, *rows),
+        (*responded, *counted, *rows),
         study_keys=("labels", "reference_arm"),
         constant={"engine_version": ENGINE, "denominator": DENOMINATOR},
         own={
@@ -326,6 +327,7 @@ def _responder_arms() -> Asset:
             **dict.fromkeys(("arm", "reference"), (*_ARM, *rows)),
             "definition": (*direct(STATUS, "definition", how="IDENTITY"), *rows),
             "n_missing": (*counted, *rows),
+            **dict.fromkeys(("responders_arm", "responders_reference"), (*responded, *rows)),
         },
     )
 

@@ -35,7 +35,8 @@ def expression_assets(study: Study) -> list[Asset]:
 def _samples(study: Study) -> Asset:
     assert study.expression is not None
     sheet = study.expression.samples
-    named = {"subject_id": sheet.subject, "visit_id": sheet.visit}
+    roles = {"subject_id": sheet.subject, "visit_id": sheet.visit}
+    named = indirect("raw.samples", sheet.count_id or sheet.id, how="JOIN")
     linked: tuple[str, ...] = ()
     if study.withdrawals is not None:
         linked = (WITHDRAWALS, *(("staging.stg_visits",) if study.has_clinical else ()))
@@ -52,9 +53,9 @@ def _samples(study: Study) -> Asset:
         build=build_samples,
         lineage={
             "sample_id": direct("raw.samples", "_row_id"),
-            "count_id": direct("raw.count_columns", "count_id", how="IDENTITY"),
-            "position": direct("raw.count_columns", "position"),
-            **{name: direct("raw.samples", "_row_id") for name, column in named.items() if column},
+            "count_id": (*direct("raw.count_columns", "count_id", how="IDENTITY"), *named),
+            "position": (*direct("raw.count_columns", "position"), *named),
+            **{name: direct("raw.samples", "_row_id") for name, column in roles.items() if column},
             **{name: direct("raw.samples", "_row_id") for name in columns_read(study)},
         },
         columns=constants(
@@ -88,8 +89,10 @@ def build_samples(step: Step) -> Built:
     }
     roles = {"sample_id": sheet.id, "subject_id": sheet.subject, "visit_id": sheet.visit}
     lineage |= {name: direct("raw.samples", own) if own in given else () for name, own in roles.items()}
-    lineage["count_id"] = direct("raw.count_columns", "count_id", how="IDENTITY")
-    lineage["position"] = direct("raw.count_columns", "sheet", "position")
+    named = indirect("raw.samples", sheet.count_id or sheet.id, how="JOIN")
+    lineage["count_id"] = (*direct("raw.count_columns", "count_id", how="IDENTITY"), *named)
+    lineage["position"] = (*direct("raw.count_columns", "sheet", "position"), *named)
+    lineage["position"] += indirect("raw.count_columns", "count_id", "kind", how="JOIN")
     frame = resolved.frame
     if step.study.withdrawals is not None:
         visits = step.read_if_any("staging.stg_visits") if step.study.has_clinical else None
