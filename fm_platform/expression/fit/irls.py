@@ -115,6 +115,7 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
     """Rounds until the deviance settles. A gene whose means overflow on the way is left as one that does not."""
     n_genes = counts.shape[1]
     beta, weighing = first.copy(), first.copy()
+    beyond = np.zeros(n_genes, dtype=bool)
     rounds = np.zeros(n_genes, dtype=np.int64)
     converged = np.zeros(n_genes, dtype=bool)
     live = np.arange(n_genes)
@@ -132,7 +133,9 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
             )
             deviance[part] -= 2.0 * moving
         large = (np.abs(now) > LARGE_BETA).any(axis=0)
-        weighing[:, live] = np.where(large, beta[:, live], now)
+        if large.any():
+            weighing[:, live[large]] = beta[:, live[large]]
+            beyond[live[large]] = True
         beta[:, live] = now
         lost = large | ~np.isfinite(deviance)
         settled = np.abs(deviance - old) / (np.abs(deviance) + 0.1) < TOLERANCE
@@ -147,7 +150,7 @@ def _reweighted(normal: Normal, counts: Floats, factors: Floats, alpha: Floats, 
             live, old, alpha, fixed = live[keep], old[keep], alpha[keep], fixed[keep]
             counts, now, factors = columns(counts, keep), columns(now, keep), of_genes(factors, keep)
             log_mu = columns(log_mu, keep)
-    return GlmFit(beta, weighing, rounds, converged)
+    return GlmFit(beta, np.where(beyond, weighing, beta), rounds, converged)
 
 
 def _round(

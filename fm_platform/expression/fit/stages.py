@@ -201,7 +201,8 @@ def coefficients(counts: Floats, own: Floats | None, dispersion: Floats, setting
 def leverages(normal: Normal, factors: Floats, beta: Floats, alpha: Floats) -> Floats:
     """Diagonal of the hat matrix of the last weighted regression, samples x genes."""
     with np.errstate(over="ignore"):
-        mu = np.minimum(means(normal, factors, beta), _LARGEST_MU)
+        mu = means(normal, factors, beta)
+    np.minimum(mu, _LARGEST_MU, out=mu)
     weights = mu / (1.0 + alpha * mu)
     factor = normal.factor(normal.add_ridge(normal.gram(normal.by_cell(weights)), RIDGE))
     weights *= normal.spread(normal.leverage(normal.inverse(factor)))
