@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -27,8 +26,9 @@ from fm_platform.lineage.explain.explanation import explain_row
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published, open_published
+from fm_platform_tests.e2e.soak import SOAK
 
-CHAINS = range(200) if os.environ.get("SOAK") else range(2)
+CHAINS = range(200) if SOAK else range(2)
 EXPLAINED = 25
 MODELS = Path(__file__).resolve().parents[2] / "dbt_like_sql"
 STUDY = """\
@@ -190,6 +190,7 @@ def told(published: Published, chosen: random.Random) -> dict[tuple[str, str, st
     return found
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", CHAINS)
 def test_a_home_after_a_chain_of_deliveries_says_what_a_clean_rebuild_says(seed: int, tmp_path: Path) -> None:
     folder = tmp_path / "study"

@@ -6,7 +6,6 @@ import csv
 import gzip
 import hashlib
 import json
-import os
 import re
 from fractions import Fraction
 
@@ -17,6 +16,7 @@ from fm_platform.lineage.explain.explanation import Explanation, explain_row
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import open_published
 from fm_platform_tests.e2e.conftest import Workspace
+from fm_platform_tests.e2e.soak import SOAK
 
 
 def explained(workspace: Workspace, *arguments: str) -> dict:
@@ -89,7 +89,7 @@ def test_a_wrong_question_is_refused_with_what_there_is(refreshed, arguments, wo
     assert word in outcome.err
 
 
-EVERY = 1 if os.environ.get("SOAK") else 23
+EVERY = 1 if SOAK else 23
 """In an ordinary run every so many numbers of the report are walked; all of them in a soak."""
 ON_ROWS = (
     "WITH RECURSIVE on_rows(t, c) AS (SELECT table_name, column_name FROM audit.column_lineage "
@@ -113,6 +113,7 @@ def assert_ends_at_lines(explanation: Explanation, lines: dict[str, list[bytes]]
         assert lines[row.sha256][row.line - 1].strip()
 
 
+@pytest.mark.soak
 def test_every_number_of_the_report_ends_at_lines_of_kept_files(refreshed):
     walked = 0
     with open_published(Home(refreshed.home)) as published:

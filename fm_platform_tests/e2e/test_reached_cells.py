@@ -6,7 +6,6 @@ median of six may stay what it was without one of them).
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from fm_platform.lineage.impact.reached import reached_cells, table_graph
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published, open_file
+from fm_platform_tests.e2e.soak import SOAK
 from fm_platform_tests.e2e.test_chains import Deliveries, bring_up_to_date
 
-LINES, SUBJECTS = (range(20), range(4)) if os.environ.get("SOAK") else (range(2), range(1))
+LINES, SUBJECTS = (range(20), range(4)) if SOAK else (range(2), range(1))
 REMEMBERS = "report.data_queries"
 """Asks new questions when something is lost, and keeps old ones."""
 
@@ -77,6 +77,7 @@ def check(deliveries: Deliveries, home: Home, tmp_path: Path, named: dict[str, d
     assert right
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", LINES)
 def test_a_visit_that_is_removed_changes_no_cell_that_was_not_named(
     delivered, number: int, tmp_path: Path
@@ -94,6 +95,7 @@ def test_a_visit_that_is_removed_changes_no_cell_that_was_not_named(
         deliveries.write()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", LINES)
 def test_a_corrected_visit_changes_no_cell_that_was_not_named(delivered, number: int, tmp_path: Path) -> None:
     deliveries, home = delivered
@@ -110,6 +112,7 @@ def test_a_corrected_visit_changes_no_cell_that_was_not_named(delivered, number:
         deliveries.write()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("number", SUBJECTS)
 def test_a_patient_who_is_removed_changes_no_cell_that_was_not_named(
     delivered, number: int, tmp_path: Path

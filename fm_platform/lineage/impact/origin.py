@@ -212,6 +212,11 @@ def _samples_of_rows(published: Published) -> str:
 def _ids_of_samples(published: Published, samples: Sequence[str]) -> list[str]:
     if not samples:
         return []
+    if not LinkBook(published).present:
+        return published.query(
+            f"SELECT DISTINCT unnest(_row_ids) AS id FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)",
+            [list(samples)],
+        )["id"].to_list()
     rows = published.query(
         f"SELECT rowid FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)", [list(samples)]
     )["rowid"]

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fm_platform.errors import InputError
 from fm_platform.lineage.impact.origin import SAMPLES, Origin, has_table
 from fm_platform.lineage.links.ahead import Ahead
 from fm_platform.lineage.links.book import LinkBook
@@ -108,8 +109,16 @@ def impact(
         origin: The raw rows.
         publications: Publications that hold them.
         limit: How many keys to list of each table.
+
+    Raises:
+        InputError: The publication is of the first version and has no links.
     """
     inputs, keys = table_graph(published)
+    if not LinkBook(published).present:
+        raise InputError(
+            "this publication was made before tables had links, and cannot be followed forward",
+            mend="run `fm refresh`: the next publication has them",
+        )
     ahead = Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
     tables = []
     for table in inputs:

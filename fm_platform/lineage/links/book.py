@@ -66,8 +66,10 @@ class LinkBook:
 
     @cached_property
     def links(self) -> Mapping[str, Sequence[StoredLink]]:
-        """Table to its links."""
+        """Table to its links; none in a publication of the first version."""
         found: dict[str, list[StoredLink]] = {}
+        if not self.present:
+            return found
         for row in self.published.recall(
             'SELECT table_name, input_table, "role", columns, cells, chooses, "sql" FROM audit.links ORDER BY ALL'
         ).rows():
