@@ -130,9 +130,9 @@ def _blank_names(
     connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], samples: Sequence[str]
 ) -> None:
     """Samples that rows about genes and contrasts name: in lists, as the one that decides, in the reason of a gap."""
-    if "samples" in columns:
+    for listed in {"samples", "lost_without"} & set(columns):
         connection.execute(
-            f"UPDATE {name} SET samples = list_transform(samples, lambda x: "
+            f"UPDATE {name} SET {listed} = list_transform({listed}, lambda x: "
             f"CASE WHEN list_contains(?::VARCHAR[], x) THEN {literal(REDACTED)} ELSE x END)",
             [samples],
         )
