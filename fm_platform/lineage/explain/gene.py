@@ -14,6 +14,7 @@ from fm_platform.lineage.links.book import LinkBook
 from fm_platform.warehouse.reader import Published
 
 RESULTS, CONTRASTS, SAMPLES = "expression.de_results", "expression.contrasts", "expression.samples"
+SHEET = "raw.samples"
 DISPERSIONS = "expression.dispersions"
 
 
@@ -143,10 +144,7 @@ def _samples(published: Published, gene: str, samples: Sequence[str]) -> list[di
 
 def _sheet_lines(published: Published) -> str:
     """A SELECT of where each sample stands in the sheet: sample_id, path, line."""
-    own = [link for link in LinkBook(published).links.get(SAMPLES, ()) if link.input == "raw.samples"]
-    if not own:
-        return "SELECT NULL AS sample_id, NULL AS path, NULL AS line WHERE false"
     return (
-        f"SELECT l.sample_id, r.path, r.line FROM ({own[0].sql}) AS l JOIN raw.samples AS d ON d.rowid = l._row "
-        "JOIN audit.source_rows AS r ON r._row_id = d._row_id AND r.source = 'samples'"
+        f"SELECT l.sample_id, r.path, r.line FROM ({LinkBook(published).delivered_pairs(SAMPLES, SHEET)}) AS l "
+        "JOIN audit.source_rows AS r ON r._row_id = l._row_id AND r.source = 'samples'"
     )

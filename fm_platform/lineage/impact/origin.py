@@ -18,7 +18,7 @@ from fm_platform.lineage.source_rows import SourceRow
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
-SAMPLES = "expression.samples"
+SAMPLES, SHEET = "expression.samples", "raw.samples"
 _KEY_SEPARATOR = "-"
 
 
@@ -200,13 +200,8 @@ def _samples(published: Published, condition: str, value: Any) -> dict[str, tupl
 
 def _samples_of_rows(published: Published) -> str:
     """A SELECT of the samples whose sheet rows are among bound ids."""
-    own = [link for link in LinkBook(published).links.get(SAMPLES, ()) if link.input == "raw.samples"]
-    if not own:
-        return "SELECT NULL WHERE list_contains(?::VARCHAR[], NULL)"
-    return (
-        f"SELECT l.sample_id FROM ({own[0].sql}) AS l JOIN raw.samples AS d ON d.rowid = l._row "
-        "WHERE list_contains(?::VARCHAR[], d._row_id)"
-    )
+    pairs = LinkBook(published).delivered_pairs(SAMPLES, SHEET)
+    return f"SELECT l.sample_id FROM ({pairs}) AS l WHERE list_contains(?::VARCHAR[], l._row_id)"
 
 
 def _ids_of_samples(published: Published, samples: Sequence[str]) -> list[str]:
@@ -221,7 +216,7 @@ def _ids_of_samples(published: Published, samples: Sequence[str]) -> list[str]:
         f"SELECT rowid FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)", [list(samples)]
     )["rowid"]
     behind = Behind(LinkBook(published), SAMPLES, rows.to_list(), None)
-    return [row.row_id for row in behind.delivered() if row.table == "raw.samples"]
+    return [row.row_id for row in behind.delivered() if row.table == SHEET]
 
 
 def _subjects_only_here(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from fm_platform.warehouse.names import literal
+from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
 VALUE, MEMBER, DECIDES = "value", "member", "decides"
@@ -118,6 +118,19 @@ class LinkBook:
     def lineage(self, table: str, column: str) -> Sequence[Entry]:
         """The recorded inputs of a column."""
         return self._lineage.get((table, column), ())
+
+    def delivered_pairs(self, table: str, source: str) -> str:
+        """A SELECT of a table's key and the ``_row_id`` of each delivered row that its own link to ``source`` names."""
+        links = [link for link in self.links.get(table, ()) if link.input == source]
+        key = self.keys.get(table, ())
+        if not links:
+            nothing = ", ".join(f"NULL AS {identifier(name)}" for name in (*key, "_row_id"))
+            return f"SELECT {nothing} WHERE false"
+        listed = ", ".join(f"l.{identifier(name)}" for name in key)
+        return (
+            f"SELECT {listed}, d._row_id FROM ({links[0].sql}) AS l "
+            f"JOIN {quoted_table(source)} AS d ON d.rowid = l._row"
+        )
 
     def collects(self, table: str, column: str, source: str) -> bool:
         """Whether a column is computed from several rows of an input at once."""
