@@ -115,7 +115,7 @@ class AnalysisData:
     def code_of(self, table: str) -> tuple[str, str]:
         """What made a table of ``stats``: the language, and which code."""
         facts, environment = self.inventory.tables[table], self.environments.get(table, {})
-        parts = [environment.get("code"), f"code version {facts.code_version}"]
+        parts = [environment.get("package"), f"code version {facts.code_version}"]
         parts += [f"lock {environment['lock']}"] if "lock" in environment else []
         parts += [f"ledger record {facts.seq}, {facts.record_hash}", f"run {facts.run_id}, {facts.at}"]
         return environment.get("Python", "Python"), f"{table}: {'; '.join(part for part in parts if part)}"
