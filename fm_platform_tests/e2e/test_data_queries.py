@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
-from fm_platform_tests.e2e.conftest import Workspace
+from fm_platform_tests.e2e.conftest import Workspace, clinical_half
 
 VISITS = "clinical/visits.csv"
 
@@ -44,10 +46,22 @@ def without(workspace: Workspace, subject: str, visit: str | None = None) -> Non
     workspace.edit(VISITS, change)
 
 
+@pytest.fixture(scope="module")
+def delivered(small_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The study's clinical half after its first refresh. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("delivered")
+    first = Workspace(folder / "study", folder / "home")
+    shutil.copytree(small_study, first.study)
+    first.edit("study.yaml", clinical_half)
+    assert first.fm("refresh").code == 0
+    return first
+
+
 @pytest.fixture
-def study(clinical_study: Workspace) -> Workspace:
-    assert clinical_study.fm("refresh").code == 0
-    return clinical_study
+def study(delivered: Workspace, tmp_path: Path) -> Workspace:
+    """A copy that a test may change."""
+    shutil.copytree(delivered.study.parent, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path / "study", tmp_path / "home")
 
 
 def test_a_query_is_resolved_by_a_corrected_delivery_and_reopened_with_the_same_id(study: Workspace) -> None:
