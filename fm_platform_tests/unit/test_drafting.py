@@ -166,7 +166,7 @@ def test_the_redcap_project_round_trips(tmp_path: Path) -> None:
     answers, quarantined, subjects = tables(
         folder, tmp_path / "home", "staging.stg_answers", "quarantine.acr2016", "staging.stg_subjects"
     )
-    assert {row[:4]: row[4] for row in answers.drop("_row_ids").rows()} == expected
+    assert {row[:4]: row[4] for row in answers.rows()} == expected
     assert quarantined.is_empty()
     assert subjects.select("sex", "stratum", "in_population").row(0) == ("female", "primary", True)
 
