@@ -40,6 +40,7 @@ WRONG = (
     ("report.top_genes", "padj", "expression.de_results", "contrast"),
     ("report.completeness", "n_given", "staging.stg_visits", None),
     ("report.completeness", "n_answered", "staging.stg_answers", "visit_id"),
+    ("expression.pca", "sample_id", "expression.counts", "counts"),
     ("expression.cooks", "distance", "expression.fit_fm_vs_healthy", "cooks_distance"),
     ("expression.fit_fm_vs_healthy", "pvalue", "expression.samples", "group"),
     ("expression.fit_fm_vs_healthy", "padj", "expression.counts", "counts"),

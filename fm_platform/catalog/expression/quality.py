@@ -61,8 +61,8 @@ def _asset(
         code_version=code_version(build),
         build=build,
         lineage={
-            **{column.name: own.get(column.name, values) for column in described},
-            **{column.name: named for column in described if column.name in _NAMES},
+            **{column.name: named if column.name in _NAMES else values for column in described},
+            **own,
             **dict.fromkeys(constant or {}, ()),
         },
         columns=constants(described, **(constant or {})),
@@ -128,6 +128,11 @@ def _pca() -> Asset:
             transform=_TRANSFORM,
         ),
         build_pca,
+        sample_id=(
+            *direct(SAMPLES, "sample_id", how="IDENTITY"),
+            *indirect(SAMPLES, "position"),
+            *indirect(COUNTS, "counts", "lengths"),
+        ),
     )
 
 
