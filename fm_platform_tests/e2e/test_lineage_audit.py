@@ -40,6 +40,7 @@ WRONG = (
     ("report.top_genes", "padj", "expression.de_results", "contrast"),
     ("report.completeness", "n_given", "staging.stg_visits", None),
     ("report.completeness", "n_answered", "staging.stg_answers", "visit_id"),
+    ("stats.ard", "group", "stats.planning", None),
     ("expression.pca", "sample_id", "expression.counts", "counts"),
     ("expression.cooks", "distance", "expression.fit_fm_vs_healthy", "cooks_distance"),
     ("expression.fit_fm_vs_healthy", "pvalue", "expression.samples", "group"),

@@ -29,7 +29,7 @@ from fm_platform.statistics.responders import RESPONDER_SCHEMA
 from fm_platform.statistics.sensitivity import SENSITIVITY_SCHEMA
 from fm_platform.study.model import Study
 from fm_platform.warehouse.names import relation
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
 
 ARD = "stats.ard"
 ENGINE = "engine_version"
@@ -71,12 +71,7 @@ def results_data(study: Study) -> Asset:
             table, *(name for name in _statistics(table) if _TABLES[table][name].is_numeric()), how="IDENTITY"
         )
     )
-    groups = tuple(
-        entry
-        for table in tables
-        if (name := LAYOUTS[table].group) is not None
-        for entry in direct(table, name, how="IDENTITY")
-    )
+    groups = tuple(entry for table in tables for entry in _group_inputs(table))
     return Asset(
         table=ARD,
         description="Analysis results data: one row a statistic, which report tables are checked against.",
@@ -115,6 +110,14 @@ def results_data(study: Study) -> Asset:
             source_table="the names of the tables gathered",
         ),
     )
+
+
+def _group_inputs(table: str) -> tuple[ColumnInput, ...]:
+    """Where groups come from: the table's own, or, where it has none, its rows, each a statistic without a group."""
+    group = LAYOUTS[table].group
+    if group is None:
+        return indirect(table, *LAYOUTS[table].analysis)
+    return direct(table, group, how="IDENTITY")
 
 
 def _statistics(table: str) -> list[str]:
