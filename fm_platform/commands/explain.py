@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fm_platform.lineage.explain.cells import UpstreamCells
     from fm_platform.lineage.explain.explanation import Explanation
     from fm_platform.lineage.explain.gene import GeneFit
+    from fm_platform.lineage.source_rows import FileRows
 
 _HASH = 12
 _CELLS = 20
@@ -58,12 +60,13 @@ def explain(
     from fm_platform.warehouse.reader import open_published
 
     where = [pair(condition, "--where") for condition in conditions]
+    most = None if everything or as_json else _ROWS
     with open_published(home_named(study, home)) as published:
-        explanation = explain_cell(published, table, where, column)
+        explanation = explain_cell(published, table, where, column, most)
     if as_json:
         click.echo(_as_json(explanation))
     else:
-        _print(explanation, everything)
+        _print(explanation)
     if recompute is not None:
         recompute_number(study, home, table, where, column, recompute, reason, with_subject_ids)
 
@@ -75,7 +78,7 @@ def _as_json(explanation: Explanation) -> str:
     return json.dumps(dataclasses.asdict(explanation), default=plain, indent=1)
 
 
-def _print(explanation: Explanation, everything: bool) -> None:
+def _print(explanation: Explanation) -> None:
     """An explanation as a tree."""
     key = ", ".join(
         f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
@@ -105,7 +108,7 @@ def _print(explanation: Explanation, everything: bool) -> None:
     for check in explanation.checks:
         if not check["passed"]:
             click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
-    _print_rows(explanation, len(explanation.rows) if everything else _ROWS)
+    _print_rows(explanation)
     for out in explanation.left_out:
         click.echo(f"  {'imputed   ' if out.imputed else 'left out  '} {out.what} {out.name}: {out.reason}")
     for refused in explanation.quarantined:
@@ -113,45 +116,38 @@ def _print(explanation: Explanation, everything: bool) -> None:
         click.echo(f"  refused    {what} of {refused.path}:{refused.line} ({refused.rule}: {refused.reason})")
 
 
-def _print_rows(explanation: Explanation, most: int) -> None:
+def _print_rows(explanation: Explanation) -> None:
     """The delivered rows with their role and cells; those that only decide, in one line a file."""
-    click.echo(f"  computed from {len(explanation.rows):,} delivered rows")
-    for row in explanation.rows[:most]:
+    further = Counter[str]()
+    for file in explanation.by_file:
+        if file.role not in ("decides", "family"):
+            further[file.path] += file.rows
+    click.echo(f"  computed from {further.total():,} delivered rows")
+    for row in explanation.rows:
         role = "" if row.role in ("value", "member") else f"  ({row.role})"
         click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}{role}")
         if row.cells:
             click.echo(
                 f"      {_short(', '.join(f'{name}={_said(value)}' for name, value in row.cells.items()), 160)}"
             )
-    further: dict[str, int] = {}
-    for row in explanation.rows[most:]:
-        further[row.path] = further.get(row.path, 0) + 1
+        further[row.path] -= 1
     for path, count in further.items():
-        click.echo(f"    and {count:,} more of {path} (--all lists them)")
-    decided: dict[tuple[str, str], list[int]] = {}
-    for row in explanation.decided:
-        decided.setdefault((row.role, row.path), []).append(row.line)
-    for (role, path), lines in decided.items():
-        word = "family" if role == "family" else "decided by"
-        click.echo(f"  {word:<10} {path}: {len(lines)} row{'s' * (len(lines) != 1)}, lines {_lines(lines)}")
+        if count:
+            click.echo(f"    and {count:,} more of {path} (--all lists them)")
+    for file in explanation.by_file:
+        if file.role in ("decides", "family"):
+            word = "family" if file.role == "family" else "decided by"
+            click.echo(
+                f"  {word:<10} {file.path}: {file.rows} row{'s' * (file.rows != 1)}, lines {_lines(file)}"
+            )
     for whole in explanation.wholes:
         click.echo(f"  {whole.role:<10} every row of {whole.table} ({whole.rows:,}), by way of {whole.via}")
 
 
-def _lines(lines: Sequence[int]) -> str:
-    """Line numbers, runs of them as a range.
-
-    >>> _lines([3, 2, 4, 9])
-    '2-4, 9'
-    """
-    runs: list[list[int]] = []
-    for line in sorted(lines):
-        if runs and line == runs[-1][1] + 1:
-            runs[-1][1] = line
-        else:
-            runs.append([line, line])
-    texts = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
-    return ", ".join([*texts[:_CELLS], *(["..."] if len(texts) > _CELLS else [])])
+def _lines(file: FileRows) -> str:
+    """The lines of a file, runs of them as a range."""
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in file.lines]
+    return ", ".join([*texts, *(["..."] if file.more else [])])
 
 
 def _print_gene(gene: GeneFit) -> None:

@@ -89,6 +89,24 @@ def test_a_wrong_question_is_refused_with_what_there_is(refreshed, arguments, wo
     assert word in outcome.err
 
 
+def test_many_rows_are_counted_by_file_and_the_first_are_listed(refreshed):
+    asked = ["expression.contrasts", "--where", "contrast=fm_vs_healthy", "--column", "n_down"]
+    genes = len((refreshed.study / "rnaseq/counts.csv").read_text().splitlines()) - 1
+    samples = 10
+    text = refreshed.fm("explain", *asked).out
+    assert f"computed from {genes + samples:,} delivered rows\n" in text
+    assert re.findall(r"rnaseq/counts.csv:(\d+) ", text) == [str(line) for line in range(2, 52)]
+    assert f"    and {genes - 50:,} more of rnaseq/counts.csv (--all lists them)\n" in text
+    assert f"    and {samples} more of rnaseq/samples.csv (--all lists them)\n" in text
+    everything = refreshed.fm("explain", *asked, "--all").out
+    assert everything.count("rnaseq/counts.csv:") == genes
+    assert "(--all lists them)" not in everything
+    counted = [
+        file for file in explained(refreshed, *asked)["by_file"] if file["path"] == "rnaseq/counts.csv"
+    ]
+    assert [(file["rows"], file["lines"]) for file in counted] == [(genes, [[2, genes + 1]])]
+
+
 EVERY = 1 if SOAK else 23
 """In an ordinary run every so many numbers of the report are walked; all of them in a soak."""
 ON_ROWS = (

@@ -47,8 +47,8 @@ def upstream_chain(book: LinkBook, behind: Behind, table: str) -> list[UpstreamC
     while table not in seen:
         seen.add(table)
         step = [
-            _read(book, source, column, role, rows)
-            for source, column, role, rows in behind.named_by(table)
+            _read(book, source, column, role, behind.rows_named_by(table, source, column, role))
+            for source, column, role in behind.named_by(table)
             if role not in (DECIDES, FAMILY) and not column.startswith("_")
         ]
         found += step
@@ -58,16 +58,18 @@ def upstream_chain(book: LinkBook, behind: Behind, table: str) -> list[UpstreamC
     return found
 
 
-def _read(book: LinkBook, table: str, column: str, role: str, rows: Sequence[int]) -> UpstreamCells:
+def _read(book: LinkBook, table: str, column: str, role: str, rows: str) -> UpstreamCells:
+    """The cells of a column in the rows that a SELECT gives."""
     key = [name for name in book.keys.get(table, ()) if not name.startswith("_")]
     shown = list(dict.fromkeys([*key, column]))
     order = ", ".join(f"{identifier(name)} NULLS FIRST" for name in key) or "rowid"
-    frame = book.published.recall(
+    count = book.published.query(f"SELECT count(*) FROM ({rows})").item()
+    frame = book.published.query(
         f"SELECT {', '.join(identifier(name) for name in shown)} FROM {quoted_table(table)} "
-        f"WHERE rowid IN ({', '.join(str(row) for row in rows)}) ORDER BY {order} LIMIT {LISTED}"
+        f"WHERE rowid IN ({rows}) ORDER BY {order} LIMIT {LISTED}"
     )
     cells = [
         {"key": {part: row[part] for part in key}, "value": row[column]}
         for row in frame.iter_rows(named=True)
     ]
-    return UpstreamCells(table, column, role, len(rows), cells)
+    return UpstreamCells(table, column, role, count, cells)

@@ -18,12 +18,14 @@ from fm_platform.lineage.explain.gene import GeneFit, gene_fit
 from fm_platform.lineage.explain.inputs import inputs_of_row
 from fm_platform.lineage.explain.left_out import LeftOut, Refused, left_out, quarantined
 from fm_platform.lineage.links.behind import Behind, Whole, rowids_of
-from fm_platform.lineage.links.book import DECIDES, FAMILY, LinkBook
-from fm_platform.lineage.source_rows import SourceRow, recorded_ids, source_rows_of
+from fm_platform.lineage.links.book import DECIDES, FAMILY, STRENGTH, LinkBook
+from fm_platform.lineage.source_rows import FileRows, SourceRow, gather_recorded, rows_by_file, source_rows
 from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.reader import Published
 
 _MANY = 10
+DECIDING = (DECIDES, FAMILY)
+"""Roles of rows that give no value."""
 PARAMETERS = (
     "method", "engine", "engine_version", "definition", "denominator", "assumption", "analysis", "statistic",
     "hl_level", "ci_level", "family", "family_size", "reduction_percent", "transform", "na_reason", "note",
@@ -40,8 +42,9 @@ class Explanation:
         value: The cell, or every column of the row when no column was named.
         inputs: Column inputs of the cell: table, column, kind, transformation; without those of other rows.
         formula: How the cell's column is computed, in words and symbols; None where it says nothing beyond its meaning.
-        rows: The delivered rows that the value is made of, each with its role and cells.
-        decided: The delivered rows that decide about it without giving a value: population, strata, family.
+        rows: The delivered rows that the value is made of, each with its role and cells; the first, if so asked.
+        decided: Those that decide about it without giving a value (population, strata, family); the first, likewise.
+        by_file: How many there are of all of these, by role and file.
         wholes: Inputs of which every row stands behind it, in the role said.
         checks: The latest verdicts on the table and on everything upstream of it.
         made: Run, time, code version and fingerprint of the materialization.
@@ -61,6 +64,7 @@ class Explanation:
     formula: str | None
     rows: Sequence[SourceRow]
     decided: Sequence[SourceRow]
+    by_file: Sequence[FileRows]
     wholes: Sequence[Whole]
     checks: Sequence[Mapping[str, Any]]
     made: Mapping[str, Any]
@@ -73,7 +77,11 @@ class Explanation:
 
 
 def explain(
-    published: Published, table: str, where: Sequence[tuple[str, str]] = (), column: str | None = None
+    published: Published,
+    table: str,
+    where: Sequence[tuple[str, str]] = (),
+    column: str | None = None,
+    most: int | None = None,
 ) -> Explanation:
     """Explain one row or cell.
 
@@ -82,6 +90,7 @@ def explain(
         table: ``schema.table``.
         where: Column and value pairs; an empty value means null.
         column: The cell's column; None explains the whole row.
+        most: How many delivered rows to list; None for all. They are counted all the same.
 
     Raises:
         InputError: No such table or column, or the conditions match no row or several (the message lists keys).
@@ -93,7 +102,7 @@ def explain(
             raise InputError(f"{table} has no column {name!r}", mend=f"its columns: {', '.join(own)}")
     made = _materialization(published, table)
     row = _one_row(published, table, where, made["key"])
-    return explain_row(published, table, row, column, made)
+    return explain_row(published, table, row, column, made, most)
 
 
 def explain_row(
@@ -102,6 +111,7 @@ def explain_row(
     row: Mapping[str, Any],
     column: str | None = None,
     made: Mapping[str, Any] | None = None,
+    most: int | None = None,
 ) -> Explanation:
     """Explain a row that is at hand, or one of its cells.
 
@@ -111,13 +121,17 @@ def explain_row(
         row: The row with all its columns.
         column: The cell's column; None explains the whole row.
         made: The table's materialization, if it was looked up already.
+        most: How many delivered rows to list; None for all.
     """
     made = _materialization(published, table) if made is None else made
     book = LinkBook(published)
     inputs = inputs_of_row(published, table, row, _inputs(published, table, column), book.keys)
     key = {name: row[name] for name in made["key"]}
     behind = Behind(book, table, rowids_of(published, table, key), column) if book.present else None
-    rows = source_rows_of(published, behind.delivered() if behind else recorded_ids(row))
+    if behind:
+        behind.gather()
+    else:
+        gather_recorded(published, row)
     return Explanation(
         table=table,
         key=key,
@@ -128,8 +142,9 @@ def explain_row(
         method=row.get("method") or row.get("engine"),
         inputs=inputs,
         formula=formula_of(table, column),
-        rows=[found for found in rows if found.role not in (DECIDES, FAMILY)],
-        decided=[found for found in rows if found.role in (DECIDES, FAMILY)],
+        rows=source_rows(published, behind, [role for role in STRENGTH if role not in DECIDING], most),
+        decided=source_rows(published, behind, DECIDING, most),
+        by_file=rows_by_file(published),
         wholes=behind.wholes if behind else (),
         checks=_checks(published, table),
         made={name: value for name, value in made.items() if name != "key"},

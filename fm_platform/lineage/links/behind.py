@@ -3,15 +3,16 @@
 Belongs here: following links upstream, with the role that each row plays. Does not belong here: the answer to a person
 (``explain``), links themselves (``book``).
 
-What is found stands in one temporary table, ``fm_behind`` (tbl, col, row, role, via): a cell, or with col '' a row as a
-whole; ``row`` is its ``rowid``, ``via`` the table whose link named it. A row that decides or belongs to a family keeps
-that role however far it is followed. Where every row of an input stands behind a row, that is said once and not
-followed.
+What is found stands in one temporary table, ``fm_behind`` (tbl, part, cols, row, role, via), whose entries are a row
+with the set of its cells that play one role: ``row`` is its ``rowid``, ``role`` the role's place in ``STRENGTH``,
+``via`` the table whose link named it; tables and columns are numbered (``codes``). A row that decides or belongs to a
+family keeps that role however far it is followed. Where every row of an input stands behind a row, that is said once
+and not followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,19 @@ from fm_platform.lineage.links.book import (
     VALUE,
     LinkBook,
     StoredLink,
-    texts,
 )
+from fm_platform.lineage.links.codes import WHOLE_ROW, Codes
 from fm_platform.sql.marks import ROW_MASK, ROWS_BITS
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
 _FEW = 50
+_ASKED = -1
+"""``via`` of what was asked about."""
+_STRONGEST = STRENGTH.index(VALUE)
+_LAST_GIVING = max(STRENGTH.index(role) for role in GIVES)
+_DECIDES, _ROWS, _GROUPS = 0, 1, 2
+"""Lists of marks: rows that an output row rests on, rows behind it, and from 2 the cells behind groups of columns."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,19 @@ class Behind:
     def __init__(self, book: LinkBook, table: str, rows: Sequence[int], column: str | None) -> None:
         self._book = book
         self._con = book.published.connection
+        self._codes = Codes()
         self.wholes: list[Whole] = []
         self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE fm_behind (tbl VARCHAR, col VARCHAR, row BIGINT, role VARCHAR, via VARCHAR)"
+            "CREATE OR REPLACE TEMP TABLE fm_behind "
+            "(tbl INTEGER, part INTEGER, cols BIGINT, row BIGINT, role TINYINT, via INTEGER)"
         )
         schema = book.published.schema(table)
         columns = [column] if column else [name for name in schema if not name.startswith("_")]
+        number, asked = self._codes.table(table), self._codes.united(table, columns)
         listed = ", ".join(
-            f"({literal(table)}, {literal(name)}, {int(row)}, {literal(VALUE)}, '')"
+            f"({number}, {part}, {bits}, {int(row)}, {_STRONGEST}, {_ASKED})"
             for row in rows
-            for name in columns
+            for part, bits in asked.items()
         )
         if listed:
             self._con.execute(f"INSERT INTO fm_behind VALUES {listed}")
@@ -88,29 +98,27 @@ class Behind:
 
     def _follow(self, table: str) -> None:
         links = self._book.links.get(table, ())
-        if not links:
-            return
-        columns = self._columns(table)
+        columns = self._columns(table) if links else []
         if not columns:
             return
         key = self._book.keys[table]
         listed = ", ".join(f"t.{identifier(name)}" for name in key)
         self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE fm_want AS SELECT t.rowid AS fm_o, {listed} FROM {quoted_table(table)} AS t "
-            f"WHERE t.rowid IN (SELECT row FROM fm_behind WHERE tbl = {literal(table)})"
+            f"WHERE t.rowid IN (SELECT row FROM fm_behind WHERE tbl = {self._codes.table(table)})"
         )
         few = self._few_values(key)
         for link in links:
             if link.derived:
-                self._follow_marks(link, columns, key, few)
+                self._follow_marks(link, columns, few)
             else:
-                self._follow_rows(link, columns, key, few)
+                self._follow_rows(link, columns, few)
 
     def _columns(self, table: str) -> list[str]:
         found = self._con.execute(
-            f"SELECT DISTINCT col FROM fm_behind WHERE tbl = {literal(table)} ORDER BY col"
+            f"SELECT part, bit_or(cols) FROM fm_behind WHERE tbl = {self._codes.table(table)} GROUP BY part"
         ).fetchall()
-        return [row[0] for row in found]
+        return self._codes.names(table, found)
 
     def _few_values(self, key: Sequence[str]) -> str:
         """A condition on key columns with few wanted values, which DuckDB pushes down into a link's query."""
@@ -125,42 +133,62 @@ class Behind:
                 conditions.append(f"q.{identifier(name)} IN ({', '.join(texts)})")
         return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
-    def _follow_marks(self, link: StoredLink, columns: Sequence[str], key: Sequence[str], few: str) -> None:
-        named = [column for column in columns if column]
-        lists = [(name, f"~{name}") for name in named]
-        lists += [("~", "_decides")] if named else []
-        lists += [("", "_rows")] if "" in columns else []
-        cells = ", ".join(
-            f"({place}, {literal(table)}, {literal(column)})"
-            for place, (table, column) in enumerate(link.cells)
-        )
-        if not cells:
-            return
-        members = [
-            f"({literal(name)}, {literal(table)})"
-            for name in named
-            for table in dict.fromkeys(table for table, _ in link.cells)
-            if self._book.collects(link.table, name, table)
-        ]
-        kept = ", ".join(f"q.{identifier(marks)}" for _, marks in lists)
-        self._con.execute(
-            f"INSERT INTO fm_behind WITH l AS (SELECT w.fm_o, {kept} FROM (SELECT * FROM ({link.sql}) AS q {few}) AS q "
-            f"JOIN fm_want AS w ON {_same('q', 'w', key)}), "
-            f"m AS (SELECT fm_o, unnest([{', '.join(literal(name) for name, _ in lists)}]) AS c, "
-            f"unnest([{', '.join(identifier(marks) for _, marks in lists)}]) AS marks FROM l), "
-            "u AS (SELECT DISTINCT fm_o, c, unnest(marks) AS mark FROM m), "
-            f"cells(place, tbl, col) AS (VALUES {cells}), "
-            f"members(c, tbl) AS (VALUES {', '.join(members) or '(NULL, NULL)'}) "
-            f"SELECT DISTINCT cells.tbl, CASE WHEN u.c = '~' THEN '' ELSE cells.col END, u.mark & {ROW_MASK}, "
-            f"CASE WHEN b.role NOT IN {texts(GIVES)} THEN b.role WHEN u.c = '~' THEN {literal(DECIDES)} "
-            f"WHEN members.c IS NOT NULL THEN {literal(MEMBER)} ELSE {literal(VALUE)} END, {literal(link.table)} "
-            f"FROM u JOIN fm_behind AS b ON b.tbl = {literal(link.table)} AND b.row = u.fm_o "
-            "AND (b.col = u.c OR (u.c = '~' AND b.col <> '')) "
-            f"JOIN cells ON cells.place = u.mark >> {ROWS_BITS} "
-            "LEFT JOIN members ON members.c = u.c AND members.tbl = cells.tbl"
+    def _rows_asked(self, link: StoredLink, few: str) -> str:
+        """FROM: the rows of a link's query (q) for the wanted rows (w) and what is asked of these (b)."""
+        said = f", {link.chooses} AS fm_said" if link.chooses else ""
+        same = _same("q", "w", self._book.keys[link.table])
+        return (
+            f"FROM (SELECT *{said} FROM ({link.repeating}) AS q {few}) AS q JOIN fm_want AS w ON {same} "
+            f"JOIN fm_behind AS b ON b.tbl = {self._codes.table(link.table)} AND b.row = w.fm_o"
         )
 
-    def _follow_rows(self, link: StoredLink, columns: Sequence[str], key: Sequence[str], few: str) -> None:
+    def _follow_marks(self, link: StoredLink, columns: Sequence[str], few: str) -> None:
+        """Along a SQL model's link: the lists of marks that are asked for, taken apart and united by row."""
+        if not link.cells:
+            return
+        collected = {name: self._collected(link, name) for name in columns if name}
+        groups = list(dict.fromkeys(collected.values()))
+        lists = {_DECIDES: f"CASE WHEN b.part > 0 OR b.cols <> {WHOLE_ROW} THEN q._decides END"}
+        if "" in columns:
+            lists[_ROWS] = self._marks_of(link.table, "", "_rows")
+        for number, group in enumerate(groups, start=_GROUPS):
+            parts = [self._marks_of(link.table, n, f"~{n}") for n in collected if collected[n] == group]
+            lists[number] = f"list_concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
+        numbers = ", ".join(str(number) for number in lists)
+        self._con.execute(
+            f"INSERT INTO fm_behind WITH l AS (SELECT b.role, unnest([{numbers}]) AS list, "
+            f"unnest([{', '.join(lists.values())}]) AS marks {self._rows_asked(link, few)}), "
+            "u AS (SELECT role, list, unnest(marks) AS mark FROM l), "
+            f"cells(list, place, tbl, part, bit, role) AS (VALUES {self._cells_marked(link, lists, groups)}) "
+            f"SELECT c.tbl, c.part, bit_or(c.bit), u.mark & {ROW_MASK} AS fm_row, "
+            f"CASE WHEN u.role > {_LAST_GIVING} THEN u.role ELSE c.role END AS fm_role, "
+            f"{self._codes.table(link.table)} FROM u JOIN cells AS c "
+            f"ON c.list = u.list AND c.place = u.mark >> {ROWS_BITS} GROUP BY c.tbl, c.part, fm_row, fm_role"
+        )
+
+    def _cells_marked(self, link: StoredLink, lists: Iterable[int], groups: Sequence[frozenset[str]]) -> str:
+        """VALUES: what a mark's place means in each list (table, part, bit, role)."""
+        meanings = []
+        for number in lists:
+            for place, (table, column) in enumerate(link.cells):
+                part, bit = self._codes.column(table, "" if number == _DECIDES else column)
+                role = STRENGTH.index(_gives(number, table, groups))
+                meanings.append(f"({number}, {place}, {self._codes.table(table)}, {part}, {bit}, {role})")
+        return ", ".join(meanings)
+
+    def _collected(self, link: StoredLink, column: str) -> frozenset[str]:
+        """The inputs of which a column collects several rows."""
+        return frozenset(t for t, _ in link.cells if self._book.collects(link.table, column, t))
+
+    def _marks_of(self, table: str, column: str, marks: str) -> str:
+        return f"CASE WHEN {self._holds(table, [column])} THEN q.{identifier(marks)} END"
+
+    def _holds(self, table: str, columns: Sequence[str]) -> str:
+        """Whether an entry (b) has one of some columns."""
+        united = self._codes.united(table, columns)
+        return " OR ".join(f"(b.part = {part} AND b.cols & {bits} <> 0)" for part, bits in united.items())
+
+    def _follow_rows(self, link: StoredLink, columns: Sequence[str], few: str) -> None:
         assert link.input is not None
         targets = [target for column in columns for target in self._targets(link, column)]
         if not targets:
@@ -168,15 +196,31 @@ class Behind:
         if not link.sql:
             self._every_row(link, targets[0][2])
             return
-        listed = ", ".join(f"({literal(c)}, {literal(target)}, {literal(how)})" for c, target, how in targets)
+        sets = self._sets(link, targets)
         self._con.execute(
-            f"INSERT INTO fm_behind WITH l AS (SELECT DISTINCT w.fm_o, q._row "
-            f"FROM (SELECT * FROM ({link.sql}) AS q {few}) AS q JOIN fm_want AS w ON {_same('q', 'w', key)}) "
-            f"SELECT DISTINCT {literal(link.input)}, v.target, l._row, "
-            f"CASE WHEN b.role IN {texts(GIVES)} THEN v.how ELSE b.role END, {literal(link.table)} "
-            f"FROM l JOIN fm_behind AS b ON b.tbl = {literal(link.table)} AND b.row = l.fm_o "
-            f"JOIN (VALUES {listed}) AS v(c, target, how) ON v.c = b.col {self._chosen(link)}"
+            f"INSERT INTO fm_behind WITH e AS (SELECT q._row, b.role AS given, "
+            f"unnest([{', '.join(str(STRENGTH.index(how)) for how, _ in sets)}]) AS how, "
+            f"unnest([{', '.join(str(part) for _, part in sets)}]) AS part, "
+            f"unnest([{', '.join(sets.values())}]) AS cols {self._rows_asked(link, few)}) "
+            f"SELECT {self._codes.table(link.input)}, part, bit_or(cols), _row, "
+            f"CASE WHEN given > {_LAST_GIVING} THEN given ELSE how END AS fm_role, {self._codes.table(link.table)} "
+            "FROM e WHERE cols <> 0 GROUP BY part, _row, fm_role"
         )
+
+    def _sets(self, link: StoredLink, targets: Sequence[tuple[str, str, str]]) -> dict[tuple[str, int], str]:
+        """Role and part to the bits of the input's cells that an entry's columns rest on."""
+        asking: dict[tuple[str, int, int], list[str]] = {}
+        for column, target, how in targets:
+            part, bit = self._codes.column(str(link.input), target)
+            asking.setdefault((how, part, bit), []).append(column)
+        found: dict[tuple[str, int], list[str]] = {}
+        for (how, part, bit), columns in asking.items():
+            bits = f"CASE WHEN {self._holds(link.table, columns)} THEN {bit} ELSE 0 END"
+            found.setdefault((how, part), []).append(bits)
+        return {
+            (how, part): f"({' | '.join(bits)}){self._chosen(link, part)}"
+            for (how, part), bits in found.items()
+        }
 
     def _targets(self, link: StoredLink, column: str) -> list[tuple[str, str, str]]:
         """The cells of an input row that a column rests on (column, input column or '', role)."""
@@ -193,22 +237,25 @@ class Behind:
             return [(column, target, how) for target in direct]
         return [(column, entry.column, DECIDES) for entry in entries]
 
-    def _chosen(self, link: StoredLink) -> str:
+    def _chosen(self, link: StoredLink, part: int) -> str:
         """Of the cells of an input row, the one that the row's key names; all of them where it names none."""
         if not link.chooses:
             return ""
-        names = self._book.published.schema(str(link.input))
-        listed = f"[{', '.join(literal(name) for name in names)}]"
-        said = f"(SELECT {link.chooses} FROM fm_want AS w WHERE w.fm_o = l.fm_o)"
-        return f"AND (v.target = '' OR v.target = {said} OR NOT list_contains({listed}, {said}))"
+        whole, bits = WHOLE_ROW if part == 0 else 0, []
+        for name in self._book.published.schema(str(link.input)):
+            place, bit = self._codes.column(str(link.input), name)
+            bits.append(f"WHEN {literal(name)} THEN {whole | (bit if place == part else 0)}")
+        return (
+            f" & (CASE WHEN fm_said IS NULL THEN {whole} ELSE CASE fm_said {' '.join(bits)} ELSE -1 END END)"
+        )
 
     def _every_row(self, link: StoredLink, role: str) -> None:
         table = str(link.input)
         given = self._con.execute(
-            f"SELECT DISTINCT role FROM fm_behind WHERE tbl = {literal(link.table)}"
-        ).fetchall()
-        if not {played for (played,) in given} & set(GIVES):
-            role = min((played for (played,) in given), key=STRENGTH.index)
+            f"SELECT min(role) FROM fm_behind WHERE tbl = {self._codes.table(link.table)}"
+        ).fetchone()
+        if given and given[0] > _LAST_GIVING:
+            role = STRENGTH[given[0]]
         rows = self._con.execute(f"SELECT count(*) FROM {quoted_table(table)}").fetchone()
         self.wholes.append(Whole(table, role, link.table, int(rows[0]) if rows else 0))
 
@@ -216,47 +263,97 @@ class Behind:
 
     def delivered(self) -> list[BehindRow]:
         """The delivered rows, each with its strongest role and the cells that play it."""
-        found: list[BehindRow] = []
-        tables = self._con.execute(
-            "SELECT DISTINCT tbl FROM fm_behind WHERE starts_with(tbl, 'raw.') ORDER BY tbl"
+        self.gather()
+        found = self._con.execute(
+            "SELECT source, _row_id, row, role, cols FROM fm_delivered ORDER BY source, row"
         ).fetchall()
-        for (table,) in tables:
-            if self._book.delivered(table):
-                found += self._rows_of(table)
-        return found
-
-    def _rows_of(self, table: str) -> list[BehindRow]:
-        schema = self._book.published.schema(table)
-        columns = [name for name in self._columns(table) if name in schema and not name.startswith("_")]
-        cells = "".join(f", any_value(r.{identifier(name)}) AS {identifier(name)}" for name in columns)
-        played = "".join(
-            f", bool_or(b.col = {literal(name)}) AS {identifier('~' + name)}" for name in columns
-        )
-        strength = f"list_position([{', '.join(literal(role) for role in STRENGTH)}], b.role)"
-        rows = self._con.execute(
-            f"SELECT any_value(r._row_id) AS _row_id, min({strength}) AS _strength{cells}{played} "
-            f"FROM (SELECT *, rowid AS _row FROM {quoted_table(table)}) AS r "
-            f"JOIN (SELECT * FROM fm_behind WHERE tbl = {literal(table)} "
-            f"QUALIFY {strength.replace('b.role', 'role')} = min({strength.replace('b.role', 'role')}) "
-            "OVER (PARTITION BY row)) AS b ON b.row = r._row GROUP BY r._row ORDER BY r._row"
-        ).pl()
+        cells = self.cells_of("SELECT source, row, cols FROM fm_delivered")
         return [
-            BehindRow(
-                table,
-                row["_row_id"],
-                STRENGTH[(row["_strength"] or len(STRENGTH)) - 1],
-                {name: row[name] for name in columns if row[f"~{name}"]},
-            )
-            for row in rows.iter_rows(named=True)
+            BehindRow(f"raw.{source}", row_id, STRENGTH[role], cells[source, row])
+            for source, row_id, row, role, _ in found
         ]
 
-    def named_by(self, via: str) -> list[tuple[str, str, str, list[int]]]:
-        """The cells that a table's own link named: table, column, role, rows in order."""
-        found = self._con.execute(
-            "SELECT tbl, col, role, list(DISTINCT row ORDER BY row) FROM fm_behind "
-            f"WHERE via = {literal(via)} AND col <> '' GROUP BY ALL ORDER BY ALL"
+    def gather(self) -> None:
+        """Make ``fm_delivered`` (source, row, _row_id, role, cols): each delivered row once.
+
+        Role is the place of its strongest role in ``STRENGTH``; ``cols`` are the cells that play it, bits by part.
+        """
+        self._con.execute(
+            "CREATE OR REPLACE TEMP TABLE fm_delivered "
+            "(source VARCHAR, row BIGINT, _row_id VARCHAR, role TINYINT, cols BIGINT[])"
+        )
+        numbers = [row[0] for row in self._con.execute("SELECT DISTINCT tbl FROM fm_behind").fetchall()]
+        for number, table in self._codes.known().items():
+            if number in numbers and self._book.delivered(table):
+                self._gather(number, table)
+
+    def _gather(self, number: int, table: str) -> None:
+        parts = self._con.execute(f"SELECT max(part) FROM fm_behind WHERE tbl = {number}").fetchone()
+        assert parts is not None
+        bits = [f"coalesce(bit_or(cols) FILTER (part = {part}), 0)" for part in range(parts[0] + 1)]
+        self._con.execute(
+            f"INSERT INTO fm_delivered SELECT {literal(table.split('.', 1)[1])}, r.rowid, r._row_id, b.role, b.cols "
+            f"FROM {quoted_table(table)} AS r JOIN (SELECT row, min(role) AS role, arg_min(cols, role) AS cols FROM "
+            f"(SELECT row, role, [{', '.join(bits)}] AS cols FROM fm_behind WHERE tbl = {number} GROUP BY row, role) "
+            "GROUP BY row) AS b ON b.row = r.rowid"
+        )
+
+    def cells_of(self, chosen: str) -> dict[tuple[str, int], dict[str, Any]]:
+        """The cells of delivered rows that play their role: source and ``rowid`` to column to value.
+
+        Args:
+            chosen: A SELECT of source, row and cols, as ``fm_delivered`` has them.
+        """
+        sources = self._con.execute(f"SELECT DISTINCT source FROM ({chosen}) ORDER BY ALL").fetchall()
+        return {
+            (source, row): values for (source,) in sources for row, values in self._cells_of(source, chosen)
+        }
+
+    def _cells_of(self, source: str, chosen: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """``rowid`` of a source's chosen rows, with the cells that play their role."""
+        table, mine = f"raw.{source}", f"(SELECT row, cols FROM ({chosen}) WHERE source = {literal(source)})"
+        schema, sets = self._book.published.schema(table), {}
+        for (cols,) in self._con.execute(f"SELECT DISTINCT cols FROM {mine}").fetchall():
+            names = self._codes.names(table, enumerate(cols))
+            sets[tuple(cols)] = [name for name in names if name in schema and not name.startswith("_")]
+        read = list(dict.fromkeys(name for names in sets.values() for name in names))
+        listed = "".join(f", r.{identifier(name)}" for name in read)
+        rows = self._con.execute(
+            f"SELECT c.row, c.cols{listed} FROM {mine} AS c JOIN {quoted_table(table)} AS r ON r.rowid = c.row"
         ).fetchall()
-        return [(table, column, role, rows) for table, column, role, rows in found]
+        for row, cols, *values in rows:
+            given = dict(zip(read, values, strict=True))
+            yield row, {name: given[name] for name in sets[tuple(cols)]}
+
+    def named_by(self, via: str) -> list[tuple[str, str, str]]:
+        """The cells that a table's own link named: table, column, role."""
+        tables = self._codes.known()
+        found = self._con.execute(
+            "SELECT tbl, role, part, bit_or(cols) FROM fm_behind "
+            f"WHERE via = {self._codes.table(via)} GROUP BY tbl, role, part"
+        ).fetchall()
+        return sorted(
+            (tables[number], column, STRENGTH[role])
+            for number, role, part, bits in found
+            for column in self._codes.names(tables[number], [(part, bits)])
+            if column
+        )
+
+    def rows_named_by(self, via: str, table: str, column: str, role: str) -> str:
+        """A SELECT of the ``row`` of each cell that a table's own link named in a role."""
+        part, bit = self._codes.column(table, column)
+        return (
+            f"SELECT DISTINCT row FROM fm_behind WHERE via = {self._codes.table(via)} "
+            f"AND tbl = {self._codes.table(table)} AND role = {STRENGTH.index(role)} "
+            f"AND part = {part} AND cols & {bit} <> 0"
+        )
+
+
+def _gives(number: int, table: str, groups: Sequence[frozenset[str]]) -> str:
+    """The role that marks of a list give the rows of an input."""
+    if number == _DECIDES:
+        return DECIDES
+    return MEMBER if number >= _GROUPS and table in groups[number - _GROUPS] else VALUE
 
 
 def rowids_of(published: Published, table: str, key: Mapping[str, Any]) -> list[int]:

@@ -20,6 +20,7 @@ GIVES = (VALUE, MEMBER)
 STRENGTH = (VALUE, MEMBER, IMPUTED, DESIGN, FAMILY, DECIDES)
 """Roles, the strongest first."""
 COLLECTS = ("AGGREGATION", "WINDOW")
+_ONCE = "SELECT DISTINCT "
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class StoredLink:
     def derived(self) -> bool:
         """Whether it is that of a SQL model, with marks."""
         return self.input is None
+
+    @property
+    def repeating(self) -> str:
+        """The query where a pair may come several times: it costs less, and says the same to whoever unites pairs."""
+        return self.sql if self.derived else self.sql.replace(_ONCE, "SELECT ", self.sql.startswith(_ONCE))
 
 
 @dataclass(frozen=True)
