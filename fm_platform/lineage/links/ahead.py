@@ -27,6 +27,9 @@ from fm_platform.lineage.links.book import (
 from fm_platform.sql.marks import ROWS_BITS
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 
+_FEW = 1000
+_FEW_MARKS = 20
+"""DuckDB looks through all of them for each list."""
 _GROUPED = "GROUP_BY"
 
 
@@ -101,13 +104,29 @@ class Ahead:
         marks = ", ".join(f"q.{identifier('~' + name)}" for name in names)
         self._con.execute(
             f"INSERT INTO fm_ahead WITH u AS (SELECT {kept}, unnest(['', {listed}]) AS fm_c, "
-            f"unnest([q._decides, {marks}]) AS fm_m FROM ({link.sql}) AS q), "
+            f"unnest([q._decides, {marks}]) AS fm_m FROM ({link.sql}) AS q {self._with_few_marks(names)}), "
             f"m AS (SELECT {', '.join(identifier(name) for name in key)}, fm_c, unnest(fm_m) AS fm_mark FROM u) "
             f"SELECT DISTINCT {literal(link.table)}, m.fm_c, t.rowid, "
             f"CASE WHEN k.role NOT IN {texts(GIVES)} THEN k.role WHEN m.fm_c = '' THEN {literal(DECIDES)} "
             f"ELSE {literal(VALUE)} END FROM m JOIN fm_marks AS k ON k.mark = m.fm_mark "
             f"JOIN {quoted_table(link.table)} AS t ON {_same('m', key)}"
         )
+
+    def _with_few_marks(self, names: Sequence[str]) -> str:
+        """A condition on rows of a SQL model's link (q) that spares taking apart lists without a reached mark."""
+        found = self._con.execute(f"SELECT DISTINCT mark FROM fm_marks LIMIT {_FEW_MARKS + 1}").fetchall()
+        if len(found) > _FEW_MARKS:
+            return ""
+        listed = ", ".join(str(mark) for (mark,) in found)
+        lists = ["_decides", *(f"~{name}" for name in names)]
+        return "WHERE " + " OR ".join(f"list_has_any(q.{identifier(name)}, [{listed}])" for name in lists)
+
+    def _with_few_rows(self, table: str) -> str:
+        """A condition on a link's query (q) that DuckDB pushes down into the scan of the input."""
+        found = self._con.execute(
+            f"SELECT DISTINCT row FROM fm_ahead WHERE tbl = {literal(table)} LIMIT {_FEW + 1}"
+        ).fetchall()
+        return "" if len(found) > _FEW else f"WHERE q._row IN ({', '.join(str(row) for (row,) in found)})"
 
     def _follow_rows(self, link: StoredLink) -> None:
         table = str(link.input)
@@ -124,9 +143,10 @@ class Ahead:
             )
             return
         key = self._book.keys[link.table]
-        pairs, chosen = f"({link.sql})", ""
+        few = self._with_few_rows(table)
+        pairs, chosen = f"(SELECT * FROM ({link.sql}) AS q {few})", ""
         if link.chooses:
-            pairs = f"(SELECT *, {link.chooses} AS fm_chosen FROM ({link.sql}))"
+            pairs = f"(SELECT *, {link.chooses} AS fm_chosen FROM ({link.sql}) AS q {few})"
             names = ", ".join(literal(name) for name in self._book.published.schema(table))
             chosen = f"AND (a.col IN ('', q.fm_chosen) OR NOT list_contains([{names}], q.fm_chosen))"
         self._con.execute(
