@@ -2,11 +2,15 @@
 
     python benchmarks/lineage_cost.py [--patients 10000] [--models 500] [--repeats 5]
 
-1. Every SQL model of the demo is run as its author wrote it, alone and with the derivation of its link, in turns; then
-   again for as many simulated patients (copies of the demo's). Printed: totals by the clock and in processor time, what
-   the links take as text beside the tables they link, and what it costs to follow every link of a table to the end.
-2. Generated models (12 columns, two CTEs) are loaded with their whole column lineage, first and from the cache.
-3. One cell of the refreshed demo is explained, beside the interpreter's own start.
+1. Simulated patients (copies of the demo's) are refreshed by command. Printed: its peak memory, the size of the
+   warehouse and what share of it the links are as text; then the processor time of explaining a p-value over all
+   patients and a cell of one, and of the impact of one patient, each beside `fm query "SELECT 1"` in the same home.
+2. Every SQL model of the demo is run as its author wrote it, alone and with the derivation of its link, in turns; then
+   again for the simulated patients. Printed: totals by the clock and in processor time, what the links take as text
+   beside the rows they link, and what it costs to follow every link of a table one step.
+3. Generated models (12 columns, two CTEs) are loaded with their whole column lineage, first and from the cache.
+
+The commands come first: a child's peak memory counts that of the process it was started from.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,6 +38,7 @@ from fm_platform.sql.loader import load_models
 from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import quoted_table, relation
+from fm_platform.warehouse.reader import open_published
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 CLINICAL = ("clinical/participants.csv", "clinical/visits.csv")
@@ -149,26 +155,46 @@ def load(folder: Path, cache: Cache) -> str:
     return f"{clock:.1f} s by the clock, {processor:.1f} s of the processor"
 
 
-def explain(study: Path, home: Path) -> None:
-    """One cell, as a command in a refreshed home, and the interpreter alone."""
-    fm = [sys.executable, "-c", "from fm_platform.cli import main; main()"]
-    subprocess.run(
-        [*fm, "refresh", "--study", str(study), "--home", str(home)], check=True, stdout=subprocess.DEVNULL
-    )
-    command = [*fm, "explain", "report.symptom_change", "--column", "p_value", "--home", str(home)]
-    for condition in ("outcome=fiqr_total", "visit=week_12", "stratum="):
-        command += ["--where", condition]
-    times = {}
-    for name, call in (("interpreter", [sys.executable, "-c", "pass"]), ("fm explain", command)):
-        taken = []
-        for _ in range(5):
-            begun = time.perf_counter()
-            subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
-            taken.append(time.perf_counter() - begun)
-        times[name] = median(taken)
+def spent(*arguments: str | Path) -> tuple[float, float]:
+    """Processor seconds and peak memory (MiB) of one command of the platform."""
+    command = [sys.executable, "-c", "from fm_platform.cli import main; main()", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"fm {' '.join(map(str, arguments))} ended with {child.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**10
+
+
+def commands(study: Path, home: Path, repeats: int) -> None:
+    """A refresh, and questions to what it published."""
+    processor, peak = spent("refresh", "--study", study, "--home", home)
+    published = Home(home).published
+    with open_published(Home(home)) as opened:
+        text = opened.query('select sum(strlen("sql")) from audit.links').item()
+        subject = opened.query("select min(subject_id) from staging.stg_subjects").item()
+    size = published.stat().st_size
+    print(f"  refresh: {processor:.1f} s of the processor, peak {peak:,.0f} MiB")
     print(
-        f"fm explain: {times['fm explain']:.2f} s, of which the interpreter's start {times['interpreter']:.2f} s"
+        f"  warehouse {size / 2**20:.1f} MiB; links {text / 2**10:.0f} KiB of text, {text / size:.1%} of it"
     )
+    place = ("--home", home)
+    change = ("--where", "outcome=fiqr_total", "--where", "visit=week_12")
+    questions: dict[str, tuple[str | Path, ...]] = {
+        "query SELECT 1": ("query", "SELECT 1", *place),
+        "explain a cell of one patient": (
+            "explain", "marts.participants", "--where", f"subject_id={subject}", "--column", "age", *place,
+        ),
+        "explain a p-value over all": (
+            "explain", "report.symptom_change", *change, "--where", "stratum=", "--column", "p_value", *place,
+        ),
+        "impact of one patient": ("impact", "--subject", subject, *place),
+    }  # fmt: skip
+    alone = 0.0
+    for name, question in questions.items():
+        taken = median(spent(*question)[0] for _ in range(repeats))
+        alone = alone or taken
+        print(f"  {name:<30} {taken:6.2f} s   ratio {taken / alone:5.2f}", flush=True)
 
 
 def main() -> None:
@@ -182,6 +208,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        print(f"commands on {options.patients:,} patients, in processor time:", flush=True)
+        commands(simulate(folder / "many", options.patients), folder / "refreshed", options.repeats)
         for label, patients in (("demo", 6), (f"{options.patients:,} patients", options.patients)):
             print(f"models of the {label}:")
             study = simulate(folder / f"study{patients}", patients)
@@ -195,7 +223,6 @@ def main() -> None:
             flush=True,
         )
         print(f"{load(models, cache)} from the cache")
-        explain(folder / "study6", folder / "explained")
 
 
 if __name__ == "__main__":
