@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fm_platform.commands.options import home_named, json_option, place_options
-from fm_platform.lineage.diff.model import Diff, Row, Table
+from fm_platform.lineage.diff.model import Conclusion, Diff, Row, Table
 from fm_platform.lineage.snapshots import LATEST, Snapshot
 
 _ROWS = 5
@@ -71,12 +71,7 @@ def _print_diff(found: Diff, *, every_table: bool) -> None:
     if not found.tables:
         click.echo("no value differs")
         return
-    click.echo("\nconclusions that moved" if found.conclusions else "\nno conclusion moved")
-    for entry in found.conclusions:
-        click.echo(
-            f"  {entry.table} {_key(entry.key)}: {entry.column} {_value(entry.old)} -> {_value(entry.new)}, "
-            f"{entry.text} {_marks(entry.reasons)}"
-        )
+    print_conclusions(found.conclusions)
     click.echo("\nreasons")
     for reason in found.reasons:
         click.echo(f"  [{reason.id}] {reason.text}")
@@ -85,6 +80,16 @@ def _print_diff(found: Diff, *, every_table: bool) -> None:
         _print_table(table, rows=every_table or _printed(table))
     if not every_table and any(not _printed(table) and table.rows for table in found.tables):
         click.echo("  (rows of a table: --table SCHEMA.TABLE; of all of them: --limit N)")
+
+
+def print_conclusions(conclusions: Sequence[Conclusion]) -> None:
+    """What one would say otherwise, a line each."""
+    click.echo("\nconclusions that moved" if conclusions else "\nno conclusion moved")
+    for entry in conclusions:
+        click.echo(
+            f"  {entry.table} {_key(entry.key)}: {entry.column} {_value(entry.old)} -> {_value(entry.new)}, "
+            f"{entry.text}{_marks(entry.reasons)}"
+        )
 
 
 _QUERIES = "report.data_queries"
@@ -103,25 +108,26 @@ def _printed(table: Table) -> bool:
 
 def _print_table(table: Table, *, rows: bool) -> None:
     counts = ", ".join(f"{count:,} {status}" for status, count in sorted(table.counts.items()))
-    click.echo(f"  {click.style(table.table, bold=True)}: {counts} {_marks(table.reasons)}")
+    click.echo(f"  {click.style(table.table, bold=True)}: {counts}{_marks(table.reasons)}")
     for side, names in table.columns.items():
         click.echo(f"    columns only in the {'old' if side == 'a' else 'new'}: {', '.join(names)}")
     if not rows:
         return
     for row in table.rows:
-        _print_row(row)
+        print_row(row)
     rest = sum(table.counts.values()) - len(table.rows)
     if table.rows and rest > 0:
         click.echo(f"    and {rest:,} more rows (--table {table.table})")
 
 
-def _print_row(row: Row) -> None:
+def print_row(row: Row) -> None:
+    """A changed row: its key and the first of its values, old and new."""
     if row.status != "changed":
-        click.echo(f"    {_key(row.key)}: {row.status} {_marks(row.reasons)}")
+        click.echo(f"    {_key(row.key)}: {row.status}{_marks(row.reasons)}")
         return
     shown = "; ".join(f"{c.column} {_value(c.old)} -> {_value(c.new)}" for c in row.cells[:_CELLS])
     more = f"; {len(row.cells) - _CELLS} more" if len(row.cells) > _CELLS else ""
-    click.echo(f"    {_key(row.key)}: {shown}{more} {_marks(row.reasons)}")
+    click.echo(f"    {_key(row.key)}: {shown}{more}{_marks(row.reasons)}")
 
 
 def _called(snapshot: Snapshot) -> str:
@@ -142,4 +148,4 @@ def _value(value: Any) -> str:
 
 def _marks(reasons: tuple[int, ...]) -> str:
     listed = ",".join(str(number) for number in reasons[:8]) + (",..." if len(reasons) > 8 else "")
-    return f"[{listed}]" if reasons else ""
+    return f" [{listed}]" if reasons else ""

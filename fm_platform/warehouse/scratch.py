@@ -52,6 +52,36 @@ class Scratch(Warehouse):
         finally:
             self.connection.unregister("fm_incoming")
 
+    def show_published(self) -> None:
+        """Let every published table be read as if it were copied here."""
+        for table in self._published_tables():
+            if table not in _RECORDS:
+                schema, _ = split_table(table)
+                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS fm.{identifier(schema)}")
+                self.connection.execute(
+                    f"CREATE VIEW IF NOT EXISTS {relation(table)} AS FROM {relation(table, 'source')}"
+                )
+
+    def make(self, table: str, rows: pl.DataFrame | str) -> None:
+        """Put what an asset gives, a frame or a SELECT, in the place of a table that is shown or was made before."""
+        if not super().exists(table):
+            self.connection.execute(f"DROP VIEW IF EXISTS {relation(table)}")
+        self._replace(table, rows)
+
+    def exists(self, table: str) -> bool:
+        """Whether the table is copied, made or shown here."""
+        return super().exists(table) or table in self._views()
+
+    def _views(self) -> list[str]:
+        return self._names("duckdb_views() WHERE database_name = 'fm'", "view_name")
+
+    def _published_tables(self) -> list[str]:
+        return self._names("duckdb_tables() WHERE database_name = 'source'", "table_name")
+
+    def _names(self, among: str, name: str) -> list[str]:
+        found = self.connection.sql(f"SELECT schema_name || '.' || {name} FROM {among}").fetchall()
+        return [row[0] for row in found]
+
     def drop(self, table: str) -> None:
         """Take a table away."""
         self.connection.execute(f"DROP TABLE IF EXISTS {relation(table)}")

@@ -94,6 +94,21 @@ def test_a_line_leads_to_tables_keys_numbers_and_publications(refreshed: Workspa
     assert f"{found['report_numbers']} report numbers" in text
 
 
+def test_a_trial_of_a_correction_says_old_and_new_and_writes_nothing(refreshed: Workspace):
+    before = refreshed.fm("verify").out
+    asked = ("impact", "--source", "clinical/visits.csv", "--line", "3", "--set", "fiqr_q1=5")
+    trial = json.loads(refreshed.fm(*asked, "--json").out)["trial"]
+    tables = {table["table"]: table for table in trial["tables"]}
+    [answer] = tables["staging.stg_answers"]["rows"]
+    assert {cell["column"]: (cell["old"], cell["new"]) for cell in answer["cells"]} == {"answer": (6, 5)}
+    assert answer["key"]["subject_id"] == "SYN01"
+    assert not any(name.startswith("expression.") for name in trial["made"])
+    text = refreshed.fm(*asked).out
+    assert "tried with fiqr_q1=5" in text
+    assert "not tried" in text
+    assert refreshed.fm("verify").out == before
+
+
 def test_a_gene_and_a_healthy_sample_reach_the_contrasts_they_take_part_in(refreshed: Workspace):
     gene = json.loads(refreshed.fm("impact", "--source", "rnaseq/counts.csv", "--line", "2", "--json").out)
     healthy = json.loads(refreshed.fm("impact", "--subject", "H01", "--json").out)
@@ -113,6 +128,12 @@ def test_a_gene_and_a_healthy_sample_reach_the_contrasts_they_take_part_in(refre
         (["--source", "clinical/visits.csv", "--line", "999"], "lines 2 to 19"),
         (["--source", "clinical/visits.csv"], "--line N"),
         ([], "--subject ID"),
+        (["--subject", "SYN01", "--set", "fiqr_q1=5"], "--line N"),
+        (
+            ["--source", "clinical/visits.csv", "--line", "3", "--set", "fiqr=5"],
+            "its columns are: data_origin, subject_id",
+        ),
+        (["--source", "rnaseq/counts.csv", "--line", "3", "--set", "H01=5"], "leave --set out"),
     ],
 )
 def test_a_wrong_question_is_refused_with_what_there_is(

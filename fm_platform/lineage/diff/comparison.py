@@ -9,9 +9,9 @@ ledger records; an adjusted p-value also has the other members of its family who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import duckdb
 
@@ -21,6 +21,7 @@ from fm_platform.lineage.diff import rows as diff_rows
 from fm_platform.lineage.diff.conclusions import CONTRASTS, RESULTS
 from fm_platform.lineage.diff.families import moved_families
 from fm_platform.lineage.diff.links import RowPairs
+from fm_platform.lineage.diff.listing import conclusions_of, rows_of
 from fm_platform.lineage.diff.model import Cell, Conclusion, Diff, Row, Status, Table
 from fm_platform.lineage.diff.reach import Reach
 from fm_platform.lineage.diff.reasons import Reasons
@@ -152,7 +153,7 @@ class _Comparison:
             status: Status = "added" if sides == ["b"] else "removed"
             self.whole.append(Table(table, status, {status: int(records.of(table).body["rows"])}))
             return
-        changed = diff_rows.compare(self.connection, records, table, index)
+        changed = diff_rows.compare(self.connection, table, records.of(table).key, index)
         self.compared[table] = changed
         self.reach.extend(changed)
         relevant = self.reach.relevant(changed)
@@ -204,21 +205,10 @@ class _Comparison:
     # -- the result -------------------------------------------------------------------------------------------------
 
     def _conclusions(self) -> list[Conclusion]:
-        found = []
+        found: list[Conclusion] = []
         both = all({CONTRASTS, RESULTS} <= set(self.records.made[side]) for side in ("a", "b"))
         for table in diff_conclusions.in_order(list(self.compared)):
-            changed = self.compared[table]
-            moved = diff_conclusions.moved(self.connection, changed, both)
-            rows = (
-                {row["n"]: row for row in self._fetch(changed, [entry.n for entry in moved])} if moved else {}
-            )
-            for entry in moved:
-                row = rows[entry.n]
-                reasons = self.reach.kept(table, entry.column, row["reasons"])
-                old, new = ((row[side] or {}).get(entry.column) for side in ("old", "new"))
-                found.append(
-                    Conclusion(table, _key(changed, row), entry.column, old, new, entry.text, reasons)
-                )
+            found += conclusions_of(self.connection, self.compared[table], both, self.reach.kept)
         if both and "alpha" in getattr(self.compared.get(CONTRASTS), "columns", ()):
             why = tuple(self._reasons_of(CONTRASTS))
             for contrast, gene, padj, text in diff_conclusions.genes_moved_by_alpha(self.connection):
@@ -231,47 +221,9 @@ class _Comparison:
 
     def _table(self, changed: Changed) -> Table:
         rows = (
-            [self._row(changed, row) for row in self._fetch(changed)]
+            rows_of(self.connection, changed, self.limit, self.reach.kept)
             if self._listed(changed.table, 0)
             else []
         )
         reasons = tuple(diff_rows.reasons_of(self.connection, changed))
         return Table(changed.table, "changed", dict(changed.counts), rows, dict(changed.only), reasons)
-
-    def _fetch(self, changed: Changed, chosen: Sequence[int] | None = None) -> list[dict[str, Any]]:
-        limit = f"LIMIT {int(self.limit)}" if self.limit is not None and chosen is None else ""
-        among = f"WHERE n IN (SELECT unnest({[int(n) for n in chosen]}))" if chosen is not None else ""
-        return (
-            self.connection.sql(
-                "SELECT n, status, changed, old, new, coalesce(reasons, []) AS reasons FROM "
-                f"(SELECT * FROM {changed.rows} {among} ORDER BY n {limit}) LEFT JOIN "
-                f"(SELECT n, list_sort(list_distinct(list(reason))) AS reasons FROM {changed.why} GROUP BY n) "
-                "USING (n) ORDER BY n"
-            )
-            .pl()
-            .to_dicts()
-        )
-
-    def _row(self, changed: Changed, row: Mapping[str, Any]) -> Row:
-        shown = (
-            row["changed"]
-            if row["status"] == "changed"
-            else [c for c in changed.shared if not c.startswith("_")]
-        )
-        cells = tuple(
-            Cell(
-                column,
-                row["old"][column] if row["status"] != "added" else None,
-                row["new"][column] if row["status"] != "removed" else None,
-                self.reach.kept(changed.table, column, row["reasons"]),
-            )
-            for column in shown
-            if column not in changed.key
-        )
-        reasons = tuple(sorted({number for cell in cells for number in cell.reasons} or set(row["reasons"])))
-        return Row(_key(changed, row), row["status"], cells, reasons)
-
-
-def _key(changed: Changed, row: Mapping[str, Any]) -> dict[str, Any]:
-    side = row["old"] if row["status"] == "removed" else row["new"]
-    return {name: side[name] for name in changed.key}

@@ -49,7 +49,7 @@ def moved(connection: duckdb.DuckDBPyConnection, changed: Changed, both_have_con
         alphas = [
             f"(SELECT c.alpha FROM {relation(CONTRASTS, side)} AS c "
             "WHERE c.contrast = coalesce(r.old.contrast, r.new.contrast))"
-            for side in ("a", "b")
+            for side in changed.sides
         ]
         return _across(connection, changed, "padj", *alphas)
     return []

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from fm_platform.lineage.diff.links import RowPairs, key_links
-from fm_platform.lineage.diff.records import Records
+from fm_platform.lineage.diff.records import SIDES, Records
 from fm_platform.warehouse.names import identifier, literal, relation
 
 ROW_ID = "_row_id"
@@ -36,6 +36,7 @@ class Changed:
         index: Names its temporary tables.
         columns: Columns with a change in any row; all of them where rows were added or removed.
         only: Columns that only one side has.
+        sides: The attached databases that were compared, the earlier one first.
     """
 
     table: str
@@ -45,6 +46,7 @@ class Changed:
     counts: Mapping[str, int]
     columns: frozenset[str]
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sides: tuple[str, str] = SIDES
 
     @property
     def rows(self) -> str:
@@ -62,11 +64,23 @@ class Changed:
         return f"fm_why_{self.index}"
 
 
-def compare(connection: duckdb.DuckDBPyConnection, records: Records, table: str, index: int) -> Changed:
-    """Compare one table that both sides have, by the key of the newer."""
-    made = records.of(table)
-    kinds = [_schema(connection, table, side) for side in ("a", "b")]
-    key = made.key
+def compare(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    key: tuple[str, ...],
+    index: int,
+    sides: tuple[str, str] = SIDES,
+) -> Changed:
+    """Compare one table that both sides have.
+
+    Args:
+        connection: Both sides attached.
+        table: The table.
+        key: Its key, that of the later side.
+        index: Names the temporary tables; what had this number before is replaced.
+        sides: The attached databases, the earlier one first.
+    """
+    kinds = [_schema(connection, table, side) for side in sides]
     shared = tuple(name for name in kinds[1] if name in kinds[0])
     own = tuple(name for name in shared if not name.startswith("_") and name not in key)
     pairs = {name: [_value(side, name, kinds) for side in ("fm_a", "fm_b")] for name in own}
@@ -79,17 +93,17 @@ def compare(connection: duckdb.DuckDBPyConnection, records: Records, table: str,
     )
     order = ", ".join(f"coalesce(old.{identifier(name)}, new.{identifier(name)}) NULLS FIRST" for name in key)
     connection.execute(
-        f"""CREATE TEMP TABLE fm_rows_{index} AS
+        f"""CREATE OR REPLACE TEMP TABLE fm_rows_{index} AS
         SELECT row_number() OVER (ORDER BY {order}) AS n, * FROM (
             SELECT fm_a.rowid AS row_a, fm_b.rowid AS row_b,
                 CASE WHEN fm_a.rowid IS NULL THEN 'added' WHEN fm_b.rowid IS NULL THEN 'removed'
                     ELSE 'changed' END AS status,
                 list_filter([{flags or "NULL"}], x -> x IS NOT NULL)::VARCHAR[] AS changed,
                 fm_a AS old, fm_b AS new
-            FROM {relation(table, "a")} AS fm_a FULL JOIN {relation(table, "b")} AS fm_b ON {condition}
+            FROM {relation(table, sides[0])} AS fm_a FULL JOIN {relation(table, sides[1])} AS fm_b ON {condition}
         ) WHERE status <> 'changed' OR len(changed) > 0"""
     )
-    connection.execute(f"CREATE TEMP TABLE fm_why_{index} (n BIGINT, reason INTEGER)")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE fm_why_{index} (n BIGINT, reason INTEGER)")
     counts = dict(connection.sql(f"SELECT status, count(*) FROM fm_rows_{index} GROUP BY ALL").fetchall())
     changed = {
         row[0]
@@ -103,9 +117,8 @@ def compare(connection: duckdb.DuckDBPyConnection, records: Records, table: str,
         "a": tuple(name for name in kinds[0] if name not in kinds[1]),
         "b": tuple(name for name in kinds[1] if name not in kinds[0]),
     }
-    return Changed(
-        table, index, key, shared, counts, frozenset(changed), {s: c for s, c in only.items() if c}
-    )
+    only = {side: names for side, names in only.items() if names}
+    return Changed(table, index, key, shared, counts, frozenset(changed), only, sides)
 
 
 def give_all(connection: duckdb.DuckDBPyConnection, changed: Changed, reasons: Iterable[int]) -> None:

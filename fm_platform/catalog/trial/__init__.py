@@ -1,0 +1,1 @@
+"""What really changes when delivered rows are absent or corrected: what rests on them, made again in memory."""
