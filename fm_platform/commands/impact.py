@@ -192,7 +192,7 @@ def _print(found: Impact) -> None:
         if table.more and table.keys:
             click.echo(f"      and {table.more} more")
     if found.tables and not any(table.keys for table in found.tables):
-        click.echo("  (their keys: --limit N)")
+        click.echo("  (their keys: --limit N; these can change, --try says what does)")
     click.echo(f"a refresh without it recomputes {len(found.recomputed)}: {', '.join(found.recomputed)}")
     for publication in found.publications:
         click.echo(
