@@ -1,14 +1,16 @@
-"""Twelve people over five publications: a corrected cell, a key of study.yaml, an edited model, another library.
+"""Twelve people over six publications: a corrected cell, study.yaml, an edited model, another library, patched code.
 
 The snapshots of the last three are kept.
 
 Each publication differs from the one before by one thing. Versions of libraries are faked by metadata that stands
-before the installed one's.
+before the installed one's; the other code is a patched copy of the package, which publishes from a process of its own.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +24,38 @@ from fm_platform.lineage.libraries import distribution_of, installed
 from fm_platform.warehouse.home import Home
 from fm_platform_tests.unit.catalog.twelve_people import write_twelve_people
 
+PACKAGE = Path(__file__).resolve().parents[3] / "fm_platform"
 EDITED = "marts/symptom_change.sql"
 FAKED = ("sqlglot", "99.0.0")
+PATCHED = "statistics/effect_size.py"
+_REFRESH = """
+import sys
+from pathlib import Path
+
+from fm_platform.catalog.graph import build_catalog
+from fm_platform.catalog.session import Actor, open_session
+from fm_platform.warehouse.home import Home
+
+study, home, reason = sys.argv[1:]
+with open_session(build_catalog(Path(study)), Home(Path(home)), reason, actor=Actor("tester", reason)) as session:
+    for table in session.plan().stale:
+        session.materialize(table)
+"""
 
 
 @dataclass(frozen=True)
 class ChangingStudy:
-    """A study folder, a folder of SQL models, the home of both, and a place for faked metadata."""
+    """A study folder, a checkout whose SQL models and code are edited, the home, and a place for faked metadata."""
 
     study: Path
-    models: Path
+    checkout: Path
     home: Home
     fakes: Path
+
+    @property
+    def models(self) -> Path:
+        """The checkout's SQL models."""
+        return self.checkout / "dbt_like_sql"
 
     def refresh(self, reason: str) -> None:
         """Bring the tables up to date and publish, giving a reason."""
@@ -41,6 +63,15 @@ class ChangingStudy:
         with open_session(build_catalog(self.study, self.models), self.home, reason, actor=actor) as session:
             for table in session.plan().stale:
                 session.materialize(table)
+
+    def refresh_by_checkout(self, reason: str) -> None:
+        """The same by the checkout's own code, with the faked libraries."""
+        path = os.pathsep.join(str(folder) for folder in (self.fakes, self.checkout))
+        finished = subprocess.run(
+            [sys.executable, "-c", _REFRESH, str(self.study), str(self.home.path), reason],
+            capture_output=True, text=True, check=False, cwd=self.checkout, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stderr
 
     def edit(self, path: Path, old: str, new: str) -> None:
         """Replace a text of a file."""
@@ -69,12 +100,13 @@ def _forget() -> None:
     distribution_of.cache_clear()
 
 
-def five_publications(folder: Path) -> ChangingStudy:
-    """The study after its five publications."""
+def six_publications(folder: Path) -> ChangingStudy:
+    """The study after its six publications."""
     work = ChangingStudy(
-        write_twelve_people(folder / "study"), folder / "models", Home(folder / "home"), folder / "fakes"
+        write_twelve_people(folder / "study"), folder / "checkout", Home(folder / "home"), folder / "fakes"
     )
     shutil.copytree(models_folder(), work.models)
+    shutil.copytree(PACKAGE, work.checkout / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     work.edit(work.study / "study.yaml", "study:", "keep_snapshots: 3\nstudy:")
     work.refresh("begin")
     work.edit(work.study / "visits.csv", "T00,week_12,2024-03-25,2", "T00,week_12,2024-03-25,9")
@@ -88,4 +120,8 @@ def five_publications(folder: Path) -> ChangingStudy:
     work.refresh("edit")
     with faked_library(work.fakes, *FAKED):
         work.refresh("upgrade")
+    work.edit(
+        work.checkout / PACKAGE.name / PATCHED, "(test.w_plus - test.w_minus)", "(test.w_minus - test.w_plus)"
+    )
+    work.refresh_by_checkout("rewrite")
     return work

@@ -20,7 +20,7 @@ from fm_platform.warehouse.database import open_warehouse
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.reader import open_published
 from fm_platform.warehouse.snapshot import write_report
-from fm_platform_tests.unit.catalog.changing_study import EDITED, FAKED, faked_library
+from fm_platform_tests.unit.catalog.changing_study import EDITED, FAKED, PATCHED, faked_library
 from fm_platform_tests.unit.catalog.tiny_study import bring_up_to_date, up_to_date
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,15 +64,16 @@ def test_every_publication_says_who_why_and_what_made_it_differ(changing):
     listed = snapshots_of(from_state(changing.home.state()))
     assert [(s.number, s.actor, s.reason) for s in listed] == [
         (n, "tester", reason)
-        for n, reason in enumerate(("begin", "correct", "declare", "edit", "upgrade"), 1)
+        for n, reason in enumerate(("begin", "correct", "declare", "edit", "upgrade", "rewrite"), 1)
     ]
     assert [[cause["kind"] for cause in s.causes] for s in listed] == [
-        ["first"], ["source"], ["study"], ["code"], ["library"],
+        ["first"], ["source"], ["study"], ["code"], ["library"], ["code"],
     ]  # fmt: skip
     assert listed[1].differs_by == "delivered visits.csv"
     assert listed[2].causes[0]["names"] == ["outcomes[pain].range"]
     assert listed[3].causes[0]["names"] == [f"dbt_like_sql/{EDITED}"]
     assert re.fullmatch(r"library sqlglot \S+ -> 99\.0\.0", listed[4].differs_by)
+    assert listed[5].causes[0]["names"] == [f"fm_platform/{PATCHED}"]
 
 
 def test_a_report_names_its_publication_and_what_its_tables_were_made_with(changing, tmp_path):
@@ -121,5 +122,5 @@ def test_the_plan_names_the_library_or_the_file_that_makes_a_table_stale(changin
         assert reason("marts.symptom_change", None) == f"code changed: dbt_like_sql/{EDITED}"
 
 
-def test_a_home_with_five_publications_is_consistent(changing):
+def test_a_home_with_six_publications_is_consistent(changing):
     assert verify(changing.home).problems == []

@@ -15,7 +15,7 @@ from fm_platform.lineage.verify import verify
 from fm_platform.warehouse.database import open_warehouse
 from fm_platform.warehouse.home import Home
 from fm_platform_tests.e2e.conftest import REPOSITORY, run_fm
-from fm_platform_tests.unit.catalog.changing_study import EDITED, FAKED, ChangingStudy
+from fm_platform_tests.unit.catalog.changing_study import EDITED, FAKED, PATCHED, ChangingStudy
 
 MODEL = "marts.symptom_change"
 
@@ -54,6 +54,13 @@ def test_a_publication_is_equal_though_its_snapshot_and_its_files_are_gone(home,
     assert verify(home).problems == []
 
 
+def test_a_cell_that_was_corrected_since_is_taken_as_it_was_delivered_then(home, tmp_path):
+    found = reproduce(home, "2", tmp_path / "again")
+    assert found.first is None
+    delivered = (tmp_path / "again/study/visits.csv").read_text(encoding="utf-8")
+    assert "T00,week_12,2024-03-25,9" in delivered
+
+
 def test_a_changed_key_of_study_yaml_is_taken_as_it_was(home, changing, tmp_path):
     found = reproduce(home, "3", tmp_path / "again")
     assert found.first is None
@@ -77,14 +84,22 @@ def test_another_library_that_changes_no_value_is_told_and_the_tables_are_equal(
     assert [o.table for o in found.outcomes if o.table == MODEL and o.causes]
 
 
+def test_other_code_in_python_is_named_where_its_values_begin(home, changing):
+    found = reproduce(home, "6", models=changing.models)
+    assert found.first is not None
+    assert found.first.table == "stats.symptom_change"
+    assert f"code fm_platform/{PATCHED}" in found.first.causes
+    others = {o.table for o in found.outcomes if not o.equal}
+    assert "stats.symptom_change" in others
+    for outcome in found.outcomes:
+        if outcome.table in others - {"stats.symptom_change"}:
+            assert any(cause.startswith("input ") for cause in outcome.causes), outcome
+
+
 def test_a_checkout_of_the_code_of_then_gives_what_was_published_then(home, changing, tmp_path):
-    checkout = tmp_path / "checkout"
-    shutil.copytree(
-        REPOSITORY / "fm_platform", checkout / "fm_platform", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copytree(changing.models, checkout / "dbt_like_sql")
-    found = reproduce(home, "4", tmp_path / "again", other=OtherCode(checkout))
+    found = reproduce(home, "6", tmp_path / "again", other=OtherCode(changing.checkout))
     assert found.first is None, found.first
+    assert {cause.split(" -> ")[0] for cause in causes(found)} == {"library " + " ".join(FAKED)}
     assert (tmp_path / "again/home/reports/report.html").is_file()
 
 
