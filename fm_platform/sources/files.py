@@ -90,6 +90,19 @@ def read_content(path: Path, name: str) -> Content:
         delivered = path.read_bytes()
     except OSError as error:
         raise _unreadable(error, name) from None
+    return content_of(delivered, name)
+
+
+def content_of(delivered: bytes, name: str) -> Content:
+    """Some bytes as a delivered file, unpacked if they are gzipped.
+
+    Args:
+        delivered: The bytes.
+        name: What to call the file.
+
+    Raises:
+        InputError: They are empty, a damaged archive, or of a kind that holds no table.
+    """
     file = SourceFile(name=name, sha256=hashlib.sha256(delivered).hexdigest(), size=len(delivered))
     data = _unzipped(delivered, name) if delivered.startswith(_GZIP_MAGIC) else delivered
     if not data.strip():

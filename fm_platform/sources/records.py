@@ -113,7 +113,11 @@ def worksheets(path: Path, name: str) -> list[Records]:
         path: Where the file is.
         name: What to call it in messages.
     """
-    content = read_content(path, name)
+    return worksheets_in(read_content(path, name))
+
+
+def worksheets_in(content: Content) -> list[Records]:
+    """The same of a file that has been read."""
     if content.kind != "xlsx":
         return [_text(content)]
     workbook = Workbook(content.data, content.file.name)

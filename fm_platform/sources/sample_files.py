@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import polars as pl
 
@@ -140,6 +140,12 @@ def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
     return found
 
 
+def names_of(path: PurePath) -> set[str]:
+    """The samples that a file may be named after, whatever its format: by its own name, or by its folder's."""
+    names = {sample_of(path) for sample_of in _SAMPLE_OF.values()}
+    return {name for name in (*names, _ENDING.sub("", path.name), path.parent.name) if name}
+
+
 def read_tab(entry: SampleFile) -> TabFile:
     """Read a tab-separated file without quotes, gzipped or not.
 
@@ -196,22 +202,22 @@ def _visible(folder: Path) -> list[Path]:
     ]
 
 
-def _star(path: Path) -> str | None:
+def _star(path: PurePath) -> str | None:
     match = _STAR.match(path.name)
     return (match["sample"] or path.parent.name) if match else None
 
 
-def _rsem(path: Path) -> str | None:
+def _rsem(path: PurePath) -> str | None:
     match = _RSEM.match(path.name)
     return (match["sample"] or path.parent.name) if match else None
 
 
-def _htseq(path: Path) -> str | None:
+def _htseq(path: PurePath) -> str | None:
     match = _HTSEQ.match(path.name)
     return match["sample"] if match and not _NOT_COUNTS.search(path.name) else None
 
 
-_SAMPLE_OF: dict[str, Callable[[Path], str | None]] = {
+_SAMPLE_OF: dict[str, Callable[[PurePath], str | None]] = {
     "star": _star,
     "htseq": _htseq,
     "kallisto": lambda path: path.parent.name if _KALLISTO.match(path.name) else None,

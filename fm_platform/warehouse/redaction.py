@@ -11,6 +11,7 @@ first version), the subject's are taken out of their lists.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from fm_platform.warehouse.snapshot import REPORT_FILES
 
 _BLOCK_SIZE = 16384
 REDACTED = "redacted"
+_NOTES = "expression.input_notes"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class Erased:
         subject: The id.
         row_ids: The subject's raw rows.
         samples: The subject's samples.
-        count_ids: Their columns of the count matrices.
+        count_ids: Their names in the count matrices.
+        headings: What their columns are called there.
+        files: The count files that are named after them.
         alone: Table to the keys of the rows that rest on the subject's delivered rows alone.
     """
 
@@ -42,6 +46,8 @@ class Erased:
     row_ids: Sequence[str]
     samples: Sequence[str] = ()
     count_ids: Sequence[str] = ()
+    headings: Sequence[str] = ()
+    files: Sequence[str] = ()
     alone: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
@@ -56,6 +62,8 @@ def redacted_copy(original: Path, target: Path, erased: Erased) -> None:
         path.unlink(missing_ok=True)
     _copy(original, middle)
     with connect(str(middle)) as connection:
+        if erased.count_ids:
+            _blank_counts(connection, erased)
         for schema, table in connection.sql(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit' "
             "OR table_name = 'source_rows' ORDER BY ALL"
@@ -92,16 +100,13 @@ def _copy(source: Path, target: Path) -> None:
 def _redact(connection: duckdb.DuckDBPyConnection, schema: str, table: str, erased: Erased) -> None:
     name = f"{identifier(schema)}.{identifier(table)}"
     columns = [row[0] for row in connection.sql(f"DESCRIBE {name}").fetchall()]
-    ids, samples, count_ids = list(erased.row_ids), list(erased.samples), list(erased.count_ids)
+    ids, samples = list(erased.row_ids), list(erased.samples)
     if (schema, table) == ("raw", "withdrawals"):
         return  # the list says who may not be delivered again
-    if (schema, table) == ("raw", "counts"):
-        _blank_raw_counts(connection, count_ids)
-        return
-    if (schema, table) == ("expression", "counts"):
-        return  # blanked with the samples, whose places it is read by
-    if (schema, table) == ("expression", "samples"):
-        _blank_counts(connection, samples)
+    if (schema, table) == ("audit", "source_rows"):
+        connection.execute(
+            f"DELETE FROM {name} WHERE list_contains(?::VARCHAR[], path)", [list(erased.files)]
+        )
     for key in erased.alone.get(f"{schema}.{table}", ()):
         same = " AND ".join(f"{identifier(column)} IS NOT DISTINCT FROM ?" for column in key)
         connection.execute(f"DELETE FROM {name} WHERE {same}", list(key.values()))
@@ -148,40 +153,48 @@ def _blank_names(
         )
 
 
-def _blank_raw_counts(connection: duckdb.DuckDBPyConnection, count_ids: Sequence[str]) -> None:
-    """Null the counts of some columns, and their headings; the others keep their places."""
-    places: dict[str, list[int]] = {}
-    sql = "SELECT sheet, count_id FROM raw.count_columns WHERE kind = 'count' ORDER BY sheet, position"
-    seen: dict[str, int] = {}
-    for sheet, count_id in connection.sql(sql).fetchall():
-        seen[sheet] = seen.get(sheet, 0) + 1
-        if count_id in count_ids:
-            places.setdefault(sheet, []).append(seen[sheet])
-    for sheet, taken in places.items():
-        for column in ("counts", "lengths"):
-            connection.execute(
-                f"UPDATE raw.counts SET {column} = {_blanked(column)} WHERE sheet = ? AND {column} IS NOT NULL",
-                [taken, sheet],
-            )
+def _blank_counts(connection: duckdb.DuckDBPyConnection, erased: Erased) -> None:
+    """Null the samples' counts and what names them; the other samples keep their places."""
+    ids = list(erased.count_ids)
+    columns = connection.sql(
+        "SELECT sheet, count_id FROM raw.count_columns WHERE kind = 'count' ORDER BY sheet, position"
+    ).fetchall()
+    for sheet in dict.fromkeys(sheet for sheet, _ in columns):
+        here = [count_id for of, count_id in columns if of == sheet]
+        _null_at(connection, "raw.counts", _places(here, ids), f"sheet = {literal(sheet)}")
+    every = list(dict.fromkeys(count_id for _, count_id in columns))
+    _null_at(connection, "expression.counts", _places(every, ids), "true")
     connection.execute(
-        f'UPDATE raw.count_columns SET "column" = {literal(REDACTED)}, count_id = {literal(REDACTED)} '
-        "WHERE list_contains(?::VARCHAR[], count_id)",
-        [list(count_ids)],
+        f'UPDATE raw.count_columns SET "column" = {literal(REDACTED)}, '
+        f"count_id = CASE WHEN count_id IS NOT NULL THEN {literal(REDACTED)} END "
+        'WHERE list_contains(?::VARCHAR[], count_id) OR list_contains(?::VARCHAR[], "column")',
+        [ids, list(erased.headings)],
     )
+    _delete_named_after(connection, erased)
 
 
-def _blank_counts(connection: duckdb.DuckDBPyConnection, samples: Sequence[str]) -> None:
-    taken = [
-        row[0]
-        for row in connection.execute(
-            "SELECT position FROM expression.samples WHERE list_contains(?::VARCHAR[], sample_id) "
-            "AND position IS NOT NULL",
-            [list(samples)],
-        ).fetchall()
-    ]
+def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(names, start=1) if name in wanted]
+
+
+def _null_at(connection: duckdb.DuckDBPyConnection, table: str, places: list[int], condition: str) -> None:
     for column in ("counts", "lengths"):
         connection.execute(
-            f"UPDATE expression.counts SET {column} = {_blanked(column)} WHERE {column} IS NOT NULL", [taken]
+            f"UPDATE {table} SET {column} = {_blanked(column)} WHERE {condition} AND {column} IS NOT NULL",
+            [places],
+        )
+
+
+def _delete_named_after(connection: duckdb.DuckDBPyConnection, erased: Erased) -> None:
+    """Rows about files that are named after the samples, and the readers' remarks that mention them."""
+    for table in ("raw.counts", "raw.count_columns", _NOTES):
+        connection.execute(
+            f"DELETE FROM {table} WHERE list_contains(?::VARCHAR[], sheet)", [list(erased.files)]
+        )
+    for name in (*erased.count_ids, *erased.samples):
+        word = rf"(^|[^0-9A-Za-z]){re.escape(name)}([^0-9A-Za-z]|$)"
+        connection.execute(
+            f"DELETE FROM {_NOTES} WHERE regexp_matches(concat_ws(' ', item, note), ?)", [word]
         )
 
 

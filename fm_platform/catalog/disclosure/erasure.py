@@ -1,7 +1,8 @@
 """``fm erase``: purge what a home keeps of a subject who withdrew with scope ``erase``.
 
-Belongs here: the order of an erasure. Does not belong here: blanking text (``sources.redaction``) or databases
-(``warehouse.redaction``), reading the records (``lineage.erasures``), refusing a new delivery (``redelivered``).
+Belongs here: the order of an erasure. Does not belong here: which stored files hold the subject (``stored_files``),
+blanking text (``sources.redaction``) or databases (``warehouse.redaction``), reading the records
+(``lineage.erasures``), refusing a new delivery (``redelivered``).
 
 Everything that replaces a file is first written aside; one ledger record then names old and new hashes; only after it
 is committed are the old files removed. An erasure that was interrupted in between is finished by the next one.
@@ -9,28 +10,26 @@ is committed are the old files removed. An erasure that was interrupted in betwe
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from fm_platform.catalog.binding import check_home
+from fm_platform.catalog.disclosure.stored_files import delivered_files, redacted_files, samples_of
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.session import Actor
-from fm_platform.errors import FmError, InputError
+from fm_platform.errors import InputError
 from fm_platform.lineage.erasures import KIND, Erasures, erasures_of, name_hash
 from fm_platform.lineage.impact.alone import rows_alone
 from fm_platform.lineage.impact.origin import Origin, origin_of_subject
-from fm_platform.sources.margins import r_row_names
-from fm_platform.sources.records import read_records
-from fm_platform.sources.redaction import without_columns, without_records
-from fm_platform.sources.store import keep_content
+from fm_platform.sources.counts.layout import names_in
+from fm_platform.sources.sample_files import names_of
 from fm_platform.study.model import Study
 from fm_platform.validation.withdrawals import TABLE
 from fm_platform.warehouse.database import WAREHOUSE_VARIABLE, Warehouse, open_warehouse
@@ -38,11 +37,12 @@ from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.lock import hold_lock
 from fm_platform.warehouse.publish import file_sha256
-from fm_platform.warehouse.reader import open_file
+from fm_platform.warehouse.reader import Published, open_file
 from fm_platform.warehouse.redaction import Erased, redacted_copy, rewritten
 
 _HISTORY = ("history", "schedules", "storage")
 _SCOPE = "erase"
+COLUMNS = "raw.count_columns"
 
 
 def erase(catalog: Catalog, home: Home, subject: str, reason: str) -> dict[str, Any]:
@@ -112,13 +112,16 @@ def _origin(published: Any, subject: str) -> Origin | None:
 
 
 def _prepare(warehouse: Warehouse, study: Study, home: Home, subject: str, reason: str) -> dict[str, Any]:
-    erasures = erasures_of(warehouse.records())
-    snapshots, samples, count_ids = _snapshots(home, erasures, subject)
+    records = warehouse.records()
+    files = list(delivered_files(records, home, erasures_of(records)))
+    snapshots, samples, count_ids = _snapshots(home, subject)
+    counted = {*count_ids, *samples_of(files, study, subject)}
+    _require_not_counted(warehouse, counted)
     return {
         "subjects": [name_hash(subject)],
         "samples": [name_hash(name) for name in samples],
-        "count_ids": [name_hash(name) for name in count_ids],
-        "sources": _sources(warehouse.records(), study, home, erasures, subject, count_ids),
+        "count_ids": [name_hash(name) for name in sorted(counted)],
+        "sources": redacted_files(files, study, home, subject, counted, _newest_counts(records)),
         "snapshots": snapshots,
         "dagster_history": "removed",
         "reason": reason,
@@ -126,9 +129,26 @@ def _prepare(warehouse: Warehouse, study: Study, home: Home, subject: str, reaso
     }
 
 
-def _snapshots(
-    home: Home, erasures: Erasures, subject: str
-) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+def _require_not_counted(warehouse: Warehouse, names: Collection[str]) -> None:
+    """The last delivery of counts must be without the samples, too."""
+    if not warehouse.exists(COLUMNS):
+        return
+    found = warehouse.read(COLUMNS).filter(pl.col("count_id").is_in(names))
+    if found.height:
+        raise InputError(
+            f"the last delivery still holds counts of {', '.join(found['count_id'].unique().sort())} "
+            f"({', '.join(found['sheet'].unique().sort())})",
+            mend="take the sample out of the counts, run `fm refresh`, then erase",
+        )
+
+
+def _newest_counts(records: Iterable[LedgerRecord]) -> set[str]:
+    """SHA-256 of every file of the last delivery of counts."""
+    made = [r.content for r in records if r.kind == "materialization" and r.content["table"] == "raw.counts"]
+    return {entry["sha256"] for entry in made[-1].get("delivered", ())} if made else set()
+
+
+def _snapshots(home: Home, subject: str) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """Redacted copies of all snapshots that hold the subject, and the samples that they knew."""
     entries, samples, count_ids = [], set[str](), set[str]()
     for path in sorted(home.snapshots.glob("*.duckdb")):
@@ -141,8 +161,16 @@ def _snapshots(
         ids = [row.row_id for row in origin.rows if row.source != "withdrawals"]
         aside = home.scratch / f"redacted-{path.name}"
         with open_file(path) as published:
-            alone = rows_alone(published, origin)
-        redacted_copy(path, aside, Erased(subject, ids, origin.samples, origin.count_ids, alone))
+            erased = Erased(
+                subject,
+                ids,
+                origin.samples,
+                origin.count_ids,
+                _headings(published, origin.count_ids),
+                _files(published, origin.count_ids),
+                rows_alone(published, origin),
+            )
+        redacted_copy(path, aside, erased)
         entries.append(
             {
                 "snapshot": path.relative_to(home.path).as_posix(),
@@ -153,84 +181,18 @@ def _snapshots(
     return entries, sorted(samples), sorted(count_ids)
 
 
-def _sources(
-    records: Iterable[LedgerRecord],
-    study: Study,
-    home: Home,
-    erasures: Erasures,
-    subject: str,
-    count_ids: Collection[str],
-) -> list[dict[str, Any]]:
-    """Redacted copies of all stored files that hold the subject."""
-    delivered: dict[str, tuple[str, set[str]]] = {}
-    for record in records:
-        if record.kind == "source":
-            delivered.setdefault(record.content["sha256"], (record.content["path"], set()))[1].add(
-                record.content["source"]
-            )
-    entries = []
-    for original, (path, sources) in sorted(delivered.items()):
-        sha256 = erasures.source_now(original)
-        stored = home.sources / f"{sha256}.gz"
-        if sha256 is None or not stored.is_file() or sources == {"withdrawals"}:
-            continue
-        content = gzip.decompress(stored.read_bytes())
-        redacted = _redacted(content, stored, sources, study, subject, count_ids)
-        if redacted == content:
-            continue
-        kept = keep_content(home.sources, redacted) if redacted is not None else None
-        entries.append(
-            {
-                "path": path,
-                "sha256": sha256,
-                "now": kept.sha256 if kept else None,
-                "stored_sha256": kept.stored_sha256 if kept else None,
-            }
-        )
-    return entries
+def _headings(published: Published, count_ids: Collection[str]) -> list[str]:
+    """What the columns of some samples are called in the count files."""
+    if not count_ids:
+        return []
+    found = published.query(f'SELECT DISTINCT "column" AS name, count_id FROM {COLUMNS}').rows()
+    return [name for name, count_id in found if count_id in count_ids or names_in(name) & set(count_ids)]
 
 
-def _redacted(
-    content: bytes,
-    stored: Path,
-    sources: Collection[str],
-    study: Study,
-    subject: str,
-    count_ids: Collection[str],
-) -> bytes | None:
-    """The file without the subject; the same bytes if it does not hold the subject, None if it must go as a whole."""
-    try:
-        if "counts" in sources:
-            return without_columns(content, count_ids, stored.name) or content if count_ids else content
-        records = read_records(stored, stored.name)
-        if records.encoding == "xlsx":
-            held = any(subject in row for row in records.rows)
-            return None if held else content
-    except (FmError, UnicodeDecodeError):
-        return None if subject.encode() in content or "counts" in sources else content
-    header = ["", *records.rows[0]] if r_row_names(records.rows) else records.rows[0]
-    starts = [
-        line
-        for row, line in zip(records.rows[1:], records.lines[1:], strict=True)
-        if _names(dict(zip(header, row, strict=False)), sources, study, subject)
-    ]
-    return without_records(content, starts, records.lines, stored.name) if starts else content
-
-
-def _names(row: Mapping[str, str], sources: Collection[str], study: Study, subject: str) -> bool:
-    """Whether a record is the subject's: by the declared columns, or, for a file declared no more, by any cell."""
-    for source in sources:
-        parts: tuple[str, ...] = ()
-        if source in study.clinical:
-            parts = study.clinical[source].columns.get("subject", ())
-        elif source == "samples" and study.expression is not None and study.expression.samples.subject:
-            parts = (study.expression.samples.subject,)
-        if parts and set(parts) <= set(row):
-            if "-".join(row[part].strip() for part in parts) == subject:
-                return True
-        elif subject in (cell.strip() for cell in row.values()):
-            return True
-    return False
+def _files(published: Published, count_ids: Collection[str]) -> list[str]:
+    """The count files that are named after samples."""
+    paths = published.query("SELECT DISTINCT path FROM audit.source_rows WHERE source = 'counts'")["path"]
+    return [path for path in paths if names_of(PurePosixPath(path)) & set(count_ids)]
 
 
 # -- after the record -------------------------------------------------------------------------------------------------

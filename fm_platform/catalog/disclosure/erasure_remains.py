@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
+from fm_platform.catalog.disclosure.stored_files import COUNTS
 from fm_platform.catalog.graph import Catalog
+from fm_platform.lineage.erasures import erasures_of
 from fm_platform.lineage.history import from_state
+from fm_platform.sources.sample_files import names_of
+from fm_platform.warehouse.database import open_warehouse
 from fm_platform.warehouse.home import Home
+
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,15 @@ def what_remains(catalog: Catalog, home: Home, body: Mapping[str, Any]) -> list[
                 "person's line; tables of statistics over several subjects stay as they were published",
             )
         )
+    if paths := _named_after(home):
+        found.append(
+            Remainder(
+                f"{len(paths)} paths of count files in the ledger ({', '.join(paths[:_LISTED])}"
+                f"{', ...' if len(paths) > _LISTED else ''})",
+                "the files were named after the sample; a record that is changed breaks the chain of all after it. "
+                "Certificates of `fm reproduce` name them, too",
+            )
+        )
     return [
         *found,
         Remainder(
@@ -66,3 +82,12 @@ def what_remains(catalog: Catalog, home: Home, body: Mapping[str, Any]) -> list[
             "this command does not reach them",
         ),
     ]
+
+
+def _named_after(home: Home) -> list[str]:
+    """Paths in the ledger of count files that were named after erased samples."""
+    with open_warehouse(home, "erase", read_only=True) as warehouse:
+        records = warehouse.records()
+    paths = {r.content["path"] for r in records if r.kind == "source" and r.content["source"] == COUNTS}
+    erasures = erasures_of(records)
+    return sorted(path for path in paths if erasures.erased(names_of(PurePosixPath(path)), "count_ids"))

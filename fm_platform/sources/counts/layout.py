@@ -23,6 +23,10 @@ _SCALED = re.compile(r"^(tpm|fpkm|rpkm|cpm|rlog|vst|norm(alized|alised)?)_", re.
 _RESULT = re.compile(
     r"^(log2?fc|log2foldchange|fc|padj|pvalue|pval|qvalue|fdr|stat|basemean|lfcse)(_|$)", re.IGNORECASE
 )
+_OF_SAMPLE = re.compile(
+    r"^(counts?|tpm|fpkm|rpkm|cpm|rlog|vst|norm(alized|alised)?)_(?P<sample>.+?)(?:\([^()]*\))?$",
+    re.IGNORECASE,
+)
 _ANNOTATION = frozenset(
     {
         *("symbol", "gene_symbol", "gene_name", "genename", "external_gene_name", "hgnc_symbol"),
@@ -84,6 +88,17 @@ def is_gene_header(header: Sequence[str]) -> bool:
     """Whether most columns are named by stable gene ids, so that samples are in rows."""
     genes = sum(is_stable_gene_id(column) for column in header[1:])
     return genes >= 3 and genes >= _MANY * (len(header) - 1)
+
+
+def names_in(column: str) -> set[str]:
+    """The samples that a column may be about in any layout: its heading, and what tools and providers mean by it."""
+    heading = column.strip()
+    path = heading.replace("\\", "/")
+    names = {heading, _RSEM.sub("", path.rsplit("/", 1)[-1])}
+    if _ALIGNMENT.search(path):
+        names |= {_ALIGNMENT.sub("", path.rsplit("/", 1)[-1]), *path.split("/")[-2:-1]}
+    named = _OF_SAMPLE.match(heading)
+    return names | ({named["sample"]} if named else set())
 
 
 def layout_of(
