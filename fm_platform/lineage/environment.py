@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fm_platform.lineage.code_state import CodeOf, code_of
+from fm_platform.lineage.libraries import PYTHON
 from fm_platform.warehouse.ledger import LedgerRecord, sha256_text
 
 KIND = "environment"
@@ -43,6 +44,12 @@ class MadeWith:
 
     code: CodeOf = field(default_factory=CodeOf)
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def distributions(self) -> dict[str, str]:
+        """Name to version of all third-party code, and of Python: the whole version where it is recorded."""
+        python = {PYTHON: str(self.environment["python"])} if self.environment else {}
+        return {**self.code.libraries, **python}
 
 
 class Contexts:
@@ -103,6 +110,21 @@ def lock_text() -> tuple[str, str]:
     if lock.is_file() and (_ROOT / "pyproject.toml").is_file():
         return LOCK, lock.read_text(encoding="utf-8")
     return INSTALLED, _installed_text()
+
+
+def together(behind: Iterable[MadeWith]) -> tuple[dict[str, str], dict[str, str]]:
+    """What several tables were made with: versions by library, and environments in words; different ones in a row."""
+    libraries: dict[str, set[str]] = {}
+    environments: dict[str, set[str]] = {}
+    for entry in behind:
+        for name, version in entry.code.libraries.items():
+            libraries.setdefault(name, set()).add(version)
+        for name, words in in_words(entry.environment).items():
+            environments.setdefault(name, set()).add(words)
+    return (
+        {name: ", ".join(sorted(versions)) for name, versions in libraries.items()},
+        {name: "; ".join(sorted(words)) for name, words in environments.items()},
+    )
 
 
 def in_words(body: Mapping[str, Any]) -> dict[str, str]:

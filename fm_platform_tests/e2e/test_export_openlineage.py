@@ -202,6 +202,29 @@ def test_what_a_job_reads_was_delivered_or_is_written_by_a_job(events, refreshed
     assert "files.report" in {used["name"] for used in completed(events, "files.site")["inputs"]}
 
 
+def test_a_run_says_what_its_table_was_made_with(events, refreshed):
+    (environment,) = recorded(refreshed, "environment")
+    (code,) = recorded(refreshed, "code")
+    run = completed(events, "stats.symptom_change")["run"]
+    told = {entry["name"]: entry["value"] for entry in run["facets"]["executionParameters"]["parameters"]}
+    assert told["python"].endswith(environment["python"])
+    assert told["platform"].startswith(f"{environment['system']} {environment['machine']}")
+    assert environment["lock"]["sha256"] in told["lock"]
+    assert run["facets"]["processing_engine"]["version"] == environment["package"]
+    libraries = {
+        name: code["libraries"][name] for name in code["assets"]["stats.symptom_change"]["libraries"]
+    }
+    assert told["libraries"] == ", ".join(f"{name} {version}" for name, version in libraries.items())
+    assert {"duckdb", "polars"} <= set(libraries)
+
+
+def recorded(workspace: Workspace, kind: str) -> list[dict]:
+    return [
+        json.loads(row["body"])
+        for row in rows(workspace, f"SELECT body FROM audit.ledger WHERE kind = '{kind}' ORDER BY seq")
+    ]
+
+
 def test_no_event_names_a_subject_or_a_folder_of_this_machine(events, refreshed):
     text = json.dumps(events)
     assert "SYN0" not in text

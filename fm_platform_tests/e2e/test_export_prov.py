@@ -129,6 +129,24 @@ def test_it_says_what_the_ledger_says(nodes, teller):
     )
 
 
+def test_the_environment_is_an_agent_of_what_was_made_in_it(nodes, teller):
+    (row,) = rows(teller, "SELECT body FROM audit.ledger WHERE kind = 'environment'")
+    body = json.loads(row["body"])
+    (environment,) = [node for node in of_kind(nodes, "SoftwareAgent") if "fm:release" in node]
+    assert (environment["fm:release"], environment["fm:lock"].split()[-1]) == (
+        body["package"],
+        body["lock"]["sha256"],
+    )
+    assert environment["fm:python"].endswith(body["python"])
+    made = [n for n in of_kind(nodes, "Activity") if n["label"].startswith("make ")]
+    assert all(environment["@id"] in links(activity, "wasAssociatedWith") for activity in made)
+    (code,) = [
+        n for n in of_kind(nodes, "SoftwareAgent") if n["label"].endswith(" code of marts.participants")
+    ]
+    (row,) = rows(teller, "SELECT body FROM audit.ledger WHERE kind = 'code'")
+    assert f"sqlglot {json.loads(row['body'])['libraries']['sqlglot']}" in code["fm:libraries"]
+
+
 def test_the_export_is_recorded_and_names_nobody(document, teller, tmp_path: Path):
     text = json.dumps(document)
     assert "SYN0" not in text

@@ -101,6 +101,29 @@ def test_the_profiles_of_a_provenance_run_crate_are_kept(entities):
     assert len(ids(organize["object"])) == len(actions) - 1
 
 
+def test_a_step_requires_the_software_that_its_records_name(entities, archive):
+    bodies = {
+        row["kind"]: json.loads(row["body"])
+        for row in json.loads(
+            archive.fm(
+                "query", "SELECT kind, body FROM audit.ledger WHERE kind IN ('code', 'environment')", "--json"
+            ).out
+        )
+    }
+    environment = bodies["environment"]
+    (tool,) = [e for e in of_kind(entities, "SoftwareApplication") if e["name"] == "marts.participants"]
+    needed = [entities[name] for name in ids(tool["softwareRequirements"])]
+    versions = {entry["name"]: entry["softwareVersion"] for entry in needed}
+    assert versions["python"] == environment["python"]
+    for name in ("duckdb", "polars", "sqlglot"):
+        assert versions[name] == bodies["code"]["libraries"][name]
+    (platform,) = [entry for entry in needed if "operatingSystem" in entry]
+    assert platform["softwareVersion"] == environment["package"]
+    assert platform["operatingSystem"].startswith(f"{environment['system']} {environment['machine']}")
+    locks = [entities[name] for name in ids(platform["softwareRequirements"])]
+    assert f"sha256 {environment['lock']['sha256']}" in {entry.get("identifier") for entry in locks}
+
+
 def test_every_file_is_there_or_named_by_its_content(entities, crate_folder, refreshed):
     delivered = {
         hashlib.sha256(path.read_bytes()).hexdigest()

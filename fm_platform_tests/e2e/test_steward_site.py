@@ -142,6 +142,22 @@ def test_the_overview_names_sources_head_and_reconciliation(pages, refreshed):
     assert checks.count('class="bad"') == sum(not row["passed"] for row in verdicts)
 
 
+def test_tables_and_the_overview_say_what_they_were_made_with(refreshed):
+    found = rows(refreshed, "SELECT kind, body FROM audit.ledger WHERE kind IN ('code', 'environment')")
+    bodies = {row["kind"]: json.loads(row["body"]) for row in found}
+    environment, libraries = bodies["environment"], bodies["code"]["libraries"]
+    index, table = (
+        (refreshed.home / "site" / page).read_text(encoding="utf-8")
+        for page in ("index.html", "tables/marts.participants.html")
+    )
+    for text in (index, table):
+        for said in (environment["python"], environment["machine"], environment["lock"]["sha256"]):
+            assert said in text
+        assert f"sqlglot {libraries['sqlglot']}" in text
+    assert "scipy" in index
+    assert "scipy" not in table
+
+
 def test_the_overview_fits_a_page_and_draws_every_table(refreshed):
     text = (refreshed.home / "site/index.html").read_text(encoding="utf-8")
     drawing = re.search(r'<svg class="drawing" width="(\d+)".*?</svg>', text, re.S)

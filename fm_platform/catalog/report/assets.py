@@ -23,7 +23,7 @@ from fm_platform.catalog.report.columns import (
     TOP_GENE_COLUMNS,
 )
 from fm_platform.lineage.code import code_version
-from fm_platform.lineage.environment import CONTEXT, Contexts, in_words
+from fm_platform.lineage.environment import CONTEXT, Contexts, together
 from fm_platform.lineage.graph import upstream_of
 from fm_platform.lineage.history import History
 from fm_platform.reporting.characteristics import characteristics
@@ -411,22 +411,20 @@ def build_report(step: Step, shown: Sequence[str]) -> Built:
 def _run_info(step: Step, shown: Sequence[str]) -> RunInfo:
     """With what the tables behind the report were made, by their records."""
     made = {table: step.history.materialized[table] for table in shown if table in step.history.materialized}
-    contexts = Contexts.of(record for kind in CONTEXT for record in step.warehouse.records_of(kind))
-    behind = {table: contexts.made_with(table, entry.seq) for table, entry in made.items()}
-    libraries: dict[str, set[str]] = {}
-    environments: dict[str, set[str]] = {}
-    for entry in behind.values():
-        for name, version in entry.code.libraries.items():
-            libraries.setdefault(name, set()).add(version)
-        for name, words in in_words(entry.environment).items():
-            environments.setdefault(name, set()).add(words)
+    contexts = contexts_of(step)
+    libraries, environment = together(contexts.made_with(table, entry.seq) for table, entry in made.items())
     return RunInfo(
         run_id=step.warehouse.run_id,
         publication=step.history.next_publication,
         code_versions={table: str(entry.body["parts"]["code"]) for table, entry in made.items()},
-        libraries={name: ", ".join(sorted(versions)) for name, versions in libraries.items()},
-        environment={name: "; ".join(sorted(words)) for name, words in environments.items()},
+        libraries=libraries,
+        environment=environment,
     )
+
+
+def contexts_of(step: Step) -> Contexts:
+    """The records of study, code and environment so far."""
+    return Contexts.of(record for kind in CONTEXT for record in step.warehouse.records_of(kind))
 
 
 def _tables(step: Step) -> dict[str, pl.DataFrame]:

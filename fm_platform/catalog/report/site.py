@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from fm_platform.catalog.asset import Asset, Built, Step
-from fm_platform.catalog.report.assets import PUBLICATION, gate_lines
+from fm_platform.catalog.report.assets import PUBLICATION, contexts_of, gate_lines
 from fm_platform.lineage.code import code_version
 from fm_platform.lineage.exchange.inventory import Described, latest_inventory
 from fm_platform.lineage.graph import in_order
@@ -59,7 +59,12 @@ def build_site(step: Step, described: Mapping[str, Described]) -> Built:
     """The site's pages."""
     study = step.study.study
     inventory = latest_inventory(
-        step.history, described, study_id=study.id, title=study.title, synthetic=study.synthetic
+        step.history,
+        described,
+        contexts_of(step),
+        study_id=study.id,
+        title=study.title,
+        synthetic=study.synthetic,
     )
     files = render_site(SiteInput(inventory, gate_lines(step), step.blocked))
     return Built(files=files, metadata={"site": str(step.warehouse.home.path / INDEX), "files": len(files)})

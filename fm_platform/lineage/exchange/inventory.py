@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import metadata
 from typing import Any
 
+from fm_platform.lineage.environment import Contexts, MadeWith
 from fm_platform.lineage.history import History, Materialized, Verdict
 from fm_platform.warehouse.records import Column, ColumnInput
 
@@ -82,6 +84,7 @@ class TableFacts:
         inputs: Tables it was made from, with their value digests then.
         files: For file assets: path below the home to SHA-256.
         delivered: Files that the step read.
+        made_with: Libraries and environment, as far as the ledger says.
     """
 
     table: str
@@ -105,6 +108,7 @@ class TableFacts:
     checks: tuple[CheckFacts, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     delivered: tuple[SourceFile, ...] = ()
+    made_with: MadeWith = field(default_factory=MadeWith)
 
     @property
     def schema(self) -> str:
@@ -152,6 +156,13 @@ class Inventory:
         found = {entry.path: entry for table in self.tables.values() for entry in table.delivered}
         return tuple(found[path] for path in sorted(found))
 
+    @property
+    def release(self) -> str:
+        """The platform's version that made the newest table; the running one where none is recorded."""
+        newest = max(self.tables.values(), key=lambda table: table.seq, default=None)
+        environment = newest.made_with.environment if newest is not None else {}
+        return str(environment.get("package") or metadata.version("fm-platform"))
+
     def readers(self) -> dict[tuple[str, str], list[ColumnInput]]:
         """For every (table, column) that is read, the columns made from it, each with the kind of its reading."""
         found: dict[tuple[str, str], list[ColumnInput]] = {}
@@ -168,6 +179,7 @@ def table_facts(
     verdicts: Iterable[Verdict],
     described: Described | None = None,
     record_hash: str = "",
+    made_with: MadeWith | None = None,
 ) -> TableFacts:
     """What is known of one materialization.
 
@@ -176,6 +188,7 @@ def table_facts(
         verdicts: Verdicts on its content.
         described: What the catalog says about the table.
         record_hash: The record's hash.
+        made_with: Libraries and environment that it was made with.
     """
     body = made.body
     catalogued = described or Described()
@@ -218,11 +231,18 @@ def table_facts(
             SourceFile(entry["source"], entry["path"], int(entry["bytes"]), entry["sha256"])
             for entry in body.get("delivered", [])
         ),
+        made_with=made_with or MadeWith(),
     )
 
 
 def latest_inventory(
-    history: History, described: Mapping[str, Described], *, study_id: str, title: str, synthetic: bool
+    history: History,
+    described: Mapping[str, Described],
+    contexts: Contexts,
+    *,
+    study_id: str,
+    title: str,
+    synthetic: bool,
 ) -> Inventory:
     """The newest state of every described table that was ever made, in the order of ``described``."""
     verdicts: dict[str, list[Verdict]] = {}
@@ -235,9 +255,11 @@ def latest_inventory(
         synthetic=synthetic,
         head=history.head,
         tables={
-            table: table_facts(history.materialized[table], verdicts.get(table, []), words)
+            table: table_facts(
+                made, verdicts.get(table, []), words, made_with=contexts.made_with(table, made.seq)
+            )
             for table, words in described.items()
-            if table in history.materialized
+            if (made := history.materialized.get(table)) is not None
         },
         study_text=str(study.get("text", "")),
         study_sha256=str(study.get("sha256", "")),

@@ -11,11 +11,12 @@ Checks are jobs of their own, because ``dataQualityAssertions`` is a facet of wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from fm_platform.lineage.environment import in_words
 from fm_platform.lineage.exchange.inventory import Inventory, TableFacts
 from fm_platform.lineage.exchange.openlineage_facets import (
     PRODUCER,
@@ -93,13 +94,12 @@ def _named(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refresh_events(inventory: Inventory) -> Iterator[Event]:
     """The platform's runs that the tables were made in."""
-    spans: dict[str, list[str]] = {}
+    runs: dict[str, list[TableFacts]] = {}
     for table in inventory.tables.values():
-        spans.setdefault(table.run_id, []).extend(
-            (table.started, table.at, *(check.at for check in table.checks))
-        )
-    for run_id, times in spans.items():
-        facets = {"processing_engine": _engine()}
+        runs.setdefault(table.run_id, []).append(table)
+    for run_id, tables in runs.items():
+        times = [at for t in tables for at in (t.started, t.at, *(check.at for check in t.checks))]
+        facets = {"processing_engine": _engine(tables)}
         yield from _pair(
             min(times),
             max(times),
@@ -152,13 +152,14 @@ def _run_facets(inventory: Inventory, table: TableFacts) -> dict[str, Any]:
         "study_yaml_sha256": inventory.study_sha256,
         "actor": table.actor,
         "reason": table.reason or "",
+        **_made_with(table),
     }
     parameters = [
         {"key": f"fm.{name}", "name": name, "value": value} for name, value in facts.items() if value
     ]
     return {
         "parent": _parent(inventory, table),
-        "processing_engine": _engine(),
+        "processing_engine": _engine([table]),
         "executionParameters": facet("ExecutionParametersRunFacet", parameters=parameters),
     }
 
@@ -171,8 +172,18 @@ def _parent(inventory: Inventory, table: TableFacts) -> dict[str, Any]:
     )
 
 
-def _engine() -> dict[str, Any]:
-    return facet("ProcessingEngineRunFacet", name="fm_platform", version=metadata.version("fm-platform"))
+def _engine(tables: Iterable[TableFacts]) -> dict[str, Any]:
+    """The platform in the version that made the tables; in the running one where none is recorded."""
+    recorded = {str(t.made_with.environment["package"]): None for t in tables if t.made_with.environment}
+    version = ", ".join(recorded) or metadata.version("fm-platform")
+    return facet("ProcessingEngineRunFacet", name="fm_platform", version=version)
+
+
+def _made_with(table: TableFacts) -> dict[str, str]:
+    """Python, platform, package with commit, lock, and the libraries behind the code."""
+    libraries = ", ".join(f"{name} {version}" for name, version in table.made_with.code.libraries.items())
+    environment = {name.lower(): words for name, words in in_words(table.made_with.environment).items()}
+    return {**environment, "libraries": libraries}
 
 
 def _job_facets(table: TableFacts) -> dict[str, Any]:

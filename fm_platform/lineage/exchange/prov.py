@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib import metadata
 from typing import Any
 from urllib.parse import quote
 
+from fm_platform.lineage.environment import in_words
 from fm_platform.lineage.exchange.inventory import Inventory, SourceFile, TableFacts
-from fm_platform.warehouse.ledger import LedgerRecord
+from fm_platform.warehouse.ledger import LedgerRecord, canonical, sha256_text
 
 Node = dict[str, Any]
 
@@ -51,7 +51,7 @@ def prov_document(inventory: Inventory, publications: Sequence[LedgerRecord]) ->
     """The provenance of a publication.
 
     Entities are delivered and written files, tables by value digest, and publications; activities are materializations,
-    runs and publications; agents are who acted, and the code version that acted for them.
+    runs and publications; agents are who acted, the code version that acted for them, and the environment that ran it.
 
     Args:
         inventory: What the publication holds.
@@ -116,6 +116,7 @@ def _made(names: _Names, table: TableFacts) -> list[Node]:
     made = names.table(table.table, table.value_digest)
     by = {"wasGeneratedBy": activity, "wasDerivedFrom": used, "generatedAtTime": _time(table.at)}
     by["wasAttributedTo"] = actor
+    environment = _environment(names, table)
     files = [
         _entity(names.of("file", path, sha256), path, **by, **{"fm:sha256": sha256})
         for path, sha256 in sorted(table.files.items())
@@ -129,7 +130,7 @@ def _made(names: _Names, table: TableFacts) -> list[Node]:
             "startedAtTime": _time(min(table.started, table.at)),
             "endedAtTime": _time(table.at),
             "used": used,
-            "wasAssociatedWith": [code, actor],
+            "wasAssociatedWith": [code, *(node["@id"] for node in environment), actor],
             "isPartOf": names.of("run", table.run_id),
             "fm:ledgerRecord": table.seq,
             "fm:recordHash": table.record_hash,
@@ -149,6 +150,7 @@ def _made(names: _Names, table: TableFacts) -> list[Node]:
             },
         ),
         *files,
+        *environment,
         *(
             _entity(names.source(entry), entry.path, **{"fm:sha256": entry.sha256, "fm:source": entry.source})
             for entry in table.delivered
@@ -159,9 +161,31 @@ def _made(names: _Names, table: TableFacts) -> list[Node]:
             "label": f"fm_platform, code of {table.table}",
             "actedOnBehalfOf": actor,
             "fm:codeVersion": table.code_version,
-            "fm:release": metadata.version("fm-platform"),
+            **_libraries(table),
         },
         {"@id": actor, "@type": ["Agent"], "label": table.actor},
+    ]
+
+
+def _libraries(table: TableFacts) -> Node:
+    listed = [f"{name} {version}" for name, version in table.made_with.code.libraries.items()]
+    return {"fm:libraries": listed} if listed else {}
+
+
+def _environment(names: _Names, table: TableFacts) -> list[Node]:
+    """Python, platform, package, commit and lock that a table was made with, as the agent that ran the code."""
+    body = table.made_with.environment
+    if not body:
+        return []
+    words = in_words(body)
+    return [
+        {
+            "@id": names.of("environment", sha256_text(canonical(body))),
+            "@type": ["Agent", "SoftwareAgent"],
+            "label": f"{words['Python']} on {words['platform']}",
+            "fm:release": body["package"],
+            **{f"fm:{name.lower()}": text for name, text in words.items()},
+        }
     ]
 
 

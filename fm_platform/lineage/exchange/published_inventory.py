@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fm_platform.errors import InputError
+from fm_platform.lineage.environment import Contexts
 from fm_platform.lineage.exchange.inventory import Described, Inventory, table_facts
 from fm_platform.lineage.history import Materialized, Verdict
 from fm_platform.warehouse.ledger import LedgerRecord
@@ -31,7 +32,7 @@ def published_inventory(published: Published, run_id: str | None = None) -> Inve
     facts = published.query("SELECT * FROM audit.publication").row(0, named=True)
     described = _described(published)
     chosen = _of_publication(published, records) if run_id is None else _of_run(records, run_id)
-    verdicts = _verdicts(records)
+    verdicts, contexts = _verdicts(records), Contexts.of(records)
     study = next((record.content for record in reversed(records) if record.kind == "study"), {})
     return Inventory(
         study_id=facts["study_id"],
@@ -44,6 +45,7 @@ def published_inventory(published: Published, run_id: str | None = None) -> Inve
                 verdicts.get((made.table, made.value_digest), ()),
                 described.get(made.table),
                 record.hash,
+                contexts.made_with(made.table, made.seq),
             )
             for record in chosen
             if (made := _materialized(record))

@@ -9,7 +9,6 @@ https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate/
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import metadata
 from typing import Any
 
 from fm_platform.lineage.exchange.inventory import Inventory
@@ -32,7 +31,12 @@ from fm_platform.lineage.exchange.ro_crate_names import (
     table_id,
     value_id,
 )
-from fm_platform.lineage.exchange.ro_crate_runs import run_entities, step_entities, workflow_links
+from fm_platform.lineage.exchange.ro_crate_runs import (
+    run_entities,
+    software_entities,
+    step_entities,
+    workflow_links,
+)
 from fm_platform.warehouse.ledger import canonical
 
 _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
@@ -47,7 +51,7 @@ _PROFILES = {
 def workflow_definition(inventory: Inventory) -> dict[str, Any]:
     """The asset graph as plain data: what reads what, keys, columns with their inputs, code versions, checks."""
     return {
-        "engine": {"name": "fm_platform", "version": metadata.version("fm-platform")},
+        "engine": {"name": "fm_platform", "version": inventory.release},
         "study": {"id": inventory.study_id, "title": inventory.title, "synthetic": inventory.synthetic},
         "assets": [
             {
@@ -103,6 +107,7 @@ def crate_metadata(inventory: Inventory, files: Sequence[CrateFile]) -> dict[str
         *(_file(inventory, file, files) for file in files),
         *_parameters(inventory, files),
         *_tables(inventory),
+        *software_entities(inventory),
         *step_entities(inventory),
         *run_entities(inventory, files),
         *_agents(inventory),
@@ -150,7 +155,6 @@ def _root(inventory: Inventory, files: Sequence[CrateFile]) -> Entity:
 
 
 def _context(inventory: Inventory) -> list[Entity]:
-    version = metadata.version("fm-platform")
     rights = (
         "Synthetic data, free of rights of persons."
         if inventory.synthetic
@@ -163,14 +167,14 @@ def _context(inventory: Inventory) -> list[Entity]:
             "@id": LANGUAGE,
             "@type": "ComputerLanguage",
             "name": "fm_platform asset graph (Dagster software-defined assets)",
-            "version": version,
+            "version": inventory.release,
             "url": {"@id": "https://dagster.io"},
         },
         {
             "@id": ENGINE,
             "@type": "SoftwareApplication",
             "name": "fm_platform",
-            "softwareVersion": version,
+            "softwareVersion": inventory.release,
             "description": "A Dagster platform for studies, with lineage down to the delivered line.",
         },
         {

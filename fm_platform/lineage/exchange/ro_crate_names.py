@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from fm_platform.lineage.exchange.inventory import Inventory, TableFacts
+from fm_platform.warehouse.ledger import canonical, sha256_text
 
 Entity = dict[str, Any]
 Role = Literal["readme", "workflow", "parameters", "input", "output", "ledger"]
@@ -100,6 +101,21 @@ def table_id(name: str, digest: str) -> str:
 def tool_id(inventory: Inventory, table: TableFacts) -> str:
     """The tool that makes a table."""
     return f"fm-platform://{inventory.study_id}/tool/{table.table}"
+
+
+def library_id(name: str, version: str) -> str:
+    """A distribution, or Python, in one version."""
+    return f"#library/{quote(name)}/{quote(version)}"
+
+
+def environment_id(environment: Mapping[str, Any]) -> str:
+    """Where tables were made: the platform in one version, on one Python and machine."""
+    return f"#environment/{sha256_text(canonical(environment))[:16]}"
+
+
+def lock_id(lock: Mapping[str, Any]) -> str:
+    """The list of libraries that were installed, by its content."""
+    return f"#lock/{lock['sha256'][:16]}"
 
 
 def step_id(table: TableFacts) -> str:

@@ -6,9 +6,11 @@ Belongs here: tools, steps, and the actions that tell of a run. Does not belong 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from fm_platform.lineage.exchange.inventory import Inventory
+from fm_platform.lineage.environment import in_words
+from fm_platform.lineage.exchange.inventory import Inventory, TableFacts
 from fm_platform.lineage.exchange.ro_crate_names import (
     ENGINE,
     ORGANIZE,
@@ -20,14 +22,18 @@ from fm_platform.lineage.exchange.ro_crate_names import (
     agent_id,
     control_id,
     ended,
+    environment_id,
     ids,
     instant,
+    library_id,
+    lock_id,
     parameter_id,
     step_id,
     table_id,
     tool_id,
     value_id,
 )
+from fm_platform.lineage.libraries import PYTHON
 
 
 def step_entities(inventory: Inventory) -> list[Entity]:
@@ -41,6 +47,7 @@ def step_entities(inventory: Inventory) -> list[Entity]:
                 "@type": "SoftwareApplication",
                 "name": table.table,
                 "softwareVersion": table.code_version,
+                "softwareRequirements": _requirements(table),
                 **({"description": table.described.description} if table.described.description else {}),
             },
             {
@@ -51,6 +58,50 @@ def step_entities(inventory: Inventory) -> list[Entity]:
             },
         ]
     return entities
+
+
+def _requirements(table: TableFacts) -> list[Entity]:
+    environment = table.made_with.environment
+    libraries = [library_id(*library) for library in table.made_with.distributions.items()]
+    return ids([*([environment_id(environment)] if environment else []), *libraries])
+
+
+def software_entities(inventory: Inventory) -> list[Entity]:
+    """What the steps ran on: Python and libraries by version, and the platform in its environments with their lock."""
+    behind = [table.made_with for table in inventory.tables.values()]
+    libraries = sorted({library for entry in behind for library in entry.distributions.items()})
+    environments = {environment_id(e.environment): e.environment for e in behind if e.environment}
+    locks = {lock_id(lock): lock for body in environments.values() if (lock := body.get("lock"))}
+    return [
+        *(
+            {"@id": library_id(*library), "@type": "SoftwareApplication", "name": library[0]}
+            | {"softwareVersion": library[1]}
+            for library in libraries
+        ),
+        *(_environment(name, body) for name, body in environments.items()),
+        *(
+            {
+                "@id": name,
+                "@type": "CreativeWork",
+                "name": lock["path"],
+                "identifier": f"sha256 {lock['sha256']}",
+            }
+            for name, lock in locks.items()
+        ),
+    ]
+
+
+def _environment(name: str, body: Mapping[str, Any]) -> Entity:
+    words = in_words(body)
+    needed = [library_id(PYTHON, body["python"])]
+    return {
+        "@id": name,
+        "@type": "SoftwareApplication",
+        "name": words["package"],
+        "softwareVersion": body["package"],
+        "operatingSystem": words["platform"],
+        "softwareRequirements": ids([*needed, *([lock_id(body["lock"])] if body.get("lock") else [])]),
+    }
 
 
 def workflow_links(inventory: Inventory, files: Sequence[CrateFile]) -> Entity:

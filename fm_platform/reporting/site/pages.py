@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from fm_platform.lineage.environment import together
 from fm_platform.lineage.exchange.inventory import CheckFacts, ColumnFacts, Inventory, TableFacts
 from fm_platform.reporting.page import PRINTED_MARK, GateLine
 from fm_platform.reporting.site.drawing import svg
@@ -83,6 +84,7 @@ def _pages(site: SiteInput) -> Iterator[tuple[str, str]]:
             top,
             drawing=_drawn(overview_picture(inventory, top)),
             chapters=_chapters(inventory),
+            made_with=_made_with(inventory.tables.values()),
         ),
     )
     yield "columns.html", _render(site, "columns.html.j2", top, columns=_columns(inventory), script=_script())
@@ -104,6 +106,7 @@ def _table(
     read_by = sorted(other.table for other in inventory.tables.values() if table.table in other.inputs)
     return {
         "table": table,
+        "made_with": _made_with([table]),
         "read_by": read_by,
         "drawing": _drawn(table_picture(table, links, read_by)),
         "columns": [_column(inventory, table, column, readers, links) for column in table.own_columns],
@@ -111,6 +114,13 @@ def _table(
             (name, digest, _superseded(inventory, name, digest)) for name, digest in table.inputs.items()
         ],
     }
+
+
+def _made_with(tables: Iterable[TableFacts]) -> dict[str, str]:
+    """Python, platform, package, lock and libraries, in words."""
+    libraries, environment = together(table.made_with for table in tables)
+    listed = ", ".join(f"{name} {version}" for name, version in sorted(libraries.items()))
+    return {**environment, **({"libraries": listed} if listed else {})}
 
 
 def _column(
