@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import platform
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,28 @@ def test_the_plan_names_the_library_or_the_file_that_makes_a_table_stale(changin
     with faked_library(changing.fakes, *FAKED):
         assert reason("staging.visits", changing.models) == "nothing it depends on changed"
         assert reason("marts.symptom_change", None) == f"code changed: dbt_like_sql/{EDITED}"
+
+
+@pytest.mark.parametrize("library", ["duckdb", "polars", "python", "sqlglot"])
+def test_a_library_of_another_version_makes_stale_what_it_touches_and_nothing_else(
+    changing, monkeypatch, library
+):
+    with faked_library(changing.fakes, *FAKED), contextlib.ExitStack() as faked:
+        if library == "python":
+            monkeypatch.setattr(sys, "version_info", (3, 99, 0, "final", 0))
+        else:
+            faked.enter_context(faked_library(changing.fakes / library, library, "100.0.0"))
+        catalog = build_catalog(changing.study, changing.models)
+        entries = {entry.table: entry for entry in outlook(catalog, changing.home).plan.entries}
+    named = {t for t, e in entries.items() if re.search(rf"library changed: .*{library} ", e.reason)}
+    first = "staging.visits" if library == "sqlglot" else "raw.visits"
+    assert (first in named, entries[first].state) == (True, "stale")
+    stale = {table for table, entry in entries.items() if entry.state == "stale"}
+    if library == "sqlglot":
+        assert not stale & {"raw.visits", "raw.participants", "quarantine.visits", "study.visits"}
+        assert {t for t, asset in catalog.assets.items() if asset.model is not None} <= stale
+    else:
+        assert stale == set(entries)
 
 
 def test_a_home_with_six_publications_is_consistent(changing):
