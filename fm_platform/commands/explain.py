@@ -42,6 +42,9 @@ _EXACT, _SCALE = "_exact", "_scale"
 @click.option(
     "--all", "everything", is_flag=True, help=f"List every delivered row, not only the first {_ROWS}."
 )
+@click.option(
+    "--sql", "as_sql", is_flag=True, help="Print a query that lists the delivered rows in plain DuckDB."
+)
 @json_option
 def explain(
     table: str,
@@ -50,6 +53,7 @@ def explain(
     conditions: tuple[str, ...],
     column: str | None,
     everything: bool,
+    as_sql: bool,
     as_json: bool,
     recompute: Path | None,
     reason: str | None,
@@ -60,6 +64,15 @@ def explain(
     from fm_platform.warehouse.reader import open_published
 
     where = [pair(condition, "--where") for condition in conditions]
+    if as_sql:
+        from fm_platform.errors import InputError
+        from fm_platform.lineage.explain.as_sql import delivered_sql
+
+        if as_json or recompute is not None:
+            raise InputError("--sql goes with neither --json nor --recompute", mend="leave one out")
+        with open_published(home_named(study, home)) as published:
+            click.echo(delivered_sql(published, table, where, column), nl=False)
+        return
     most = None if everything or as_json else _ROWS
     with open_published(home_named(study, home)) as published:
         explanation = explain_cell(published, table, where, column, most)

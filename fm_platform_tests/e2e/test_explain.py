@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from fm_platform.lineage.explain.explanation import Explanation, explain_row
+from fm_platform.lineage.links.book import LinkBook
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import open_published
 from fm_platform_tests.e2e.conftest import Workspace
@@ -279,3 +280,60 @@ def test_what_the_gate_kept_out_and_who_has_no_pair_is_said(tmp_path, refreshed)
             0, named=True
         )
         assert not explain_row(published, "staging.visits", other).quarantined
+
+
+ASKED_IN_SQL = [
+    ["report.symptom_change", "--where", "outcome=fiqr_total", "--where", "visit=week_12", "--where", "stratum=",
+     "--column", "p_value"],
+    ["stats.responders", "--where", "responder=pain30", "--where", "visit=week_4", "--where", "stratum=primary"],
+    ["report.top_genes", "--where", "contrast=fm_vs_healthy", "--where", "rank=1"],
+    ["marts.participants", "--where", "subject_id=SYN02", "--column", "age"],
+    ["study.visits", "--where", "visit_id=baseline"],
+]  # fmt: skip
+
+
+def told_in_sql(workspace: Workspace, *arguments: str) -> set[tuple]:
+    """What the printed query gives in a DuckDB that knows nothing of the platform."""
+    outcome = workspace.fm("explain", *arguments, "--sql")
+    assert outcome.code == 0, outcome.err
+    with duckdb.connect(str(workspace.home / "warehouse.duckdb"), read_only=True) as database:
+        answer = database.sql(outcome.out)
+        assert answer.columns == ["file", "line", "column", "text", "role"]
+        return set(answer.fetchall())
+
+
+def told_in_json(found: dict) -> set[tuple]:
+    return {
+        (row["path"], row["line"], column, as_text(value), row["role"])
+        for row in (*found["rows"], *found["decided"])
+        for column, value in (row["cells"] or {None: None}).items()
+    }
+
+
+def as_text(value: object) -> object:
+    """A cell as DuckDB casts it; all delivered cells but lists of counts are texts."""
+    return str(value).replace("None", "NULL") if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("arguments", ASKED_IN_SQL, ids=lambda arguments: arguments[0])
+def test_a_printed_query_gives_the_same_delivered_rows_without_the_platform(refreshed, arguments):
+    told = told_in_sql(refreshed, *arguments)
+    assert told == told_in_json(explained(refreshed, *arguments))
+    assert bool(told) == (not arguments[0].startswith("study."))
+
+
+@pytest.mark.soak
+def test_the_printed_query_of_every_table_gives_what_is_explained(refreshed):
+    with open_published(Home(refreshed.home)) as published:
+        tables = published.query("SELECT table_name FROM audit.tables ORDER BY ALL")["table_name"].to_list()
+        keys = LinkBook(published).keys
+        firsts = {t: published.query(f"SELECT * FROM {t} LIMIT 1").to_dicts() for t in tables}
+    for table in tables if SOAK else tables[::8]:
+        for row in firsts[table]:
+            where = [("--where", f"{k}={'' if row[k] is None else row[k]}") for k in keys[table]]
+            arguments = [table, *(word for pair in where for word in pair)]
+            assert told_in_sql(refreshed, *arguments) == told_in_json(explained(refreshed, *arguments)), table
+
+
+def test_a_query_is_not_asked_for_together_with_another_form(refreshed):
+    assert refreshed.fm("explain", "study.visits", "--sql", "--json").code == 2

@@ -95,14 +95,25 @@ def explain(
     Raises:
         InputError: No such table or column, or the conditions match no row or several (the message lists keys).
     """
+    row, made = row_of(published, table, where, column)
+    return explain_row(published, table, row, column, made, most)
+
+
+def row_of(
+    published: Published, table: str, where: Sequence[tuple[str, str]], column: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The row that conditions pick, with all its columns, and the table's materialization; arguments as above.
+
+    Raises:
+        InputError: As :func:`explain`.
+    """
     schema = published.schema(table)
     for name in [name for name, _ in where] + ([column] if column else []):
         if name not in schema:
             own = [known for known in schema if not known.startswith("_")]
             raise InputError(f"{table} has no column {name!r}", mend=f"its columns: {', '.join(own)}")
     made = _materialization(published, table)
-    row = _one_row(published, table, where, made["key"])
-    return explain_row(published, table, row, column, made, most)
+    return _one_row(published, table, where, made["key"]), made
 
 
 def explain_row(

@@ -325,6 +325,19 @@ class Behind:
             given = dict(zip(read, values, strict=True))
             yield row, {name: given[name] for name in sets[tuple(cols)]}
 
+    def delivered_cells(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Make ``fm_delivered``; every table that is in it, with part and bit of the columns that play a role."""
+        self.gather()
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for source, cols in self._con.execute(
+            "SELECT DISTINCT source, cols FROM fm_delivered ORDER BY ALL"
+        ).fetchall():
+            table = f"raw.{source}"
+            schema = self._book.published.schema(table)
+            names = [n for n in self._codes.names(table, enumerate(cols)) if n in schema and n[:1] != "_"]
+            found.setdefault(table, {}).update({name: self._codes.column(table, name) for name in names})
+        return found
+
     def named_by(self, via: str) -> list[tuple[str, str, str]]:
         """The cells that a table's own link named: table, column, role."""
         tables = self._codes.known()
