@@ -202,7 +202,7 @@ def check_lengths(records: Records, width: int) -> None:
             + ("; it is the last row, so the file was probably cut off" if cut_off else ""),
             file=records.file.name,
             line=records.lines[position],
-            mend="copy the file again"
+            mend="copy the file again, or remove the remark if this is one below the table"
             if cut_off
             else "quote fields that hold the delimiter, or mend the row",
         )

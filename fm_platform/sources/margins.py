@@ -87,8 +87,13 @@ def within_margins(rows: list[list[str]], lines: list[int]) -> Body:
 
 
 def r_row_names(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether every row has one field more than the header: R's ``write.table`` leaves the row names' header out."""
-    return len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:])
+    """Whether every row has one field more than the header, the first of them different in each row.
+
+    R's ``write.table`` leaves the row names' header out. An unquoted decimal comma makes a field too many, too, but
+    nothing that is unique of the first column.
+    """
+    one_more = len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:])
+    return one_more and len({row[0] for row in rows[1:]}) == len(rows) - 1
 
 
 def is_number(text: str) -> bool:

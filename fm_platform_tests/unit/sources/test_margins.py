@@ -248,6 +248,12 @@ def test_a_sheet_of_one_column_and_row_names_is_read(tmp_path):
     assert cells(sheet(tmp_path, "group\ns1\ta\ns2\tb\n")) == [("sample", "group"), ("s1", "a"), ("s2", "b")]
 
 
+def test_an_unquoted_decimal_comma_makes_no_row_names(tmp_path):
+    with pytest.raises(InputError, match="4 fields where the header has 3") as caught:
+        sheet(tmp_path, "id,visit,pain\nS1,v1,1,5\nS1,v2,2,5\nS2,v1,3,0\n", "row_names")
+    assert "quote fields" in caught.value.mend
+
+
 def test_row_names_beside_a_column_of_that_name_keep_apart(tmp_path):
     found = sheet(tmp_path, "sample\tlib\n1\ta\tx\n2\tb\ty\n")
     assert found.columns == ("row_names", "sample", "lib")
