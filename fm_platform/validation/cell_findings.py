@@ -22,6 +22,8 @@ LONGEST_USUAL_RANGE = 20
 _DATE_HINTS = {
     "[2-7][0-9]{4}([.][0-9]+)?": "it looks like a spreadsheet's day number (format the column as a date and export it "
     "again)",
+    "1[0-9]{9}([0-9]{3})?": "it looks like seconds since 1970 (write the date)",
+    "[0-9]{1,2}([-/. ]+[0-9]{1,2}[-/. ]+|[-/. ]*[A-Za-z]{3,}[-/. ,]*)[0-9]{2}": "its year has two digits (write four)",
     ".*[0-9] *[AaPp][.]?[Mm][.]?": "a time of day with AM or PM is not read (write 24 hours, or the date alone)",
     ".*[0-9]:[0-9:.]+ ?([A-Z]{1,4}|[+-][0-9:]+)": "its time zone is not read (write the date alone)",
 }
@@ -126,6 +128,15 @@ def _text_refusal(entry: DeclaredColumn) -> str:
         return _case([(refused, range_rule(entry), "is not of the dictionary's type (REDCap rule C)")])
     refused = f"cell not in {expressions.texts(entry.choices)}"
     return _case([(refused, range_rule(entry), "is none of the choices of the dictionary (REDCap rule G)")])
+
+
+def date_hint(cell: str) -> str:
+    """SQL of what a refused date looks like, in words; null where it looks like nothing known."""
+    whens = " ".join(
+        f"when regexp_full_match({cell}, '{shape}') then {literal(hint)}"
+        for shape, hint in _DATE_HINTS.items()
+    )
+    return f"case {whens} end"
 
 
 def _date_refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:

@@ -30,12 +30,21 @@ DATE_SHAPES = {
     "mdy": "[0-9]{1,2}-[0-9]{1,2}-(19|20|21)[0-9]{2}",
 }
 _DATE_FORMATS = {"ymd": "%Y-%m-%d", "compact": "%Y%m%d", "dmy": "%d-%m-%Y", "mdy": "%m-%d-%Y"}
+_BETWEEN = "[/\u2010-\u2015\u2212-]|[.] *"
 _TIME_OF_DAY = "[ T:][0-9]{1,2}:[0-9:.Z+-]+$"
 _PARTED = "^([+-]?[0-9]{{1,3}}){parts}([0-9]{{3}})(?:{parts}([0-9]{{3}}))?({mark}[0-9]+)$"
 _TOGETHER = r"\1\2\3\4"
 """1.234,5 and 1,234,567.8: a number of which thousands are parted and decimals marked."""
 
 _UNSEEN = r"[\s\p{Cf}\p{Cc}\p{Z}]"
+_UNSEEN_AROUND = rf"\p{{Cf}}|^{_UNSEEN}+|{_UNSEEN}+$"
+_MINUS = "^[\u2212\u2013]"
+_SPACED = r"^(-?[1-9][0-9]{0,2}){part}([0-9]{3})(?:{part}([0-9]{3}))?(?:{part}([0-9]{3}))?([.,][0-9]+)?$"
+_SPACED_PARTS = (r"[\p{Zs}]", "['\u2019]")
+_FIVE_TOGETHER = r"\1\2\3\4\5"
+"""1 234 567,8 and 1'234.5: blanks and apostrophes part nothing but thousands."""
+
+_PLAIN_NUMBER = "[0-9.,eE+-]*"
 _NUMERIC_CODE = re.compile(r"^[+-]?[0-9]*[.]?[0-9]+$")
 
 
@@ -132,11 +141,26 @@ def typed(cell: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
     return cell
 
 
+def seen(cell: str) -> str:
+    """A trimmed text without what cannot be seen at its ends, and without format characters anywhere."""
+    return f"regexp_replace({cell}, {literal(_UNSEEN_AROUND)}, '', 'g')"
+
+
+def digits(cell: str) -> str:
+    """A trimmed number in plain signs: nothing unseen, a hyphen for minus, no blank or apostrophe between thousands."""
+    plain = f"regexp_replace({seen(cell)}, {literal(_MINUS)}, '-')"
+    for part in _SPACED_PARTS:
+        pattern = literal(_SPACED.replace("{part}", part))
+        plain = f"regexp_replace({plain}, {pattern}, {literal(_FIVE_TOGETHER)})"
+    return f"case when regexp_full_match({cell}, '{_PLAIN_NUMBER}') then {cell} else {plain} end"
+
+
 def numeral(cell: str, entry: DeclaredColumn) -> str:
     """A trimmed number with a decimal point; signs that part thousands go where both signs stand in the cell.
 
     Under a declared comma a point alone makes a text no number.
     """
+    cell = digits(cell)
     if entry.type != NUMBER:
         return f"translate({cell}, '.,', '#.')" if entry.mark == "comma" else cell
     if entry.mark in ("comma", "either"):
@@ -197,9 +221,10 @@ def date_orders(source: ClinicalSource) -> tuple[str, ...]:
 
 def date_text(cell: str) -> str:
     """A trimmed date without its time of day, its parts joined with ``-``; one with a month's name, year first."""
+    cell = seen(cell)
     day = f"regexp_replace({cell}, {literal(_TIME_OF_DAY)}, '')"
-    plain = f"replace(replace({day}, '/', '-'), '.', '-')"
-    has_word = f"regexp_matches({cell}, '\\p{{L}}{{3}}')"
+    plain = f"regexp_replace({day}, {literal(_BETWEEN)}, '-', 'g')"
+    has_word = f"regexp_matches({cell}, '(\\p{{L}}\\p{{M}}*){{3}}')"
     return f"case when {has_word} then coalesce({named_date(day)}, {plain}) else {plain} end"
 
 

@@ -26,13 +26,26 @@ MONTHS: tuple[str, ...] = (
 )
 """The words of each month: English, German, French, Spanish, Italian, Polish, Portuguese and Dutch."""
 
+_NUMBERED = " ".join(f" {word}={at:02}" for at, words in enumerate(MONTHS, start=1) for word in words.split())
+"""Each word after a blank, with its number: one look-up, where a CASE would repeat the text for every word."""
+
 _YEAR = "(?:19|20|21)[0-9]{2}"
 _SHAPES = (
-    f"^[0-9]{{1,2}}[.]?[-/ ]*(?:de )?[a-z]{{3,}}[.]?[-/, ]*(?:de )?{_YEAR}$",
-    f"^[a-z]{{3,}}[.]?[- ]*[0-9]{{1,2}},?[- ]+{_YEAR}$",
+    f"^[0-9]{{1,2}}(?:[.]|st|nd|rd|th|er|o)?[-/ ]*(?:de |of )?[a-z]{{3,}}[.]?[-/, ]*(?:de )?{_YEAR}(?: ?r[.])?$",
+    f"^[a-z]{{3,}}[.]?[- ]*[0-9]{{1,2}}(?:st|nd|rd|th)?,?[- ]+{_YEAR}$",
     f"^{_YEAR}[-/. ][a-z]{{3,}}[.]?[-/ ][0-9]{{1,2}}$",
 )
-"""29 Jan 2024 and 29JAN2024, Jan 29, 2024, 2024-Jan-29."""
+"""29 Jan 2024, 29JAN2024 and 1er janvier 2024, Jan 29, 2024, 2024-Jan-29."""
+
+_WEEKDAYS = (
+    "mon tue wed thu fri sat sun mo di mi do fr sa so lun dim gio ven sab dom pon wto sro czw pia "
+    "monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag "
+    "sonntag lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado domingo "
+    "lunedi martedi mercoledi giovedi venerdi domenica poniedzialek wtorek sroda czwartek piatek sobota niedziela "
+    "segunda-feira terca-feira quarta-feira quinta-feira sexta-feira maandag dinsdag woensdag donderdag vrijdag "
+    "zaterdag zondag"
+)
+_WEEKDAY = f"^(?:{_WEEKDAYS.replace(' ', '|')})[.]?,? +"
 
 
 def named_date(cell: str) -> str:
@@ -41,14 +54,11 @@ def named_date(cell: str) -> str:
     Args:
         cell: SQL of the trimmed text, without a time of day.
     """
-    plain = f"lower(strip_accents({cell}))"
-    numbers = [
-        (word, f"{at:02}")
-        for at, words in enumerate(MONTHS, start=1)
-        for word in dict.fromkeys(words.split())
-    ]
-    whens = " ".join(f"when '{word}' then '{number}'" for word, number in numbers)
-    month = f"case regexp_extract({plain}, '[a-z]{{3,}}') {whens} end"
+    plain = f"replace(lower(strip_accents(nfc_normalize({cell}))), 'ł', 'l')"
+    plain = f"regexp_replace({plain}, {literal(_WEEKDAY)}, '')"
+    word = f"regexp_extract({plain}, '(?:^|[^a-z]|[0-9](?:st|nd|rd|th|er|o)?)([a-z]{{3,}})', 1)"
+    found = f"nullif(instr({literal(_NUMBERED)}, ' ' || {word} || '='), 0)"
+    month = f"substr({literal(_NUMBERED)}, {found} + length({word}) + 2, 2)"
     day = f"regexp_extract({plain}, '(^|[^0-9])([0-9]{{1,2}})([^0-9]|$)', 2)"
     shape = f"regexp_matches({plain}, {literal('|'.join(_SHAPES))})"
     return f"case when {shape} then regexp_extract({plain}, '{_YEAR}') || '-' || {month} || '-' || {day} end"

@@ -62,7 +62,7 @@ def number_styles(
 
 
 def _cells(source: RawSource, entry: DeclaredColumn) -> str:
-    return f"""(select _row_id, {expressions.text(entry.column)} as cell from {source.table}
+    return f"""(select _row_id, {expressions.digits(expressions.text(entry.column))} as cell from {source.table}
 where not {expressions.is_missing(entry.column, source.declaration)})"""
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from fm_platform.errors import InputError
 from fm_platform.validation import expressions
-from fm_platform.validation.cell_findings import date
+from fm_platform.validation.cell_findings import date, date_hint
 from fm_platform.validation.declared import DATE, DeclaredColumn
 from fm_platform.validation.number_styles import FEWEST, Unreadable, number_styles
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.spelled_columns import Spelled, spelled_columns
-from fm_platform.validation.spellings import shown, spelled_twice
+from fm_platform.validation.spellings import is_odd, shown, spelled_twice
 from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def _require_one_spelling(con: duckdb.DuckDBPyConnection, source: RawSource, spe
         ).fetchall():
             counted[text] = counted.get(text, 0) + times
     for group in spelled_twice(counted, spelled.apart):
-        for text in sorted(group, key=lambda text: counted[text]):
-            rest = sorted((other for other in group if other != text), key=lambda other: -counted[other])
+        plainest = sorted(group, key=lambda text: (-counted[text], is_odd(text), text))
+        for text in reversed(plainest):
+            rest = [other for other in plainest if other != text]
             others = " and ".join(f"{shown(other)}{_line_of(con, source, spelled, other)}" for other in rest)
             alias = f"aliases: {{{spelled.column}: {{{_yaml(text)}: {_yaml(rest[0])}}}}}"
             _refuse_first(
@@ -117,10 +118,13 @@ def _require_some_dates(con: duckdb.DuckDBPyConnection, source: RawSource, entry
     cells = f"""select _row_id, {expressions.text(entry.column)} as cell from {source.table}
 where not {expressions.is_missing(entry.column, source.declaration)}"""
     read = date("cell", source.declaration)
-    counts = con.sql(f"select count(*), count({read}) from ({cells})").fetchone() or (0, 0)
+    counts = con.sql(
+        f"select count(*), count({read}), min(cell), min({date_hint('cell')}) from ({cells})"
+    ).fetchone() or (0, 0, "", None)
     if counts[0] >= FEWEST and not counts[1]:
         order = f" in the order {source.declaration.dates}" if source.declaration.dates else ""
-        message = f"none of the {counts[0]} values of this column is a date{order}"
+        message = f"none of the {counts[0]} values of this column is a date{order} ({counts[2]})"
+        message += f": {counts[3]}" if counts[3] else ""
         mend = (
             f"name the date's column, its order with `dates:`, or its texts for no date under `missing:`, in "
             f"`clinical: {source.name}:` of study.yaml"

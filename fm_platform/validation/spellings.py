@@ -11,23 +11,29 @@ import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 
-_EXPONENT = re.compile(r"^[0-9]+([.][0-9]+)?e[+]?[0-9]{1,2}$")
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
+_EXPONENT = re.compile(r"^[0-9]+([.,][0-9]+)?e[+]?[0-9]{1,2}$")
 _WHOLE = re.compile(r"^[0-9]+[.]0+$")
 _ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
 
 
 def canonical(text: str) -> str:
-    r"""A text without what people do not see or mean: width, case, blanks, marks of control, leading zeros, exponents.
+    r"""A text without what people do not see or mean: width, case, blanks, dashes, marks of control, zeros, exponents.
 
     >>> canonical("S2\t"), canonical("1E+05"), canonical("p007")
     ('s2', '100000', 'p7')
     """
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
     plain = "".join(sign for sign in plain if unicodedata.category(sign)[0] not in "CZ")
     if _EXPONENT.match(plain) or _WHOLE.match(plain):
-        number = Decimal(plain)
+        number = Decimal(plain.replace(",", "."))
         plain = str(int(number)) if number == number.to_integral_value() else plain
     return _ZEROS.sub("", plain)
+
+
+def is_odd(text: str) -> bool:
+    """Whether a text is the less plain one of two that are the same: unseen or unusual signs, or an exponent."""
+    return not text.isascii() or not text.isprintable() or bool(_EXPONENT.match(text.casefold()))
 
 
 def shown(text: str) -> str:

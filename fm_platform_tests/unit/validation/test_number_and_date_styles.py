@@ -53,6 +53,11 @@ class TestDecimalMarks:
             (["0,125", "0,250"], ["0.125", "0.25"]),
             (["7,25", "12,500", "2,5e1"], ["7.25", "12.5", "25"]),
             (["1.234,5", "7,5", "1.234.567,25"], ["1234.5", "7.5", "1234567.25"]),
+            (
+                ["1 234,5", "1\u00a0234\u202f567,25", "7\u200b", "\t8,5\t"],
+                ["1234.5", "1234567.25", "7", "8.5"],
+            ),
+            (["1'234,5", "12\u2019000,5", "2"], ["1234.5", "12000.5", "2"]),
         ],
     )
     def test_a_comma_in_every_number_is_taken_and_noted(self, warehouse, cells, values):
@@ -94,6 +99,10 @@ class TestDecimalMarks:
             Decimal("7.5"),
         ]
 
+    def test_any_minus_is_one_and_other_blanks_part_nothing(self, warehouse):
+        made = delivered(warehouse, ["\u22122.5", "\u20131", "12 34", "0 500", "5 / 6"], span="[-10, 2000]")
+        assert levels_of(made) == [Decimal("-2.5"), -1, None, None, None]
+
     def test_under_a_declared_point_a_comma_is_none(self, warehouse):
         made = delivered(warehouse, ["1,000", "7.5", "8"], more="    decimal: point")
         assert levels_of(made) == [None, Decimal("7.5"), 8]
@@ -122,6 +131,9 @@ class TestDates:
             ["Jan 1, 2024", "January 29 2024", "2024-Jan-01"],
             ["1. Januar 2024", "29. Jänner 2024", "1 janvier 2024"],
             ["1 de enero de 2024", "29 gennaio 2024", "1 stycznia 2024"],
+            ["Montag, 1. Januar 2024", "29th of January 2024", "1er janvier 2024"],
+            ["Monday, January 1, 2024", "lunes, 29 de enero de 2024", "1 stycznia 2024 r."],
+            ["1. 1. 2024", "29.01.2024\t", "2024\u201101\u201101\u200b"],
             ["1 de janeiro de 2024", "29 januari 2024", "01JAN2024:10:15:00"],
         ],
     )
@@ -136,6 +148,7 @@ class TestDates:
             ("März", 3),
             ("Mai", 5),
             ("août", 8),
+            ("Ma\u0308rz", 3),
             ("ottobre", 10),
             ("października", 10),
             ("Dez", 12),
@@ -160,6 +173,9 @@ class TestDates:
         ("cell", "hint"),
         [
             ("45292", "day number"),
+            ("1704067200", "since 1970"),
+            ("13-Feb-24", "two digits"),
+            ("13/02/24", "two digits"),
             ("2024-01-01 11:30 PM", "AM or PM"),
             ("2024-02-01 10:00 UTC", "time zone"),
         ],
@@ -172,3 +188,5 @@ class TestDates:
         made = delivered(warehouse, days=["13.02.2024", "14.02.2024", "15.02.2024"], more="    dates: ymd")
         with pytest.raises(InputError, match="none of the 3 values of this column is a date"):
             made.gate("visits")
+        with pytest.raises(InputError, match=r"is a date \(45292\): .*day number"):
+            delivered(warehouse, days=["45292", "45293", "45294"]).gate("visits")

@@ -38,6 +38,7 @@ def delivered(warehouse, *ids, arms=("drug", "placebo"), visits=("v1",), more=""
     [
         ("S2", "s2"), ("S2", "S2\t"), ("S2", "S\u200b2"), ("S2", "S2\u00a0"), ("S2", "\uff332"), ("P7", "p007"),
         ("100000", "1E+05"), ("101", "101.0"), ("A 1", "A1"), ("x\u0301", "\u0078\u0301"),
+        ("S-2", "S\u20112"), ("S-2", "S\u20132"), ("100000", "1,00E+05"),
     ],
 )  # fmt: skip
 def test_texts_that_are_one_to_a_reader(one, other):
@@ -64,6 +65,7 @@ def test_groups_leave_out_what_is_known_to_be_another():
     ("ids", "named"),
     [
         (("S1", "S1", "s1"), "'s1' differs from 'S1'"),
+        (("100000", "1E+05"), "'1E+05' differs from '100000'"),
         (("S1", "S2\t"), "'S2<U+0009>' differs from 'S2'"),
         (("S1", "S3\u200b"), "'S3<U+200B>' differs from 'S3'"),
     ],
