@@ -30,8 +30,13 @@ def audit() -> None:
 
 @audit.command("lineage")
 @place_options
-@click.option("--budget", type=click.FloatRange(min=0), metavar="SECONDS", help="End after this time.")
-@click.option("--seed", default=1, show_default=True, help="Draws rows, genes and the order.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Change N input columns of each asset, drawn; else all.",
+)
+@click.option("--seed", default=1, show_default=True, help="Draws columns, rows and genes.")
 @click.option("--table", "tables", metavar="SELECTION", help="Only these assets: stats.*, report.responders.")
 @click.option(
     "--rows",
@@ -45,13 +50,13 @@ def audit() -> None:
     type=click.IntRange(min=20),
     default=150,
     show_default=True,
-    help="Genes drawn where an asset over all takes more than a second.",
+    help="Genes drawn where the inputs of an asset hold more.",
 )
 @json_option
 def audit_lineage(
     study: Path | None,
     home: Path | None,
-    budget: float | None,
+    sample: int | None,
     seed: int,
     tables: str | None,
     rows: int,
@@ -71,7 +76,7 @@ def audit_lineage(
     found = auditing.audit_lineage(
         catalog,
         home_of(catalog.study, home),
-        auditing.Effort(seconds=budget, rows=rows, genes=genes, seed=seed),
+        auditing.Effort(sample=sample, rows=rows, genes=genes, seed=seed),
         tables=None if tables is None else select(tables, catalog.assets),
         progress=lambda text: click.echo(text, err=True),
     )
@@ -105,7 +110,7 @@ def _print(found: LineageAudit) -> None:
         f"{len(found.unseen)} declared paths without one"
     )
     if not found.complete:
-        click.echo("the budget ended the audit: what was not changed is not audited")
+        click.echo("a sample: what was not changed is not audited")
 
 
 def _undeclared(undeclared: Sequence[Undeclared]) -> Iterator[str]:

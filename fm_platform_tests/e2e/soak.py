@@ -1,4 +1,4 @@
-"""How much a test with a budget tries: a sample, or everything under ``make soak``."""
+"""How much a test of many trials tries: a sample drawn by seed, or everything under ``make soak``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import os
 SOAK = bool(os.environ.get("SOAK"))
 
 
-def effort(seconds: int) -> list[str]:
-    """Options of ``fm audit lineage``: this many seconds, or everything with single rows."""
-    return ["--rows", "2"] if SOAK else ["--rows", "0", "--budget", str(seconds)]
+def effort(sample: int) -> list[str]:
+    """Options of ``fm audit lineage``: so many input columns of each asset, or all of them with single rows."""
+    return [] if SOAK else ["--sample", str(sample), "--rows", "0"]

@@ -1,6 +1,6 @@
-"""The audit of a study's declared lineage, within a budget of seconds.
+"""The audit of a study's declared lineage: of every input column, or of a sample of them.
 
-Belongs here: which assets are audited, in what order, and the summary. Does not belong here: a trial (``bench``) or its
+Belongs here: which assets and columns are audited, and the summary. Does not belong here: a trial (``bench``) or its
 meaning (``columns``).
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.graph import Catalog
@@ -27,13 +28,13 @@ class Effort:
     """How much is tried.
 
     Attributes:
-        seconds: All trials end after this time; None: when all are done.
+        sample: Input columns changed, of each asset; None: all.
         rows: Single rows changed, of each input column.
-        genes: Genes that are drawn where an asset over all of them is slow.
-        seed: Equal seeds draw equal rows and genes.
+        genes: Genes that an asset is made from where its inputs hold more.
+        seed: Equal seeds draw equal columns, rows and genes.
     """
 
-    seconds: float | None = None
+    sample: int | None = None
     rows: int = 2
     genes: int = 150
     seed: int = 1
@@ -89,8 +90,7 @@ def audit_lineage(
 ) -> LineageAudit:
     """Change every input column of every asset and compare what depends on it with what is declared.
 
-    Assets that read delivered files are left out, as are those that write files. With a budget, each asset gets an
-    equal share of the time that is left; the order of assets and of input columns is drawn.
+    Assets that read delivered files are left out, as are those that write files.
 
     Args:
         catalog: The study.
@@ -110,21 +110,15 @@ def audit_lineage(
     with open_scratch(home) as scratch:
         history = fold(scratch.records())
         wanted = [asset for asset in chosen if _is_audited(asset, scratch)]
-        order = list(wanted)
-        if effort.seconds is not None:
-            random.Random(effort.seed).shuffle(order)
-        for number, asset in enumerate(order):
-            share = None
-            if effort.seconds is not None:
-                share = (effort.seconds - (time.monotonic() - began)) / (len(order) - number)
+        for number, asset in enumerate(wanted):
             bench = set_up(catalog, asset, scratch, history, effort.genes, f"{effort.seed} {asset.table}")
-            done, judge = _audit(bench, catalog, effort, share)
+            done, judge = _audit(bench, catalog, effort)
             bench.close()
             audited.append(done)
             undeclared += judge.undeclared
             unseen += judge.unseen
             progress(
-                f"[{number + 1:>3}/{len(order)}] {done.table}: {done.columns} of {done.of} input columns, "
+                f"[{number + 1:>3}/{len(wanted)}] {done.table}: {done.columns} of {done.of} input columns, "
                 f"{done.trials} trials, {len(judge.undeclared)} undeclared effects"
             )
     names = {asset.table for asset in wanted}
@@ -144,33 +138,30 @@ def _is_audited(asset: Asset, scratch: Scratch) -> bool:
     return not (asset.table.startswith(NOT_AUDITED) or asset.source_files) and scratch.has(asset.table)
 
 
-def _audit(
-    bench: Bench, catalog: Catalog, effort: Effort, share: float | None
-) -> tuple[AuditedTable, ColumnJudge]:
-    """The trials of one asset, as far as its share of the time goes."""
+def _audit(bench: Bench, catalog: Catalog, effort: Effort) -> tuple[AuditedTable, ColumnJudge]:
+    """The trials of one asset: of the input columns drawn, and of rows of the tables that hold them."""
     asset = bench.asset
-    until = None if share is None else time.monotonic() + share
     seed = f"{effort.seed} {asset.table}"
     judge = ColumnJudge(asset.table, asset.key, bench.lineage, asset.columns)
-    subjects = [(table, column) for table in bench.inputs for column in (*bench.columns_of(table), None)]
-    random.Random(seed).shuffle(subjects)
+    columns = [(table, column) for table in bench.inputs for column in bench.columns_of(table)]
+    drawn = _drawn(columns, effort.sample, seed)
     count = refused = 0
-    changed: set[tuple[str, str]] = set()
-    for table, column in subjects:
-        if until is not None and time.monotonic() > until:
-            break
-        own = f"{seed} {table}"
-        trials = (
-            bench.row_trials(table, effort.rows, own)
-            if column is None
-            else bench.column_trials(table, column, effort.rows, own)
-        )
-        for trial in trials:
+    for table in dict.fromkeys(table for table, _ in drawn):
+        own, key = f"{seed} {table}", catalog.assets[table].key
+        trials = [
+            bench.column_trials(table, column, effort.rows, own) for other, column in drawn if other == table
+        ]
+        for trial in chain(*trials, bench.row_trials(table, effort.rows, own)):
             count += 1
             refused += trial.effect is None
-            judge.see(trial, catalog.assets[table].key, bench.unsteady)
-        if column is not None:
-            changed.add((table, column))
-    of = sum(column is not None for _, column in subjects)
+            judge.see(trial, key, bench.unsteady)
     unsteady = tuple(sorted(bench.unsteady))
-    return AuditedTable(asset.table, len(changed), of, count, refused, bench.cut_to, unsteady), judge
+    done = AuditedTable(asset.table, len(drawn), len(columns), count, refused, bench.cut_to, unsteady)
+    return done, judge
+
+
+def _drawn(columns: Sequence[tuple[str, str]], sample: int | None, seed: str) -> Sequence[tuple[str, str]]:
+    """So many of the input columns, drawn; all of them where there are no more, or no sample is asked for."""
+    if sample is None or len(columns) <= sample:
+        return columns
+    return random.Random(seed).sample(columns, sample)

@@ -7,7 +7,6 @@ here: what a trial says about declared lineage (``columns``).
 from __future__ import annotations
 
 import random
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from fm_platform.lineage.history import History
 from fm_platform.warehouse.records import ColumnLineage
 from fm_platform.warehouse.scratch import Scratch
 
-SLOW_SECONDS = 1.0
 GENE = "gene_id"
 
 
@@ -65,10 +63,8 @@ class Bench:
         self._scratch = scratch
         for table, rows in inputs.items():
             scratch.put(table, rows)
-        began = time.monotonic()
         self._built = self._build()
         self.unchanged = self._rows(self._built)
-        self.seconds = time.monotonic() - began
         again = difference(self.unchanged, self._rows(self._build()), asset.key)
         self.unsteady = again.at_keys | again.in_all
 
@@ -131,8 +127,8 @@ def set_up(
 ) -> Bench:
     """A bench for an asset.
 
-    Where making it takes more than a second and its inputs hold genes, ``genes`` of them are drawn, the same in every
-    input, and the asset is made from these.
+    Where its inputs hold more than ``genes`` genes, so many of them are drawn, the same in every input, and the asset
+    is made from these.
 
     Raises:
         FmError: The asset cannot be made from the published tables.
@@ -148,11 +144,9 @@ def set_up(
     )
     inputs = {table: scratch.published(table) for table in asset.inputs if scratch.has(table)}
     keys = {table: catalog.assets[table].key for table in inputs}
-    bench = Bench(asset, keys, step, scratch, inputs)
     drawn = _drawn(inputs, genes, seed)
-    if bench.seconds <= SLOW_SECONDS or drawn is None:
-        return bench
-    bench.close()
+    if drawn is None:
+        return Bench(asset, keys, step, scratch, inputs)
     fewer = {
         table: rows.filter(pl.col(GENE).is_in(drawn)) if GENE in rows.columns else rows
         for table, rows in inputs.items()
