@@ -6,6 +6,7 @@ Belongs here: one SELECT a column, with the reason in words. Does not belong her
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from fm_platform.study.clinical import ClinicalSource
@@ -32,33 +33,47 @@ _DATE_HINTS = {
 _ORDER_NAMES = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 
 
-def cell_findings(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
-    """A SELECT of the findings in one column.
+def cell_findings(raw: str, entries: Sequence[DeclaredColumn], source: ClinicalSource) -> list[str]:
+    """SELECTs of the findings in some columns; columns that are judged alike share one.
 
     Args:
         raw: SQL of the raw table.
-        entry: The column: a number, a date or a list of choices.
-        source: Its source.
+        entries: The columns: numbers, dates or lists of choices.
+        source: Their source.
 
     Returns:
         SQL with the columns _row_id, scope, column, rule, reason, value.
     """
+    alike: dict[str, list[str]] = {}
+    for entry in entries:
+        alike.setdefault(_refusal(entry, source), []).append(_unusual_cells(raw, entry, source))
+    return [_findings(refused, "\n    union all\n    ".join(cells)) for refused, cells in alike.items()]
+
+
+def _refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:
     if entry.type == DATE:
-        refused = _date_refusal(entry, source)
-    else:
-        refused = _number_refusal(entry) if entry.is_number else _text_refusal(entry)
-    fine = [*expressions.missing_codes(source), *usual_texts(entry)]
-    return f"""select _row_id, 'cell' as scope, {literal(entry.column)} as "column",
-    refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
-from (
-    select _row_id, value, cell, {refused} as refusal
-    from (
-        select _row_id, {identifier(entry.column)} as value, {expressions.text(entry.column)} as cell
-        from {raw}
-        where {expressions.text(entry.column)} not in {expressions.texts(fine)}
-    )
+        return _date_refusal(entry, source)
+    return _number_refusal(entry) if entry.is_number else _text_refusal(entry)
+
+
+def _unusual_cells(raw: str, entry: DeclaredColumn, source: ClinicalSource) -> str:
+    """The cells of a column that need a closer look."""
+    fine = expressions.texts([*expressions.missing_codes(source), *usual_texts(entry)])
+    cell = expressions.text(entry.column)
+    return f"""select _row_id, {literal(entry.column)} as "column", {identifier(entry.column)} as value,
+        {cell} as cell from {raw} where {cell} not in {fine}"""
+
+
+def _findings(refused: str, cells: str) -> str:
+    """The cells that are refused. They are materialized, or DuckDB would plan the long expression for every column."""
+    return f"""(
+with cells as materialized (
+    {cells}
 )
-where refusal is not null"""
+select _row_id, 'cell' as scope, "column", refusal[1] as rule, left(cell, 60) || ' ' || refusal[2] as reason, value
+from (select *, {refused} as refusal from cells)
+where refusal is not null
+)"""
 
 
 def usual_texts(entry: DeclaredColumn) -> list[str]:
@@ -142,12 +157,12 @@ def date_hint(cell: str) -> str:
 def _date_refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:
     order = _ORDER_NAMES.get(source.dates or "", "")
     reason = f"is not a date in the order {order}" if order else "is not a date"
-    refused, rule = f"{date('cell', source)} is null", date_rule(entry)
-    hints = [
-        (f"{refused} and regexp_full_match(cell, '{shape}')", rule, f"{reason}: {hint}")
+    hints = " ".join(
+        f"when regexp_full_match(cell, '{shape}') then {literal(f'{reason}: {hint}')}"
         for shape, hint in _DATE_HINTS.items()
-    ]
-    return _case([*hints, (refused, rule, reason)])
+    )
+    words = f"case {hints} else {literal(reason)} end"
+    return f"case when {date('cell', source)} is null then [{literal(date_rule(entry))}, {words}] end"
 
 
 def date_rule(entry: DeclaredColumn) -> str:

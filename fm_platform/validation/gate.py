@@ -124,10 +124,10 @@ def find(con: duckdb.DuckDBPyConnection, source: RawSource) -> pl.DataFrame:
     looked_at = {entry.column for rule in rules if rule.scope == "cell" for entry in rule.columns}
     selects = [
         *(row_findings(rule.id, source) for rule in rules if rule.scope == "row"),
-        *(
-            cell_findings(source.table, entry, source.declaration)
-            for entry in source.own_columns
-            if entry.column in looked_at
+        *cell_findings(
+            source.table,
+            [entry for entry in source.own_columns if entry.column in looked_at],
+            source.declaration,
         ),
     ]
     found = con.sql("\nunion all by name\n".join(selects)).pl()
