@@ -28,7 +28,7 @@ dev: $(VENV)/.project ## the Dagster UI on 127.0.0.1
 test: $(VENV)/.project ## all tests, a process a core
 	@env -u PYTHONHASHSEED $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: $(VENV)/.project ## the tests with a budget, without it (an hour and more)
+soak: $(VENV)/.project ## the tests of many trials, whole (an hour and more)
 	@env -u PYTHONHASHSEED SOAK=1 $(BIN)/python -m pytest -m soak --timeout=0 --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.project ## ruff, formatting, floor order of the rooms, types

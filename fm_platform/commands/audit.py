@@ -34,7 +34,7 @@ def audit() -> None:
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Change N input columns of each asset, drawn; else all.",
+    help="Change N input columns, drawn from all assets'.",
 )
 @click.option("--seed", default=1, show_default=True, help="Draws columns, rows and genes.")
 @click.option("--table", "tables", metavar="SELECTION", help="Only these assets: stats.*, report.responders.")
@@ -105,7 +105,7 @@ def _print(found: LineageAudit) -> None:
     for line in _undeclared(found.undeclared):
         click.echo(line)
     click.echo(
-        f"{len(found.tables)} assets, {changed:,} of {of:,} input columns, {trials:,} trials ({refused:,} refused "
+        f"{changed:,} of {of:,} input columns of {len(found.tables)} assets, {trials:,} trials ({refused:,} refused "
         f"the change) in {found.seconds:.0f} s, seed {found.seed}: {len(found.undeclared)} undeclared effects, "
         f"{len(found.unseen)} declared paths without one"
     )

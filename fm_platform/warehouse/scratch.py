@@ -29,6 +29,10 @@ class Scratch(Warehouse):
         """A table as it is published, in stored order."""
         return self.query(f"SELECT * FROM source.{quoted_table(table)}")
 
+    def columns_published(self, table: str) -> list[str]:
+        """The columns of a table as it is published."""
+        return self.query(f"SELECT * FROM source.{quoted_table(table)} LIMIT 0").columns
+
     def has(self, table: str) -> bool:
         """Whether the table is published."""
         schema, name = split_table(table)

@@ -62,7 +62,7 @@ def scratch(refreshed: Workspace) -> Iterator[Scratch]:
 
 @pytest.mark.soak
 def test_no_effect_is_undeclared_in_the_demo(refreshed: Workspace) -> None:
-    outcome = refreshed.fm("audit", "lineage", *effort(sample=2))
+    outcome = refreshed.fm("audit", "lineage", *effort(sample=30))
     assert outcome.code == 0, outcome.out
 
 

@@ -173,11 +173,11 @@ def exported(workspace: Workspace, tmp_path: Path) -> Path:
 
 @pytest.mark.soak
 def test_no_effect_is_undeclared_in_trial_data(cdystonia):
-    outcome = cdystonia.fm("audit", "lineage", *effort(sample=2))
+    outcome = cdystonia.fm("audit", "lineage", *effort(sample=10))
     assert outcome.code == 0, outcome.out
 
 
 @pytest.mark.soak
 def test_no_effect_is_undeclared_in_measured_counts(tb):
-    outcome = tb.fm("audit", "lineage", *effort(sample=2))
+    outcome = tb.fm("audit", "lineage", *effort(sample=10))
     assert outcome.code == 0, outcome.out

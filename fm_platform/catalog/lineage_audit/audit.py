@@ -1,24 +1,26 @@
 """The audit of a study's declared lineage: of every input column, or of a sample of them.
 
-Belongs here: which assets and columns are audited, and the summary. Does not belong here: a trial (``bench``) or its
-meaning (``columns``).
+Belongs here: which assets and input columns are audited, and the summary. Does not belong here: a trial (``bench``)
+or its meaning (``columns``).
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from fm_platform.catalog.asset import Asset
 from fm_platform.catalog.graph import Catalog
-from fm_platform.catalog.lineage_audit.bench import Bench, set_up
+from fm_platform.catalog.lineage_audit.bench import Bench, Trial, set_up
 from fm_platform.catalog.lineage_audit.columns import ColumnJudge, Undeclared, Unseen
 from fm_platform.lineage.history import fold
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.scratch import Scratch, open_scratch
+
+InputColumn = tuple[str, str]
+"""An input's table, and a column of it."""
 
 NOT_AUDITED = ("raw.", "study.", "files.", "publish.")
 
@@ -28,7 +30,7 @@ class Effort:
     """How much is tried.
 
     Attributes:
-        sample: Input columns changed, of each asset; None: all.
+        sample: Input columns changed, of those of all assets; None: all.
         rows: Single rows changed, of each input column.
         genes: Genes that an asset is made from where its inputs hold more.
         seed: Equal seeds draw equal columns, rows and genes.
@@ -110,15 +112,19 @@ def audit_lineage(
     with open_scratch(home) as scratch:
         history = fold(scratch.records())
         wanted = [asset for asset in chosen if _is_audited(asset, scratch)]
-        for number, asset in enumerate(wanted):
+        of = {asset.table: _input_columns(asset, scratch) for asset in wanted}
+        drawn = _drawn(of, effort)
+        audited += [_untried(asset, of) for asset in wanted if not drawn[asset.table]]
+        tried = [asset for asset in wanted if drawn[asset.table]]
+        for number, asset in enumerate(tried):
             bench = set_up(catalog, asset, scratch, history, effort.genes, f"{effort.seed} {asset.table}")
-            done, judge = _audit(bench, catalog, effort)
+            done, judge = _audit(bench, catalog, effort, drawn[asset.table], len(of[asset.table]))
             bench.close()
             audited.append(done)
             undeclared += judge.undeclared
             unseen += judge.unseen
             progress(
-                f"[{number + 1:>3}/{len(wanted)}] {done.table}: {done.columns} of {done.of} input columns, "
+                f"[{number + 1:>3}/{len(tried)}] {done.table}: {done.columns} of {done.of} input columns, "
                 f"{done.trials} trials, {len(judge.undeclared)} undeclared effects"
             )
     names = {asset.table for asset in wanted}
@@ -138,30 +144,48 @@ def _is_audited(asset: Asset, scratch: Scratch) -> bool:
     return not (asset.table.startswith(NOT_AUDITED) or asset.source_files) and scratch.has(asset.table)
 
 
-def _audit(bench: Bench, catalog: Catalog, effort: Effort) -> tuple[AuditedTable, ColumnJudge]:
-    """The trials of one asset: of the input columns drawn, and of rows of the tables that hold them."""
-    asset = bench.asset
-    seed = f"{effort.seed} {asset.table}"
-    judge = ColumnJudge(asset.table, asset.key, bench.lineage, asset.columns)
-    columns = [(table, column) for table in bench.inputs for column in bench.columns_of(table)]
-    drawn = _drawn(columns, effort.sample, seed)
-    count = refused = 0
+def _untried(asset: Asset, of: Mapping[str, Sequence[InputColumn]]) -> AuditedTable:
+    return AuditedTable(asset.table, 0, len(of[asset.table]), 0, 0, None, ())
+
+
+def _input_columns(asset: Asset, scratch: Scratch) -> list[InputColumn]:
+    return [
+        (table, column)
+        for table in asset.inputs
+        if scratch.has(table)
+        for column in scratch.columns_published(table)
+        if column[0] != "_"
+    ]
+
+
+def _drawn(of: Mapping[str, Sequence[InputColumn]], effort: Effort) -> dict[str, list[InputColumn]]:
+    """The input columns to change, by asset: all of them, or a sample over all assets."""
+    every = [(table, column) for table, columns in of.items() for column in columns]
+    if effort.sample is not None and effort.sample < len(every):
+        every = random.Random(effort.seed).sample(every, effort.sample)
+    return {table: [column for other, column in every if other == table] for table in of}
+
+
+def _trials(bench: Bench, effort: Effort, drawn: Sequence[InputColumn]) -> Iterator[Trial]:
+    """Each of the input columns changed, and rows taken away from the tables that hold them."""
+    seed = f"{effort.seed} {bench.asset.table}"
     for table in dict.fromkeys(table for table, _ in drawn):
-        own, key = f"{seed} {table}", catalog.assets[table].key
-        trials = [
-            bench.column_trials(table, column, effort.rows, own) for other, column in drawn if other == table
-        ]
-        for trial in chain(*trials, bench.row_trials(table, effort.rows, own)):
-            count += 1
-            refused += trial.effect is None
-            judge.see(trial, key, bench.unsteady)
+        for other, column in drawn:
+            if other == table:
+                yield from bench.column_trials(table, column, effort.rows, f"{seed} {table}")
+        yield from bench.row_trials(table, effort.rows, f"{seed} {table}")
+
+
+def _audit(
+    bench: Bench, catalog: Catalog, effort: Effort, drawn: Sequence[InputColumn], of: int
+) -> tuple[AuditedTable, ColumnJudge]:
+    """The trials of one asset and what they say."""
+    asset = bench.asset
+    judge = ColumnJudge(asset.table, asset.key, bench.lineage, asset.columns)
+    count = refused = 0
+    for trial in _trials(bench, effort, drawn):
+        count += 1
+        refused += trial.effect is None
+        judge.see(trial, catalog.assets[trial.table].key, bench.unsteady)
     unsteady = tuple(sorted(bench.unsteady))
-    done = AuditedTable(asset.table, len(drawn), len(columns), count, refused, bench.cut_to, unsteady)
-    return done, judge
-
-
-def _drawn(columns: Sequence[tuple[str, str]], sample: int | None, seed: str) -> Sequence[tuple[str, str]]:
-    """So many of the input columns, drawn; all of them where there are no more, or no sample is asked for."""
-    if sample is None or len(columns) <= sample:
-        return columns
-    return random.Random(seed).sample(columns, sample)
+    return AuditedTable(asset.table, len(drawn), of, count, refused, bench.cut_to, unsteady), judge
