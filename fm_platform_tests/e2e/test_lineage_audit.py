@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -92,9 +93,14 @@ def test_each_wrong_declaration_is_found(table: str, catalog: Catalog, scratch: 
     judge = ColumnJudge(table, bench.asset.key, bench.lineage, bench.asset.columns)
     for source in {source for _, source, _ in dropped}:
         columns = {own for _, other, own in dropped if other == source}
-        for column in bench.columns_of(source) if None in columns else columns:
-            for trial in bench.column_trials(source, column, 1, "1"):
-                judge.see(trial, catalog.assets[source].key, bench.unsteady)
+        trials = [
+            bench.column_trials(source, column, 1, "1")
+            for column in (bench.columns_of(source) if None in columns else columns)
+        ]
+        if None in columns:
+            trials.append(bench.row_trials(source, 1, "1"))
+        for trial in chain.from_iterable(trials):
+            judge.see(trial, catalog.assets[source].key, bench.unsteady)
     bench.close()
     found = defaultdict(set)
     for entry in judge.undeclared:
