@@ -9,7 +9,11 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
 
+from fm_platform.defs.storage import KeptStorage
 from fm_platform.warehouse.home import Home, write_atomically
 from fm_platform.warehouse.lock import is_alive
 
@@ -39,10 +43,15 @@ def prepare_dagster_home(home: Home) -> Path:
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """The home's Dagster instance."""
+    """The home's Dagster instance. One that keeps its history in SQLite keeps its connections open, too."""
     folder = prepare_dagster_home(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
-    return dg.DagsterInstance.from_config(str(folder))
+    ref = InstanceRef.from_dir(str(folder))
+    storage = ref.storage_data
+    if storage is not None and storage.class_name == DagsterSqliteStorage.__name__:
+        kept = ConfigurableClassData(KeptStorage.__module__, KeptStorage.__name__, storage.config_yaml)
+        ref = ref._replace(storage_data=kept)
+    return dg.DagsterInstance.from_ref(ref)
 
 
 def close_dead_runs(instance: dg.DagsterInstance, home: Home, own_run: str | None = None) -> list[str]:

@@ -124,6 +124,27 @@ def test_a_dagster_yaml_that_a_user_edited_is_left_alone(tmp_path):
     assert path.read_text().endswith("# mine\n")
 
 
+def test_dagster_itself_reads_and_writes_the_history_while_the_instance_is_open(site, kept):
+    run_id = started(site, kept, 1)
+    with dg.DagsterInstance.from_config(str(site.home.dagster)) as stock:
+        seen = stock.all_logs(run_id)
+        assert seen == kept.all_logs(run_id)
+        assert seen[-1].dagster_event_type == dg.DagsterEventType.RUN_START
+        stock.report_run_failed(stock.get_run_by_id(run_id), "from outside")
+    assert status(kept, run_id) == dg.DagsterRunStatus.FAILURE
+    assert kept.all_logs(run_id)[-1].message == "from outside"
+
+
+def test_a_storage_that_dagster_yaml_names_is_used(tmp_path):
+    home, elsewhere = Home(tmp_path / "home"), tmp_path / "elsewhere"
+    config = prepare_dagster_home(home) / "dagster.yaml"
+    config.write_text(yaml.dump({"storage": {"sqlite": {"base_dir": str(elsewhere)}}}))
+    with open_instance(home) as instance:
+        assert instance.get_runs() == []
+    assert (elsewhere / "history/runs.db").is_file()
+    assert not (home.dagster / "history").exists()
+
+
 # -- runs whose process is gone ------------------------------------------------------------------------------------
 
 
