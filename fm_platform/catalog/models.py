@@ -6,7 +6,8 @@ Belongs here: turning a loaded model into an asset, and running its tests. Does 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from fm_platform.catalog.asset import Asset, Built, Step
@@ -16,13 +17,13 @@ from fm_platform.sql.cache import Cache
 from fm_platform.sql.lineage import column_lineage
 from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
-from fm_platform.sql.model import ModelTest, Schemas, SqlModel
+from fm_platform.sql.model import ModelTest, SqlModel
 from fm_platform.sql.number_types import check_types
 from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.database import Warehouse
 from fm_platform.warehouse.ledger import sha256_text
 from fm_platform.warehouse.names import identifier, literal, quoted_table, relation
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, Link
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnLineage, Link
 
 PACKAGED = Path(__file__).resolve().parents[1] / "_dbt_like_sql"
 CHECKOUT = Path(__file__).resolve().parents[2] / "dbt_like_sql"
@@ -77,20 +78,36 @@ def _version_of(model: SqlModel, make: Callable[..., Built]) -> CodeVersion:
 def build_model(step: Step, model: SqlModel) -> Built:
     """Compile a model against the tables as they are, and derive its link to their rows."""
     warehouse = step.warehouse
-    schemas = {table: warehouse.schema(table) for table in model.refs}
-    check_types(model, schemas)
+    compiled = _compiled(
+        model, tuple((table, tuple(warehouse.schema(table).items())) for table in model.refs)
+    )
     return Built(
-        rows=model.compiled(relation),
-        lineage=column_lineage(model, schemas),
-        links=(_link(model, schemas),),
+        rows=compiled.sql,
+        lineage=compiled.lineage,
+        links=(compiled.link,),
         checks=_checks_of(model, warehouse),
         metadata={"SQL": f"```sql\n{model.template.strip()}\n```"},
     )
 
 
-def _link(model: SqlModel, schemas: Schemas) -> Link:
+@dataclass(frozen=True)
+class _Compiled:
+    """What a model is against tables of certain columns: plain SQL, lineage, link."""
+
+    sql: str
+    lineage: ColumnLineage
+    link: Link
+
+
+@lru_cache(maxsize=256)
+def _compiled(model: SqlModel, tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> _Compiled:
+    """The same model against the same columns is compiled once a process."""
+    schemas = {table: dict(columns) for table, columns in tables}
+    check_types(model, schemas)
     derived = link_query(model, schemas, quoted_table)
-    return Link(sql=derived.sql, cells=derived.cells)
+    return _Compiled(
+        model.compiled(relation), column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells)
+    )
 
 
 def test_name(test: ModelTest) -> str:

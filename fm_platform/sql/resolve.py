@@ -7,6 +7,7 @@ what is made of the resolved tree (lineage.py, links.py, number_types.py).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -33,6 +34,14 @@ def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
         InputError: A table or column that does not exist, a name that may mean two columns, or a table's name used as
             a value.
     """
+    known = tuple((ref, tuple(schemas[ref].items())) for ref in model.refs if ref in schemas)
+    return _resolved(model, known).copy()
+
+
+@lru_cache(maxsize=64)
+def _resolved(model: SqlModel, known: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> exp.Query:
+    """The resolved tree, made once for types, lineage and link. Nobody changes it."""
+    schemas = {ref: dict(columns) for ref, columns in known}
     try:
         tree = qualify(model.tree.copy(), dialect=DIALECT, schema=sqlglot_schema(model, schemas))
     except OptimizeError as error:

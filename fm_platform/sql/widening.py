@@ -33,4 +33,4 @@ def widened(model: SqlModel, usual: str, types: Mapping[str, str]) -> SqlModel:
         for kind in list(projection.find_all(exp.DataType)):
             if kind == before:
                 kind.replace(after.copy())
-    return replace(model, parse=lambda: tree)
+    return replace(model, sql=tree.sql(dialect=DIALECT, comments=False), parse=lambda: tree)
