@@ -117,7 +117,7 @@ class Session:
         self.results: list[StepResult] = []
         self._memory = Memory()
         self._unaltered: dict[str, str] = {}
-        self._seen = 0
+        self._seen: int | None = None
         self._context_known = False
         self._history = History()
         self._files = FileDigests(home.state().get("files"))
@@ -125,10 +125,9 @@ class Session:
     @property
     def history(self) -> History:
         """The ledger's latest facts, this session's own records included."""
-        head = self.warehouse.head()[0]
-        if head != self._seen:
-            self._history = fold(self.warehouse.records_after(self._seen), self._history)
-            self._seen = head
+        if self._seen != self.warehouse.appended:
+            self._history = fold(self.warehouse.records_after(self._history.head[0]), self._history)
+            self._seen = self.warehouse.appended
         return self._history
 
     def plan(self, selected: Collection[str] | None = None, *, force: bool = False) -> Plan:

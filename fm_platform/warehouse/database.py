@@ -109,6 +109,9 @@ class Warehouse:
         self.connection = connection
         self.home = home
         self.run_id = run_id
+        self.appended = 0
+        """How many records this process has appended; whoever folds the ledger looks again when it has moved."""
+        self._last: tuple[int, str] | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -191,10 +194,14 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
+        """All or nothing; the head is written once, for the last of the records that were appended."""
         self.connection.execute("BEGIN TRANSACTION")
+        self._last = None
         try:
             yield
+            if self._last is not None:
+                self.connection.execute("DELETE FROM fm.audit.head")
+                self.connection.execute("INSERT INTO fm.audit.head VALUES (?, ?)", list(self._last))
         except BaseException:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
@@ -203,8 +210,7 @@ class Warehouse:
 
     def append(self, kind: str, body: Mapping[str, Any]) -> LedgerRecord:
         """Append one record inside the caller's transaction."""
-        previous = self.head()
-        record = link(previous, kind, self.run_id, body)
+        record = link(self._last or self.head(), kind, self.run_id, body)
         values = [
             record.seq,
             record.kind,
@@ -215,8 +221,8 @@ class Warehouse:
             record.hash,
         ]
         self.connection.execute("INSERT INTO fm.audit.ledger VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-        self.connection.execute("DELETE FROM fm.audit.head")
-        self.connection.execute("INSERT INTO fm.audit.head VALUES (?, ?)", [record.seq, record.hash])
+        self._last = (record.seq, record.hash)
+        self.appended += 1
         return record
 
     def write(self, write: TableWrite) -> tuple[LedgerRecord, tuple[CheckOutcome, ...]]:

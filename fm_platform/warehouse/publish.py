@@ -216,13 +216,17 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: str, sql: str) -> 
 def _comment(
     connection: duckdb.DuckDBPyConnection, comments: Mapping[str, tuple[str, Mapping[str, str]]]
 ) -> None:
+    statements = []
     for table, (description, columns) in comments.items():
         target = relation(table, "fm_new")
-        connection.execute(f"COMMENT ON TABLE {target} IS {literal(description)}")
+        statements.append(f"COMMENT ON TABLE {target} IS {literal(description)}")
         present = {row[0] for row in connection.sql(f"DESCRIBE {target}").fetchall()}
-        for column, text in columns.items():
-            if column in present:
-                connection.execute(f"COMMENT ON COLUMN {target}.{identifier(column)} IS {literal(text)}")
+        statements += [
+            f"COMMENT ON COLUMN {target}.{identifier(column)} IS {literal(text)}"
+            for column, text in columns.items()
+            if column in present
+        ]
+    connection.execute(";\n".join(["BEGIN TRANSACTION", *statements, "COMMIT"]))
 
 
 def _sync(path: Path) -> None:
