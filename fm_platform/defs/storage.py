@@ -28,6 +28,7 @@ class KeptEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """Nothing is opened before it is asked for."""
         self._engines: dict[str, sa.Engine] = {}
+        self._present: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -39,6 +40,12 @@ class KeptEventLog(SqliteEventLogStorage):
                 self._engines[shard] = engine
             with self._engines[shard].begin() as connection:
                 yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; asked before every check's event, and looked up once."""
+        if table_name not in self._present and super().has_table(table_name):
+            self._present.add(table_name)
+        return table_name in self._present
 
     def dispose(self) -> None:
         """Close the connections."""
