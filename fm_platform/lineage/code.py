@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fm_platform.lineage.libraries import versions_behind
+from fm_platform.sql.cache import Cache
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 PACKAGE = "fm_platform"
@@ -60,7 +62,10 @@ def code_version(function: Callable[..., Any]) -> CodeVersion:
     libraries = versions_behind(reach.imports)
     parts: dict[str, Any] = {
         "function": reach.local,
-        "modules": {name: _module_digest(name) for name in sorted(reach.modules)},
+        "modules": {
+            name: module.digest if (module := _module(name)) is not None else ""
+            for name in sorted(reach.modules)
+        },
         "libraries": libraries,
     }
     files = {_file_name(name): digest for name, digest in parts["modules"].items()}
@@ -94,29 +99,110 @@ class _Reach:
     imports: frozenset[str]
 
 
+@cache
 def _reach(function: Callable[..., Any]) -> _Reach:
-    home = function.__module__
-    tree = _module_tree(home)
-    assert tree is not None
-    definitions = _definitions(tree)
-    bound = _import_targets(tree)
+    home = _module(function.__module__)
+    assert home is not None
     pending = [function.__name__]
     local: dict[str, str] = {}
     first: set[str] = set()
     while pending:
         name = pending.pop()
-        if name in local or name not in definitions:
+        if name in local or name not in home.definitions:
             continue
-        statement = definitions[name]
-        local[name] = sha256_text(_dump(statement))
-        first.update(_imported(statement))
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                pending.append(node.id)
-                first.update(bound.get(node.id, ()))
+        definition = home.definitions[name]
+        local[name] = definition.digest
+        first.update(definition.imports)
+        for used in definition.names:
+            pending.append(used)
+            first.update(home.bound.get(used, ()))
     reached = _closure(first)
     ours = {name for name in reached if _is_ours(name)}
-    return _Reach(local, frozenset(ours - {home}), frozenset(name.split(".")[0] for name in reached - ours))
+    others = frozenset(name.split(".")[0] for name in reached - ours)
+    return _Reach(local, frozenset(ours - {function.__module__}), others)
+
+
+@dataclass(frozen=True)
+class _Definition:
+    """A top-level function, class or constant.
+
+    Attributes:
+        digest: Of its tree.
+        names: What it uses.
+        imports: The modules that it imports itself.
+    """
+
+    digest: str
+    names: Sequence[str]
+    imports: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Module:
+    """One of our modules.
+
+    Attributes:
+        digest: Of its tree and of the data files of its room (instruments, templates).
+        imports: The modules that it imports, wherever it does.
+        bound: What each name bound by a top-level import leads to.
+        definitions: By name.
+    """
+
+    digest: str
+    imports: Sequence[str]
+    bound: Mapping[str, Sequence[str]]
+    definitions: Mapping[str, _Definition]
+
+
+@cache
+def _module(name: str) -> _Module | None:
+    """A module by name, read from its tree when its text is new and remembered when it is not."""
+    path = _module_path(name)
+    if path is None:
+        return None
+    text, resources = path.read_bytes(), _resources(path)
+    entry = _memory().name_of("module", name, _sha256(text), _sha256(resources))
+    kept = _memory().get(entry)
+    if kept is None:
+        module = _read_module(text, resources)
+        _memory().put(entry, asdict(module))
+        return module
+    definitions = {known: _Definition(**facts) for known, facts in kept.pop("definitions").items()}
+    return _Module(**kept, definitions=definitions)
+
+
+@cache
+def _memory() -> Cache:
+    """What was read of modules by this code, with this Python, while there were these modules."""
+    names = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.py"))
+    return Cache.of_user(sha256_text(canonical([names, sys.version, _sha256(Path(__file__).read_bytes())])))
+
+
+def _read_module(text: bytes, resources: bytes) -> _Module:
+    tree = ast.parse(text)
+    imports = tuple(sorted(set(_imported(tree))))
+    definitions = {
+        name: _Definition(
+            sha256_text(_dump(statement)),
+            tuple(sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})),
+            tuple(sorted(set(_imported(statement)))),
+        )
+        for name, statement in _definitions(tree).items()
+    }
+    return _Module(_sha256(_dump(tree).encode() + resources), imports, _import_targets(tree), definitions)
+
+
+def _resources(path: Path) -> bytes:
+    """Names and contents of the data files in a module's room."""
+    if path.name == "__init__.py" or path.parent == _ROOT:
+        return b""
+    return _resources_below(path.parent)
+
+
+@cache
+def _resources_below(folder: Path) -> bytes:
+    found = sorted(p for p in folder.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file())
+    return b"".join(resource.name.encode() + b"\0" + resource.read_bytes() for resource in found)
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
@@ -160,8 +246,8 @@ def _closure(first: Iterable[str]) -> set[str]:
         if name in seen:
             continue
         seen.add(name)
-        if _is_ours(name):
-            pending.extend(_module_imports(name))
+        if _is_ours(name) and (module := _module(name)) is not None:
+            pending.extend(module.imports)
     return seen
 
 
@@ -173,36 +259,6 @@ def _module_path(name: str) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
-
-
-@cache
-def _module_tree(name: str) -> ast.Module | None:
-    path = _module_path(name)
-    return ast.parse(path.read_text(encoding="utf-8")) if path is not None else None
-
-
-@cache
-def _module_imports(name: str) -> tuple[str, ...]:
-    tree = _module_tree(name)
-    return tuple(sorted(set(_imported(tree)))) if tree is not None else ()
-
-
-@cache
-def _module_digest(name: str) -> str:
-    """Digest of a module's tree and of the data files of its room (instruments, templates)."""
-    tree = _module_tree(name)
-    if tree is None:
-        return ""
-    digest = hashlib.sha256(_dump(tree).encode())
-    path = _module_path(name)
-    assert path is not None
-    if path.name == "__init__.py" or path.parent == _ROOT:
-        return digest.hexdigest()
-    for resource in sorted(
-        p for p in path.parent.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file()
-    ):
-        digest.update(resource.name.encode() + b"\0" + resource.read_bytes())
-    return digest.hexdigest()
 
 
 def _imported(tree: ast.AST) -> Iterable[str]:
@@ -225,6 +281,10 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             continue
         yield node
         pending.extend(ast.iter_child_nodes(node))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _is_ours(name: str) -> bool:

@@ -1,8 +1,9 @@
-"""What was found out about models before, kept in a folder that may be deleted at any time.
+"""What was found out about models and modules before, kept in a folder that may be deleted at any time.
 
 Belongs here: entries named by the digest of everything that they follow from, and what to do when one cannot be
-read. Does not belong here: what is kept (loader.py, tracing.py). Nothing that is recorded in the ledger is taken
-from here: a table's lineage and code version are computed from the model's text when the table is made.
+read. Does not belong here: what is kept (loader.py, tracing.py, ``lineage.code``). What the ledger records of a model,
+its lineage and version, is computed from the model's text when the table is made; of a module's syntax tree, the digest
+is taken from here while every byte of the module is the same.
 """
 
 from __future__ import annotations

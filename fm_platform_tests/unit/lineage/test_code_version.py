@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ NEEDED = (
     "lineage/__init__.py",
     "lineage/code.py",
     "lineage/libraries.py",
+    "sql/__init__.py",
+    "sql/cache.py",
     "warehouse/__init__.py",
     "warehouse/ledger.py",
 )
@@ -86,10 +89,10 @@ Ask = Callable[..., dict[str, list]]
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """Versions and reached modules of the tiny functions, after editing files (None deletes one)."""
+    """Versions and reached modules of the tiny functions, after editing files; unedited ones are remembered."""
     count = 0
 
-    def run(**edits: Edit) -> dict[str, list]:
+    def run(memory: str = str(tmp_path / "memory"), **edits: Edit) -> dict[str, list]:
         nonlocal count
         count += 1
         root = tmp_path / f"copy{count}"
@@ -100,7 +103,14 @@ def ask(tmp_path: Path) -> Ask:
             edit = edits.get(name.replace("/", "_").replace(".", "_"))
             path.write_text(edit(text) if edit else text, encoding="utf-8")
         command = [sys.executable, "-c", ASK, str(root)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+        finished = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=root,
+            env={**os.environ, "FM_CACHE": memory},
+        )
         return json.loads(finished.stdout)
 
     return run
@@ -162,6 +172,13 @@ def test_remarks_and_layout_change_nothing(ask, edit):
 )  # fmt: skip
 def test_an_edit_changes_what_reaches_it_and_nothing_else(ask, file, edit, expected):
     assert changed(ask, **{file: edit}) == expected
+
+
+def test_what_is_remembered_of_a_module_is_what_its_text_says(ask, tmp_path):
+    assert ask() == ask() == ask(memory="")
+    for kept in (tmp_path / "memory").glob("*/*"):
+        kept.write_text("no entry")
+    assert ask() == ask(memory="")
 
 
 def test_a_top_level_module_does_not_bring_in_the_resources_of_every_room(ask):
