@@ -118,6 +118,7 @@ def try_out(
         scratch.show_published()
         raw = with_values(scratch, origin, values) if values else without_rows(scratch, origin)
         bench = _Bench(catalog, scratch, fold(scratch.records()), progress)
+        bench.require_as_published(raw)
         for table, rows in raw.items():
             bench.put(table, catalog.assets[table].key, rows)
         bench.run(None if values else reached)
@@ -155,7 +156,6 @@ class _Bench:
 
     def run(self, reached: Collection[str] | None) -> None:
         """Make what rests on changed tables, upstream first."""
-        self._require_as_published()
         step = Step(
             study=self.catalog.study,
             instruments=self.catalog.instruments,
@@ -199,9 +199,12 @@ class _Bench:
         except FmError as error:
             self.refused[asset.table] = error.message
 
-    def _require_as_published(self) -> None:
-        """A table that was made with other code, study.yaml or inputs would differ for reasons of its own."""
-        downstream = set(self.changed)
+    def require_as_published(self, delivered: Iterable[str]) -> None:
+        """Refuse where what rests on delivered tables was made with other code, study.yaml or inputs.
+
+        It would differ for reasons of its own.
+        """
+        downstream = set(delivered)
         for asset in self.catalog.in_order():
             if downstream.isdisjoint(asset.inputs) or not self._is_made(asset):
                 continue

@@ -119,7 +119,7 @@ def impact(
             "this publication was made before tables had links, and cannot be followed forward",
             mend="run `fm refresh`: the next publication has them",
         )
-    ahead = Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
+    ahead = ahead_of(published, origin)
     tables = []
     for table in inputs:
         if has_table(published, table):
@@ -160,15 +160,14 @@ def table_graph(published: Published) -> tuple[dict[str, list[str]], dict[str, l
     return ordered, {table: list(body["key"]) for table, body in bodies.items()}
 
 
-def reached_cells(published: Published, origin: Origin) -> dict[str, dict[int, set[str]]]:
-    """Table to the reached rows (by ``rowid``) and their reached columns, '' standing for all of them.
+def ahead_of(published: Published, origin: Origin) -> Ahead:
+    """The cells and rows that rest on raw rows, and on the columns of the samples that vanish with them.
 
     Args:
         published: The open published warehouse.
         origin: The raw rows.
     """
-    ahead = Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
-    return {table: ahead.cells(table) for table in table_graph(published)[0] if has_table(published, table)}
+    return Ahead(LinkBook(published), _start(published, origin), _within(published, origin))
 
 
 def _start(published: Published, origin: Origin) -> list[tuple[str, str, str]]:
