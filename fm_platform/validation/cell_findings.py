@@ -157,11 +157,7 @@ def date_hint(cell: str) -> str:
 def _date_refusal(entry: DeclaredColumn, source: ClinicalSource) -> str:
     order = _ORDER_NAMES.get(source.dates or "", "")
     reason = f"is not a date in the order {order}" if order else "is not a date"
-    hints = " ".join(
-        f"when regexp_full_match(cell, '{shape}') then {literal(f'{reason}: {hint}')}"
-        for shape, hint in _DATE_HINTS.items()
-    )
-    words = f"case {hints} else {literal(reason)} end"
+    words = f"{literal(reason)} || coalesce(': ' || {date_hint('cell')}, '')"
     return f"case when {date('cell', source)} is null then [{literal(date_rule(entry))}, {words}] end"
 
 
