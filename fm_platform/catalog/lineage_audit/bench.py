@@ -7,19 +7,16 @@ here: what a trial says about declared lineage (``columns``).
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Delivered, Step
+from fm_platform.catalog.asset import Asset, Built, Step
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.lineage_audit.comparison import Difference, difference, own_columns
 from fm_platform.catalog.lineage_audit.perturbation import Change, changes_of_column, changes_of_rows
-from fm_platform.errors import FmError
+from fm_platform.catalog.remaking import build_quietly, scratch_step
 from fm_platform.lineage.history import History
 from fm_platform.warehouse.records import ColumnLineage
 from fm_platform.warehouse.scratch import Scratch
@@ -104,9 +101,7 @@ class Bench:
         return difference(self.unchanged, after, self.asset.key)
 
     def _build(self) -> Built:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return self.asset.build(self._step)
+        return build_quietly(self.asset, self._step)
 
     def _rows(self, built: Built) -> pl.DataFrame:
         assert built.rows is not None
@@ -133,15 +128,7 @@ def set_up(
     Raises:
         FmError: The asset cannot be made from the published tables.
     """
-    step = Step(
-        study=catalog.study,
-        instruments=catalog.instruments,
-        warehouse=scratch,
-        history=history,
-        blocked={},
-        progress=lambda _: None,
-        keep=_keep_nothing,
-    )
+    step = scratch_step(catalog, scratch, history)
     inputs = {table: scratch.published(table) for table in asset.inputs if scratch.has(table)}
     keys = {table: catalog.assets[table].key for table in inputs}
     drawn = _drawn(inputs, genes, seed)
@@ -162,7 +149,3 @@ def _drawn(inputs: dict[str, pl.DataFrame], genes: int, seed: str) -> list[str] 
     common = sorted(set.intersection(*held)) if held else []
     chance = random.Random(seed)
     return chance.sample(common, genes) if len(common) > genes else None
-
-
-def _keep_nothing(source: str, path: Path) -> Delivered:
-    raise FmError(f"{path} of {source} is a delivered file: what reads one is not audited")

@@ -12,16 +12,14 @@ blocked where a trial is not.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Delivered, Step
+from fm_platform.catalog.asset import Asset, Step
 from fm_platform.catalog.graph import Catalog
+from fm_platform.catalog.remaking import build_quietly, scratch_step
 from fm_platform.catalog.trial.imagined import with_values, without_rows
 from fm_platform.errors import FmError, InputError
 from fm_platform.lineage.diff.conclusions import CONTRASTS, in_order
@@ -156,15 +154,7 @@ class _Bench:
 
     def run(self, reached: Collection[str] | None) -> None:
         """Make what rests on changed tables, upstream first."""
-        step = Step(
-            study=self.catalog.study,
-            instruments=self.catalog.instruments,
-            warehouse=self.scratch,
-            history=self.history,
-            blocked={},
-            progress=lambda _: None,
-            keep=_keep_nothing,
-        )
+        step = scratch_step(self.catalog, self.scratch, self.history)
         for asset in self.catalog.in_order():
             inputs = set(asset.inputs)
             if inputs.isdisjoint({*self.changed, *self.refused, *self.left_out}):
@@ -191,9 +181,7 @@ class _Bench:
         self.progress(f"making {asset.table} again")
         self.made.append(asset.table)
         try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                built = asset.build(step)
+            built = build_quietly(asset, step)
             assert built.rows is not None
             self.put(asset.table, asset.key, built.rows)
         except FmError as error:
@@ -261,7 +249,3 @@ class _Bench:
 def _no_reasons(_table: str, _column: str, _reasons: Iterable[int]) -> tuple[int, ...]:
     """The reason is the trial itself."""
     return ()
-
-
-def _keep_nothing(source: str, path: Path) -> Delivered:
-    raise FmError(f"{path} of {source} is a delivered file: what reads one is not made in a trial")
