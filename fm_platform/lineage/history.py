@@ -12,6 +12,8 @@ from typing import Any
 
 from fm_platform.warehouse.ledger import LedgerRecord
 
+_ORIGIN = ("source_rows_digest", "links_digest")
+
 
 @dataclass(frozen=True)
 class Materialized:
@@ -40,8 +42,8 @@ class Materialized:
 
     @property
     def origin(self) -> str:
-        """What changes when a row's id, file or line does."""
-        return self.full_digest + str(self.body.get("source_rows_digest", ""))
+        """What changes when a row's id, file or line does, or what the table's links say of its rows."""
+        return self.full_digest + "".join(str(self.body.get(name, "")) for name in _ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -226,5 +228,5 @@ def from_state(state: Mapping[str, Any]) -> History:
 
 
 def _planner_facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("fingerprint", "parts", "value_digest", "full_digest", "source_rows_digest", "rows", "table")
+    kept = ("fingerprint", "parts", "value_digest", "full_digest", *_ORIGIN, "rows", "table")
     return {key: body[key] for key in kept if key in body}

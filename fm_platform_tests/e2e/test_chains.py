@@ -20,7 +20,6 @@ import pytest
 
 from fm_platform.catalog.decisions import accept
 from fm_platform.catalog.graph import build_catalog
-from fm_platform.catalog.report.assets import PUBLICATION
 from fm_platform.catalog.session import open_session
 from fm_platform.errors import CheckFailed, InputError
 from fm_platform.lineage.explain.explanation import explain_row
@@ -160,12 +159,12 @@ def bring_up_to_date(deliveries: Deliveries, home: Home) -> None:
 
 
 def _refresh(catalog: Any, home: Home) -> None:
-    """What is stale, but for report and site. They tell code versions, so that a refresh with them always publishes."""
+    """What is stale, but for report and site: a publication follows its tables and links alone."""
     with open_session(catalog, home, "chain") as session:
         for table in session.plan().stale:
             if not table.startswith("files."):
                 with contextlib.suppress(CheckFailed):  # what is lost blocks until it is accepted
-                    session.materialize(table, force=table == PUBLICATION)
+                    session.materialize(table)
 
 
 def told(published: Published, chosen: random.Random) -> dict[tuple[str, str, str], Any]:
