@@ -152,6 +152,9 @@ def swap(old: str, new: str) -> str:
         (swap("reference: 010", 'reference: "no"'), 32, "level and reference are the same"),
         (swap("variable: group", "variable: group, alpha: 1.5"), 32, "alpha"),
         (without("  counts:", "  samples:"), 28, "'expression.counts' is missing"),
+        (STUDY + 'schedule: {cron: "99 77 * * *"}\n', 33, "'99 77 * * *' is no time"),
+        (STUDY + 'schedule: {cron: "0 2 31 2 *"}\n', 33, "minute, hour, day"),
+        (STUDY + "schedule: {cron: nightly}\n", 33, "e.g. 0 2 * * *"),
         (STUDY + "schedules: {cron: x}\n", 33, "did you mean 'schedule'"),
         (swap("people:\n    path:", "people:\n    patch:"), 6, "did you mean 'path'"),
         (swap("{id: week_4, label", "{id: week_4, lable"), 17, "did you mean 'label'"),
@@ -170,6 +173,11 @@ def test_what_is_wrong_is_refused_at_its_line(load, text, line, words):
     assert refused.value.file.endswith("study.yaml")
     assert refused.value.mend
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("cron", ["0 2 * * *", "*/30 6-20 * * MON-FRI", "5 23 1,15 * *", "@daily"])
+def test_a_schedule_is_what_dagster_takes_for_one(load, cron):
+    assert load(STUDY + f'schedule: {{cron: "{cron}"}}\n').schedule.cron == cron
 
 
 def test_a_folder_without_study_yaml_is_refused(tmp_path):
