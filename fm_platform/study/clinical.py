@@ -14,8 +14,6 @@ from pydantic import Field, field_validator, model_validator
 
 from fm_platform.study.values import Aggregate, Section, Slug, Texts
 
-ROLES_OF_VISIT_SOURCES = ("visit", "date", "missing_reason")
-
 
 class UnitConversion(Section):
     """A declared unit of a column and the unit that the platform works in."""

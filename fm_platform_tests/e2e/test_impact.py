@@ -10,11 +10,11 @@ import pytest
 
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.catalog.trial.trial import Trial, try_out
-from fm_platform.lineage.changes import TableChanges, table_changes
 from fm_platform.lineage.impact.origin import origin_of_subject
 from fm_platform.lineage.impact.reached import Impact, impact, table_graph
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import Published, open_file
+from fm_platform_tests.e2e.changes import TableChanges, table_changes
 from fm_platform_tests.e2e.conftest import Workspace
 
 PATIENT = "SYN03"

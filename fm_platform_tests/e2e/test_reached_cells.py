@@ -19,11 +19,11 @@ import pytest
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.trial.trial import Trial, try_out
 from fm_platform.errors import InputError
-from fm_platform.lineage.changes import table_changes
 from fm_platform.lineage.impact.origin import Origin, origin_of_line, origin_of_subject
 from fm_platform.lineage.impact.reached import ahead_of, table_graph
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import Published, open_file
+from fm_platform_tests.e2e.changes import table_changes
 from fm_platform_tests.e2e.soak import SOAK
 from fm_platform_tests.e2e.test_chains import Deliveries, bring_up_to_date
 

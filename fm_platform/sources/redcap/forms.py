@@ -18,8 +18,6 @@ from fm_platform.study.clinical import ClinicalSource
 from fm_platform.study.model import Study
 from fm_platform.study.references import check_references
 
-FREE_TEXT = ("text", "notes", "file", "signature", "sql")
-
 
 class FormSource(ClinicalSource):
     """One form of a REDCap export, as a clinical source.

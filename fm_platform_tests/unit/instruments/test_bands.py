@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from fm_platform.instruments.bands import band_of
 from fm_platform.instruments.registry import load_instrument
+from fm_platform_tests.unit.instruments.bands import band_of
 
 
 @pytest.mark.parametrize(

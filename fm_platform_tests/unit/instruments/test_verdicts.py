@@ -7,10 +7,10 @@ from itertools import product
 
 import polars as pl
 
-from fm_platform.instruments.bands import band_of
 from fm_platform.instruments.registry import load_instrument
 from fm_platform.instruments.scoring import score_answers
 from fm_platform.instruments.verdicts import BAND_SCHEMA, CRITERIA_SCHEMA, band_table, criteria_table
+from fm_platform_tests.unit.instruments.bands import band_of
 
 ACR, FIQR = load_instrument("acr2016"), load_instrument("fiqr")
 AREAS = [item.id for item in ACR.items if item.domain == "wpi"]

@@ -1,7 +1,4 @@
-"""Severity labels of a score.
-
-Belongs here: reading a band scheme on an unrounded value. Does not belong here: the schemes (they are data).
-"""
+"""Severity labels read from the schemes one value at a time: what the platform's tables are held against."""
 
 from __future__ import annotations
 

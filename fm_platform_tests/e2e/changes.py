@@ -1,7 +1,4 @@
-"""Two states of one table: which rows came, went or changed, and in which cells.
-
-Belongs here: comparing by key. Does not belong here: where the states come from, or why they differ.
-"""
+"""Two states of one table: which rows came, went or changed, and in which cells."""
 
 from __future__ import annotations
 
