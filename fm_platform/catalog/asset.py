@@ -24,10 +24,10 @@ from fm_platform.warehouse.records import (
     CheckDeclaration,
     CheckOutcome,
     Column,
-    ColumnInput,
     ColumnLineage,
     Link,
 )
+from fm_platform.warehouse.table import Table
 
 if TYPE_CHECKING:  # what makes a table is told by its builder, and few builders read SQL
     from fm_platform.sql.model import SqlModel
@@ -146,14 +146,17 @@ class Asset(Node):
     remembered: Remembered | None = None
 
 
-def direct(table: str, *columns: str, how: str = "TRANSFORMATION") -> tuple[ColumnInput, ...]:
-    """DIRECT inputs: what a value is computed from."""
-    return tuple(ColumnInput(table, column, "DIRECT", how) for column in columns)
-
-
-def indirect(table: str, *columns: str, how: str = "FILTER") -> tuple[ColumnInput, ...]:
-    """INDIRECT inputs: what decides which rows take part."""
-    return tuple(ColumnInput(table, column, "INDIRECT", how) for column in columns)
+def declared(table: Table, **attributes: Any) -> Asset:
+    """The asset of a declared table; ``attributes`` are those that the declaration does not say."""
+    return Asset(
+        table=table.name,
+        description=table.description,
+        key=table.key,
+        inputs=table.reads,
+        columns=table.columns,
+        lineage=table.lineage,
+        **attributes,
+    )
 
 
 def columns(**descriptions: str) -> tuple[Column, ...]:

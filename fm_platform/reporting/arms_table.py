@@ -13,16 +13,56 @@ import polars as pl
 
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.change_tables import outcome_headings
+from fm_platform.reporting.columns import outcome_of, place, shown, visit_of
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
+from fm_platform.statistics.ard import ARD
+from fm_platform.statistics.arms import BETWEEN_ARMS
+from fm_platform.statistics.sources import OUTCOMES, VISITS
 from fm_platform.study.model import Study
+from fm_platform.warehouse.table import Table, direct, indirect, text
 
-ARMS_KEY = ("outcome", "visit", "arm")
-"""The key of `report.between_arms`."""
+_STATS = BETWEEN_ARMS.name
 
-_COUNTS = ("n", "n_arm", "n_reference", "n_missing", "family_size")
-_NUMBERS = (
-    *("median_change_arm", "median_change_reference", "shift", "shift_low", "shift_high", "shift_level"),
-    *("superiority", "p_value", "p_floor", "p_holm", "holm_floor"),
+ARMS = Table(
+    "report.between_arms",
+    "Change from baseline of each arm against the reference arm, ready to print.",
+    key=BETWEEN_ARMS.key,
+    reads=(_STATS, ARD, OUTCOMES, VISITS),
+    columns=(
+        *BETWEEN_ARMS.repeated("outcome visit arm reference"),
+        place(
+            direct(OUTCOMES, "position"),
+            direct(VISITS, "position"),
+            indirect(_STATS, "arm", how="SORT"),
+            outcome_of(_STATS),
+            visit_of(_STATS),
+        ),
+        text(
+            "outcome_label",
+            "How the table calls the outcome",
+            direct(OUTCOMES, "label", how="IDENTITY"),
+            outcome_of(_STATS),
+        ),
+        text(
+            "visit_label",
+            "How the table calls the visit",
+            direct(VISITS, "label", how="IDENTITY"),
+            visit_of(_STATS),
+        ),
+        text("arm_label", "How the table calls the arm", direct(_STATS, "arm")),
+        text("reference_label", "How the table calls the reference arm", direct(_STATS, "reference")),
+        *BETWEEN_ARMS.repeated(
+            "n n_arm n_reference n_missing family_size median_change_arm median_change_reference shift shift_low "
+            "shift_high shift_level superiority p_value p_floor p_holm holm_floor family method note engine_version",
+            printed=True,
+        ),
+        shown(
+            "shift_text",
+            "The shift as printed",
+            direct(_STATS, "shift", "shift_low", "shift_high", "shift_level"),
+        ),
+        shown("p_text", "The p-value as printed, with its floor", direct(_STATS, "p_value", "p_floor")),
+    ),
 )
 
 
@@ -54,19 +94,7 @@ def between_arms_table(
         joined.sort("_outcome", "_visit", "arm")
         .with_columns(pl.Series(name, values, dtype=pl.String) for name, values in texts.items())
         .with_columns(position=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
-        .select(
-            *ARMS_KEY,
-            "reference",
-            "position",
-            *(pl.col(name).cast(pl.String) for name in ("outcome_label", "visit_label")),
-            "arm_label",
-            "reference_label",
-            *(pl.col(name).cast(pl.Int64) for name in _COUNTS),
-            *(pl.col(name).cast(pl.Float64) for name in _NUMBERS),
-            *(pl.col(name).cast(pl.String) for name in ("family", "method", "note", "engine_version")),
-            "shift_text",
-            "p_text",
-        )
+        .select(pl.col(name).cast(kind) for name, kind in ARMS.schema.items())
     )
 
 

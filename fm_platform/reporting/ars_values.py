@@ -6,6 +6,7 @@ Belongs here: which of ``format``'s writings a statistic takes, by its name. Doe
 from __future__ import annotations
 
 from fm_platform.reporting import format as fmt
+from fm_platform.statistics.multiplicity import HOLM_FLOOR
 
 _SHARES = (
     "rate",
@@ -38,7 +39,7 @@ def printed(stat: str, value: float | None, text: str) -> str:
         return text
     if text.lstrip("-").isdigit():
         return fmt.count(int(text))
-    if (stat.startswith("p_") or stat == "holm_floor") and 0 <= value <= 1:
+    if (stat.startswith("p_") or stat == HOLM_FLOOR) and 0 <= value <= 1:
         return fmt.p_value(value)
     if stat.endswith(_LEVELS):
         return f"{fmt.short_number(100 * value)}%"

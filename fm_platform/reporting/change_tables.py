@@ -15,6 +15,7 @@ import polars as pl
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.characteristics import strata_labels
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
+from fm_platform.statistics.multiplicity import HOLM_FLOOR
 
 Row = Mapping[str, Any]
 
@@ -119,9 +120,9 @@ def _change_notes(table: pl.DataFrame) -> tuple[str, ...]:
     if floors.height:
         facts = [f"{fmt.p_value(floor)} if {n} changed" for n, floor in floors.iter_rows()]
         notes.append(f"Floor, the smallest two-sided p attainable: {'; '.join(facts)}.")
-    families = table.filter(pl.col("family").is_not_null() & pl.col("holm_floor").is_not_null())
+    families = table.filter(pl.col("family").is_not_null() & pl.col(HOLM_FLOOR).is_not_null())
     for family, size, floor in (
-        families.group_by("family", "family_size").agg(pl.col("holm_floor").min()).sort("family").iter_rows()
+        families.group_by("family", "family_size").agg(pl.col(HOLM_FLOOR).min()).sort("family").iter_rows()
     ):
         notes.append(
             f"Holm adjustment over the {size} declared tests of family {family}: no adjusted p can fall "

@@ -13,8 +13,12 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
+from fm_platform.reporting.columns import place, shown
+from fm_platform.statistics.ard import ARD
+from fm_platform.statistics.sources import PEOPLE
 from fm_platform.study.model import Study
 from fm_platform.validation.roles import label_columns
+from fm_platform.warehouse.table import Table, count, direct, indirect, number, text
 
 MEDIAN_RANGE = "median (min to max)"
 COUNT_PERCENT = "n (% of those recorded)"
@@ -24,25 +28,41 @@ UNKNOWN = "Unknown"
 
 _CATEGORIES = ("sex", "arm", "site")
 _VARIABLE_LABELS = {"n": "Participants", "age": "Age, years", "sex": "Sex", "arm": "Arm", "site": "Site"}
-_SCHEMA: dict[str, Any] = {
-    "variable": pl.String,
-    "level": pl.String,
-    "stratum": pl.String,
-    "position": pl.Int64,
-    "variable_label": pl.String,
-    "level_label": pl.String,
-    "n": pl.Int64,
-    "n_missing": pl.Int64,
-    "value": pl.String,
-    "statistic": pl.String,
-    "median": pl.Float64,
-    "q1": pl.Float64,
-    "q3": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "count": pl.Int64,
-    "percent": pl.Float64,
-}
+_ROWS = indirect(PEOPLE, "in_population", "stratum", "sex", "age", "arm", "site", how="GROUP_BY")
+_AGE = direct(PEOPLE, "age", how="AGGREGATION")
+_LEVELS = direct(PEOPLE, "sex", "arm", "site", how="AGGREGATION")
+_ANY = (*direct(PEOPLE, "subject_id", how="AGGREGATION"), *_AGE, *_LEVELS, *_ROWS)
+
+CHARACTERISTICS = Table(
+    "report.characteristics",
+    "Who the participants are, over all and by stratum.",
+    key=("variable", "level", "stratum"),
+    reads=(PEOPLE, ARD),
+    columns=(
+        text("variable", "What is described", _ROWS),
+        text("level", "The level of a categorical variable; null for numbers", _LEVELS, _ROWS),
+        text(
+            "stratum",
+            "The stratum; null for all participants",
+            direct(PEOPLE, "stratum", how="GROUP_BY"),
+            _ROWS,
+        ),
+        place(_ROWS),
+        text("variable_label", "How the table calls the variable", _ROWS),
+        text("level_label", "How the table calls the level", _LEVELS, _ROWS),
+        count("n", "Participants described", _ANY),
+        count("n_missing", "Participants without a value", _AGE, _LEVELS, _ROWS),
+        shown("value", "What the table prints", _ANY),
+        text("statistic", "What is printed, in words", _ROWS),
+        number("median", "Median", _AGE, _ROWS),
+        number("q1", "First quartile", _AGE, _ROWS),
+        number("q3", "Third quartile", _AGE, _ROWS),
+        number("low", "Smallest value", _AGE, _ROWS),
+        number("high", "Largest value", _AGE, _ROWS),
+        count("count", "Participants at the level", _ANY),
+        number("percent", "count in percent of n", _LEVELS, _ROWS),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,7 @@ def characteristics(participants: pl.DataFrame, study: Study) -> pl.DataFrame:
         for variable in _CATEGORIES:
             block += _category_rows(group, people, variable, study)
         rows += [{**row, "position": position} for position, row in enumerate(block, start=1)]
-    table = pl.DataFrame(rows, schema=_SCHEMA)
+    table = CHARACTERISTICS.frame(rows)
     return table.with_columns(variable_label=pl.col("variable").replace(_VARIABLE_LABELS))
 
 
@@ -109,15 +129,9 @@ def _group(stratum: str | None, people: pl.DataFrame) -> _Group:
 def _row(
     group: _Group, variable: str, level: str | None, n: int, n_missing: int, **values: Any
 ) -> dict[str, Any]:
-    return {
-        **dict.fromkeys(_SCHEMA),
-        "variable": variable,
-        "level": level,
-        "stratum": group.stratum,
-        "n": n,
-        "n_missing": n_missing,
-        **values,
-    }
+    return CHARACTERISTICS.row(
+        variable=variable, level=level, stratum=group.stratum, n=n, n_missing=n_missing, **values
+    )
 
 
 def _total(group: _Group) -> dict[str, Any]:

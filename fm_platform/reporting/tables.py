@@ -12,41 +12,149 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
-from fm_platform.reporting.arms_table import ARMS_KEY, between_arms_table
-from fm_platform.reporting.characteristics import characteristics
+from fm_platform.reporting.arms_table import ARMS
+from fm_platform.reporting.characteristics import CHARACTERISTICS
+from fm_platform.reporting.columns import outcome_of, place, shown, visit_of
+from fm_platform.statistics.ard import ARD
+from fm_platform.statistics.change import SYMPTOM_CHANGE
+from fm_platform.statistics.responders import RESPONDER_COUNTS
+from fm_platform.statistics.sources import OUTCOMES, RESPONDERS, VISITS
+from fm_platform.warehouse.records import Column
+from fm_platform.warehouse.table import Inputs, Table, count, direct, indirect, number, probability, text
 
-__all__ = [
-    "KEYS",
-    "between_arms_table",
-    "characteristics",
-    "responders_table",
-    "symptom_change_table",
-    "top_genes",
-]
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "report.characteristics": ("variable", "level", "stratum"),
-    "report.symptom_change": ("outcome", "visit", "stratum"),
-    "report.responders": ("responder", "visit", "stratum"),
-    "report.between_arms": ARMS_KEY,
-    "report.top_genes": ("contrast", "rank"),
-}
-"""The key of each report table."""
+def _visit_label(table: str) -> Column:
+    label = direct(VISITS, "label", "visit_id")
+    return text(
+        "visit_label", "How the table calls the visit", label, direct(table, "visit"), visit_of(table)
+    )
 
-_COUNTS = ("n", "n_missing", "n_zero", "n_eff", "improved", "unchanged", "worsened")
-_NUMBERS = (
-    "median_baseline",
-    "median_change",
-    "hl_estimate",
-    "hl_low",
-    "hl_high",
-    "hl_level",
-    "p_value",
-    "p_floor",
-    "p_holm",
-    "holm_floor",
-    "rank_biserial",
+
+_CHANGE, _RESPONSE = SYMPTOM_CHANGE.name, RESPONDER_COUNTS.name
+_DEFINITION = (
+    *indirect(RESPONDERS, "responder_id", how="JOIN"),
+    *indirect(_RESPONSE, "responder", how="JOIN"),
 )
+
+CHANGE = Table(
+    "report.symptom_change",
+    "Change from baseline by outcome, visit and stratum, ready to print.",
+    key=SYMPTOM_CHANGE.key,
+    reads=(_CHANGE, ARD, OUTCOMES, VISITS),
+    columns=(
+        *SYMPTOM_CHANGE.repeated("outcome visit stratum"),
+        place(
+            direct(OUTCOMES, "position"), direct(VISITS, "position"), outcome_of(_CHANGE), visit_of(_CHANGE)
+        ),
+        text(
+            "outcome_label",
+            "How the table calls the outcome",
+            direct(OUTCOMES, "label", "outcome_id"),
+            direct(_CHANGE, "outcome"),
+            outcome_of(_CHANGE),
+        ),
+        _visit_label(_CHANGE),
+        *SYMPTOM_CHANGE.repeated("family"),
+        text(
+            "better",
+            "Whether lower or higher values are better",
+            direct(OUTCOMES, "better", how="IDENTITY"),
+            outcome_of(_CHANGE),
+        ),
+        *SYMPTOM_CHANGE.repeated(
+            "n n_missing n_zero n_eff improved unchanged worsened median_baseline median_change hl_estimate hl_low "
+            "hl_high hl_level p_value p_floor p_holm holm_floor rank_biserial family_size method note engine_version",
+            printed=True,
+        ),
+        shown(
+            "change_text",
+            "The change as printed",
+            direct(_CHANGE, "hl_estimate", "hl_low", "hl_high", "hl_level", "median_change"),
+        ),
+        shown("p_text", "The p-value as printed, with its floor", direct(_CHANGE, "p_value", "p_floor")),
+    ),
+)
+RESPONSE = Table(
+    "report.responders",
+    "Responders by definition, visit and stratum, ready to print.",
+    key=RESPONDER_COUNTS.key,
+    reads=(_RESPONSE, ARD, RESPONDERS, OUTCOMES, VISITS),
+    columns=(
+        *RESPONDER_COUNTS.repeated("responder visit stratum"),
+        place(direct(VISITS, "position"), _DEFINITION, visit_of(_RESPONSE)),
+        text(
+            "responder_label",
+            "How the table calls the definition",
+            direct(OUTCOMES, "label", "outcome_id"),
+            direct(RESPONDERS, "reduction_percent", "label"),
+            indirect(RESPONDERS, "outcome_id", how="JOIN"),
+            direct(_RESPONSE, "responder"),
+            _DEFINITION,
+        ),
+        _visit_label(_RESPONSE),
+        *RESPONDER_COUNTS.repeated(
+            "n n_missing responders rate ci_low ci_high ci_level denominator n_nri rate_nri nri_low nri_high method "
+            "note engine_version",
+            printed=True,
+        ),
+        shown("rate_text", "The rate as printed", direct(_RESPONSE, "responders", "n")),
+        shown("ci_text", "The interval as printed", direct(_RESPONSE, "ci_low", "ci_high")),
+        shown(
+            "nri_text",
+            "Rate and interval of everyone expected, as printed",
+            direct(_RESPONSE, "responders", "n_nri", "nri_low", "nri_high"),
+        ),
+    ),
+)
+
+DE_RESULTS, CONTRASTS = "expression.de_results", "expression.contrasts"
+_LISTED = (
+    *indirect(DE_RESULTS, "pvalue"),
+    *indirect(DE_RESULTS, "contrast", how="GROUP_BY"),
+    *indirect(DE_RESULTS, "gene_id", how="SORT"),
+)
+
+
+def _copied(name: str) -> Inputs:
+    return (*direct(DE_RESULTS, name, how="IDENTITY"), *_LISTED)
+
+
+TOP_GENES = Table(
+    "report.top_genes",
+    "The genes with the smallest p-values of every contrast.",
+    key=("contrast", "rank"),
+    reads=(DE_RESULTS, CONTRASTS),
+    columns=(
+        text("contrast", "The contrast", _copied("contrast")),
+        count(
+            "rank",
+            "Rank by p-value within the contrast, from 1",
+            direct(DE_RESULTS, "pvalue", how="SORT"),
+            _LISTED,
+        ),
+        text("gene_id", "The gene", _copied("gene_id"), written="text"),
+        number("base_mean", "Mean of counts divided by size factors", _copied("base_mean"), written="0.1"),
+        number("log2_fold_change", "Level over reference, log2", _copied("log2_fold_change"), written="0.01"),
+        number("lfc_se", "Standard error of log2_fold_change", _copied("lfc_se"), written="0.01"),
+        probability("pvalue", "Two-sided p-value", _copied("pvalue"), written="small p"),
+        probability("padj", "Adjusted p-value", _copied("padj"), written="small p"),
+        text(
+            "status",
+            "run or exploratory",
+            direct(CONTRASTS, "status", how="IDENTITY"),
+            indirect(CONTRASTS, "contrast", how="JOIN"),
+            _LISTED,
+        ),
+        count("n_samples", "Samples of the contrast", _copied("n_samples")),
+        text("engine", "What computed it", _copied("engine")),
+        text("engine_version", "Its version", _copied("engine_version")),
+    ),
+)
+
+PRINTED: Mapping[str, Table] = {
+    table.name: table for table in (CHARACTERISTICS, CHANGE, RESPONSE, ARMS, TOP_GENES)
+}
+"""The tables that the report prints, in its order."""
 
 
 def symptom_change_table(
@@ -67,15 +175,7 @@ def symptom_change_table(
         interval) and `p_text` (exact p with its attainable floor).
     """
     labelled = _labelled(stats, _outcome_labels(outcomes), visits, "outcome")
-    table = labelled.select(
-        *_text("outcome", "visit", "stratum"),
-        "position",
-        *_text("outcome_label", "visit_label", "family", "better"),
-        *(pl.col(name).cast(pl.Int64) for name in _COUNTS),
-        *(pl.col(name).cast(pl.Float64) for name in _NUMBERS),
-        pl.col("family_size").cast(pl.Int64),
-        *_text("method", "note", "engine_version"),
-    )
+    table = _as_declared(labelled, CHANGE)
     if within_arms:
         table = table.with_columns(pl.when(pl.col("stratum").is_null()).then(pl.col("p_value", "p_floor")))
     rows = list(table.iter_rows(named=True))
@@ -124,17 +224,7 @@ def responders_table(
         )
     )
     labelled = _labelled(stats, definitions, visits, "responder")
-    table = labelled.select(
-        *_text("responder", "visit", "stratum"),
-        "position",
-        *_text("responder_label", "visit_label"),
-        *(pl.col(name).cast(pl.Int64) for name in ("n", "n_missing", "responders", "n_nri")),
-        *(
-            pl.col(name).cast(pl.Float64)
-            for name in ("rate", "ci_low", "ci_high", "ci_level", "rate_nri", "nri_low", "nri_high")
-        ),
-        *_text("denominator", "method", "note", "engine_version"),
-    )
+    table = _as_declared(labelled, RESPONSE)
     rows = list(table.iter_rows(named=True))
     texts = [
         pl.Series("rate_text", [_rate_text(row["responders"], row["n"]) for row in rows], dtype=pl.String),
@@ -180,22 +270,7 @@ def top_genes(results: pl.DataFrame, contrasts: pl.DataFrame, n: int = 20) -> pl
         *_text("contrast", "status", "engine", "engine_version"),
         pl.col("n_samples").cast(pl.Int64),
     )
-    return (
-        ranked.join(how_run, on="contrast", how="left")
-        .sort("contrast", "rank")
-        .select(
-            *_text("contrast"),
-            "rank",
-            *_text("gene_id"),
-            *(
-                pl.col(name).cast(pl.Float64)
-                for name in ("base_mean", "log2_fold_change", "lfc_se", "pvalue", "padj")
-            ),
-            *_text("status"),
-            "n_samples",
-            *_text("engine", "engine_version"),
-        )
-    )
+    return _as_declared(ranked.join(how_run, on="contrast", how="left").sort("contrast", "rank"), TOP_GENES)
 
 
 def _labelled(stats: pl.DataFrame, entries: pl.DataFrame, visits: pl.DataFrame, entry: str) -> pl.DataFrame:
@@ -239,6 +314,15 @@ def _outcome_labels(outcomes: pl.DataFrame) -> pl.DataFrame:
 def _label_or_id(identifier: str) -> pl.Expr:
     label = pl.col("label").cast(pl.String)
     return pl.when(label.fill_null("") == "").then(pl.col(identifier)).otherwise(label)
+
+
+def _as_declared(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The table's columns but for the texts that are still to be written."""
+    return frame.select(
+        pl.col(column.name).cast(table.schema[column.name])
+        for column in table.columns
+        if column.name in frame.columns
+    )
 
 
 def _text(*names: str) -> Sequence[pl.Expr]:

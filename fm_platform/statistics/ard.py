@@ -12,20 +12,53 @@ from typing import Any
 
 import polars as pl
 
-ARD_SCHEMA: dict[str, pl.DataType] = {
-    "analysis_id": pl.String(),
-    "group": pl.String(),
-    "variable": pl.String(),
-    "stat_name": pl.String(),
-    "stat_value": pl.Float64(),
-    "stat_text": pl.String(),
-    "method": pl.String(),
-    "n": pl.Int64(),
-    "source_table": pl.String(),
-}
-"""The columns of ``stats.ard``; its key is analysis_id, group, stat_name."""
+from fm_platform.statistics.arms import BETWEEN_ARMS
+from fm_platform.statistics.change import SYMPTOM_CHANGE
+from fm_platform.statistics.omnibus import FRIEDMAN
+from fm_platform.statistics.planning import PLANNING
+from fm_platform.statistics.responder_arms import RESPONDER_ARMS
+from fm_platform.statistics.responder_tables import MCNEMAR, RATES
+from fm_platform.statistics.responders import RESPONDER_COUNTS
+from fm_platform.statistics.sensitivity import SENSITIVITY
+from fm_platform.warehouse.records import Column
+from fm_platform.warehouse.table import Table, count, number, text
 
+RESULTS: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        SYMPTOM_CHANGE,
+        RESPONDER_COUNTS,
+        RATES,
+        MCNEMAR,
+        FRIEDMAN,
+        SENSITIVITY,
+        BETWEEN_ARMS,
+        RESPONDER_ARMS,
+        PLANNING,
+    )
+}
+"""The result tables that are gathered, in order."""
+CHARACTERISTICS = "stats.characteristics"
+"""What describes participants; it has no table of its own in ``stats``."""
+
+ARD = "stats.ard"
 ARD_KEY = ("analysis_id", "group", "stat_name")
+ARD_COLUMNS: tuple[Column, ...] = (
+    text("analysis_id", "The analysis: its result table and key, with / between"),
+    text("group", "Stratum or arm; null for all subjects"),
+    text("variable", "What was analysed"),
+    text(
+        "stat_name",
+        "The statistic: the column's name in its result table",
+        constant="the names of the statistics in code",
+    ),
+    number("stat_value", "The number; null for texts"),
+    text("stat_text", "The number as exact text, or the text"),
+    text("method", "How it was computed"),
+    count("n", "Subjects behind it"),
+    text("source_table", "The result table that it comes from", constant="the names of the tables gathered"),
+)
+_SCHEMA = Table(ARD, "", ARD_KEY, (), ARD_COLUMNS).schema
 
 
 @dataclass(frozen=True)
@@ -43,17 +76,15 @@ class Layout:
     group: str | None = "stratum"
 
 
+def _layout(table: Table) -> Layout:
+    group = next((name for name in ("stratum", "arm") if name in table.key), None)
+    analysis = tuple(name for name in table.key if name != group)
+    return Layout(analysis, "variable" if "variable" in table.key else analysis[0], group)
+
+
 LAYOUTS: Mapping[str, Layout] = {
-    "stats.symptom_change": Layout(("outcome", "visit"), "outcome"),
-    "stats.responders": Layout(("responder", "visit"), "responder"),
-    "stats.responder_rates": Layout(("responder", "visit", "denominator"), "responder"),
-    "stats.mcnemar": Layout(("responder", "first_visit", "second_visit"), "responder"),
-    "stats.friedman": Layout(("outcome",), "outcome"),
-    "stats.sensitivity": Layout(("outcome", "visit", "analysis"), "outcome"),
-    "stats.between_arms": Layout(("outcome", "visit"), "outcome", "arm"),
-    "stats.responder_arms": Layout(("responder", "visit", "denominator"), "responder", "arm"),
-    "stats.planning": Layout(("design", "variable", "visit", "assumption", "target_power"), "variable", None),
-    "stats.characteristics": Layout(("variable", "level"), "variable"),
+    **{name: _layout(table) for name, table in RESULTS.items()},
+    CHARACTERISTICS: Layout(("variable", "level"), "variable"),
 }
 """Result tables in the order of the ARD."""
 
@@ -71,11 +102,11 @@ def results(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         tables: Frames by the names of ``LAYOUTS``.
 
     Returns:
-        The columns of ``ARD_SCHEMA``. ``stat_value`` is the number, ``stat_text`` the same as exact text, or
+        ``ARD_COLUMNS``. ``stat_value`` is the number, ``stat_text`` the same as exact text, or
         the text of a statistic that is none; both are null where the statistic is.
     """
     long = [_long(table, frame, LAYOUTS[table]) for table, frame in tables.items()]
-    return pl.concat([pl.DataFrame(schema=ARD_SCHEMA), *long])
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *long])
 
 
 def _long(table: str, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -100,8 +131,8 @@ def _long(table: str, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         )
         for name in statistics
     ]
-    columns = [pl.col(name).cast(dtype) for name, dtype in ARD_SCHEMA.items()]
-    return pl.concat([arm.select(columns) for arm in arms]) if arms else pl.DataFrame(schema=ARD_SCHEMA)
+    columns = [pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items()]
+    return pl.concat([arm.select(columns) for arm in arms]) if arms else pl.DataFrame(schema=_SCHEMA)
 
 
 def recalled(ard: pl.DataFrame, keys: pl.DataFrame, table: str, schema: Mapping[str, Any]) -> pl.DataFrame:

@@ -13,40 +13,65 @@ import numpy as np
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.integers import median, shown
-from fm_platform.statistics.multiplicity import adjust_families
+from fm_platform.statistics.multiplicity import HOLM_FLOOR, adjust_families
 from fm_platform.statistics.panel import Bools, Panel, Panels
 from fm_platform.statistics.rank_sum import rank_sum, shift
+from fm_platform.warehouse.table import (
+    Table,
+    count,
+    direct,
+    indirect,
+    number,
+    points,
+    probability,
+    share,
+    text,
+)
 
-ARMS_SCHEMA: dict[str, pl.DataType] = {
-    "outcome": pl.String(),
-    "visit": pl.String(),
-    "arm": pl.String(),
-    "reference": pl.String(),
-    "n": pl.Int64(),
-    "n_arm": pl.Int64(),
-    "n_reference": pl.Int64(),
-    "n_missing": pl.Int64(),
-    "median_change_arm": pl.Float64(),
-    "median_change_reference": pl.Float64(),
-    "shift": pl.Float64(),
-    "shift_low": pl.Float64(),
-    "shift_high": pl.Float64(),
-    "shift_level": pl.Float64(),
-    "u": pl.Float64(),
-    "superiority": pl.Float64(),
-    "p_value": pl.Float64(),
-    "p_floor": pl.Float64(),
-    "p_holm": pl.Float64(),
-    "p_bh": pl.Float64(),
-    "holm_floor": pl.Float64(),
-    "family": pl.String(),
-    "family_size": pl.Int64(),
-    "method": pl.String(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.between_arms``; its key is outcome, visit, arm."""
+_ROWS = (*by.EACH_VISIT, *by.EACH_OUTCOME, *by.POPULATION, *indirect(by.PEOPLE, "arm", how="GROUP_BY"))
+_WHO = (*by.ALL_SCORED, *_ROWS)
+_COMPARED = (*by.SCORED, *_WHO)
+_ADJUSTED = (*by.SCORED, *by.FAMILY, *_WHO)
+_ARM = direct(by.PEOPLE, "arm", how="GROUP_BY")
+
+BETWEEN_ARMS = Table(
+    "stats.between_arms",
+    "Change from baseline of each arm against the reference: exact rank-sum test, Hodges-Lehmann shift.",
+    key=("outcome", "visit", "arm"),
+    reads=(by.SCORES, by.PEOPLE, by.OUTCOMES, by.VISITS),
+    columns=(
+        text("outcome", "The outcome", by.OF_OUTCOME, _ROWS),
+        text("visit", "The visit whose change from baseline is compared", by.OF_VISIT, _ROWS),
+        text("arm", "The arm", _ARM, _ROWS),
+        text("reference", "The arm that it is compared with", _ARM, _ROWS),
+        count("n", "Subjects of the two arms with a value at both visits", _WHO),
+        count("n_arm", "Of these, in the arm", _WHO),
+        count("n_reference", "Of these, in the reference arm", _WHO),
+        count("n_missing", "Subjects of the two arms without one of the values", _WHO),
+        points("median_change_arm", "Median change in the arm", _COMPARED),
+        points("median_change_reference", "Median change in the reference arm", _COMPARED),
+        points("shift", "Hodges-Lehmann shift of the changes, arm minus reference", _COMPARED),
+        points("shift_low", "Lower end of its exact confidence interval", _COMPARED),
+        points("shift_high", "Upper end of that interval", _COMPARED),
+        share("shift_level", "Confidence level that the interval achieves", _WHO),
+        number("u", "Pairs in which the arm's change is the larger, ties one half", _COMPARED),
+        number("superiority", "u as a share of all pairs", _COMPARED),
+        probability("p_value", "Exact two-sided p-value of the rank-sum test of the changes", _COMPARED),
+        probability("p_floor", "The smallest p-value that groups of these sizes can give", _COMPARED),
+        probability("p_holm", "p_value adjusted by Holm within its family", _ADJUSTED),
+        probability(
+            "p_bh", "p_value adjusted by Benjamini and Hochberg within its family, exploratory", _ADJUSTED
+        ),
+        probability(HOLM_FLOOR, "The smallest p_holm that the design can give", _ADJUSTED),
+        text("family", "The family of tests", by.OF_FAMILY, _ROWS),
+        count("family_size", "Tests in that family", by.FAMILY, _ROWS),
+        text("method", "Test and estimate", _COMPARED),
+        text("note", "Why something is null", _COMPARED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 
 def between_arms(
@@ -69,7 +94,7 @@ def between_arms(
         order: Arms as the study lists them; others follow by name.
 
     Returns:
-        The columns of ``ARMS_SCHEMA``; no rows where there are fewer than two arms. ``shift`` is arm minus
+        The columns of ``BETWEEN_ARMS``; no rows where there are fewer than two arms. ``shift`` is arm minus
         reference, in the outcome's unit. Families are the declared ones, of all arms, visits and outcomes.
     """
     rows: list[dict[str, Any]] = []
@@ -86,7 +111,7 @@ def between_arms(
                 rows.append(row)
                 tests.append((outcome["family"], p_value, p_floor))
     adjust_families(rows, tests)
-    return pl.DataFrame(rows, schema=ARMS_SCHEMA)
+    return BETWEEN_ARMS.frame(rows)
 
 
 def arms_and_reference(
@@ -112,21 +137,20 @@ def _row(
     places = np.array([own or "" for own in panel.arms])
     members: dict[str, Bools] = {name: places == name for name in (arm, reference)}
     first, second = (changes[complete & members[name]] for name in (arm, reference))
-    row: dict[str, Any] = dict.fromkeys(ARMS_SCHEMA)
-    row |= {
-        "outcome": panel.outcome,
-        "visit": panel.visits[visit],
-        "arm": arm,
-        "reference": reference,
-        "n": len(first) + len(second),
-        "n_arm": len(first),
-        "n_reference": len(second),
-        "n_missing": int((members[arm] | members[reference]).sum()) - len(first) - len(second),
-        "median_change_arm": shown(median(first), panel.scale),
-        "median_change_reference": shown(median(second), panel.scale),
-        "method": "none",
-        "engine_version": ENGINE_VERSION,
-    }
+    row = BETWEEN_ARMS.row(
+        outcome=panel.outcome,
+        visit=panel.visits[visit],
+        arm=arm,
+        reference=reference,
+        n=len(first) + len(second),
+        n_arm=len(first),
+        n_reference=len(second),
+        n_missing=int((members[arm] | members[reference]).sum()) - len(first) - len(second),
+        median_change_arm=shown(median(first), panel.scale),
+        median_change_reference=shown(median(second), panel.scale),
+        method="none",
+        engine_version=ENGINE_VERSION,
+    )
     if not len(first) or not len(second):
         return row | {"note": "an arm has no complete pairs"}, None, None
     test, location = rank_sum(first, second), shift(first, second)

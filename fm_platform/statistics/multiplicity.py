@@ -12,6 +12,10 @@ from typing import Any
 
 from fm_platform.statistics.integers import shown
 
+HOLM_FLOOR = "holm_floor"
+OF_FAMILY = ("p_holm", "p_bh", HOLM_FLOOR)
+"""The columns that rest on every test of the family."""
+
 
 def holm(p_values: Sequence[Fraction | None]) -> list[Fraction | None]:
     """Holm's step-down adjustment.
@@ -72,5 +76,5 @@ def adjust_families(
                 "family_size": len(members),
                 "p_holm": shown(p_holm),
                 "p_bh": shown(p_bh),
-                "holm_floor": None if p_floor is None else shown(holm_floor(p_floor, len(members))),
+                HOLM_FLOOR: None if p_floor is None else shown(holm_floor(p_floor, len(members))),
             }

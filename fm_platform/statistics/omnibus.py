@@ -12,23 +12,37 @@ import numpy as np
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.friedman import TooLarge, friedman
 from fm_platform.statistics.panel import Panel, Panels
+from fm_platform.warehouse.table import Table, count, direct, number, probability, text
 
-FRIEDMAN_SCHEMA: dict[str, pl.DataType] = {
-    "outcome": pl.String(),
-    "stratum": pl.String(),
-    "n": pl.Int64(),
-    "n_missing": pl.Int64(),
-    "n_visits": pl.Int64(),
-    "visits": pl.String(),
-    "statistic": pl.Float64(),
-    "p_value": pl.Float64(),
-    "method": pl.String(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.friedman``; its key is outcome, stratum."""
+_WHO = (*by.ALL_SCORED, *by.SCORE_ROWS)
+_RANKED = (*by.SCORED, *_WHO)
+
+FRIEDMAN = Table(
+    "stats.friedman",
+    "Did an outcome differ between any visits? Exact Friedman test of the subjects with all of them.",
+    key=("outcome", "stratum"),
+    reads=(by.SCORES, by.PEOPLE, by.OUTCOMES, by.VISITS),
+    columns=(
+        text("outcome", "The outcome", by.OF_OUTCOME, by.SCORE_ROWS),
+        text("stratum", "The stratum; null for all subjects", by.OF_STRATUM, by.SCORE_ROWS),
+        count("n", "Subjects with a value at every one of the visits", _WHO),
+        count("n_missing", "Subjects of the population without", _WHO),
+        count("n_visits", "Visits compared: those at which anyone has a value", _WHO),
+        text("visits", "These visits", direct(by.VISITS, "visit_id"), by.IN_ORDER, _WHO),
+        number("statistic", "Friedman's Q, corrected for ties", _RANKED),
+        probability("p_value", "P(Q or larger) over all within-subject permutations", _RANKED),
+        text(
+            "method",
+            "Exact, or the chi-square approximation where the exact distribution is out of reach",
+            _RANKED,
+        ),
+        text("note", "Why something is null", _RANKED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 
 def friedman_tests(
@@ -43,7 +57,7 @@ def friedman_tests(
         visits: Rows of ``study.visits``.
 
     Returns:
-        The columns of ``FRIEDMAN_SCHEMA``. ``p_value`` is null where the exact distribution is out of reach
+        The columns of ``FRIEDMAN``. ``p_value`` is null where the exact distribution is out of reach
         and the series too small for the approximation; ``note`` says so.
     """
     panels = Panels(scores, participants, visits)
@@ -52,7 +66,7 @@ def friedman_tests(
         for outcome in outcomes.sort("position")["outcome_id"].to_list()
         for panel in panels.of(outcome)
     ]
-    return pl.DataFrame(rows, schema=FRIEDMAN_SCHEMA)
+    return FRIEDMAN.frame(rows)
 
 
 def _row(panel: Panel) -> dict[str, Any]:
@@ -60,19 +74,16 @@ def _row(panel: Panel) -> dict[str, Any]:
     complete = np.logical_and.reduce(
         [panel.known[:, at] for at in held] or [np.zeros(len(panel.subjects), dtype=bool)]
     )
-    row: dict[str, Any] = {
-        "outcome": panel.outcome,
-        "stratum": panel.stratum,
-        "n": int(complete.sum()),
-        "n_missing": len(panel.subjects) - int(complete.sum()),
-        "n_visits": len(held),
-        "visits": ", ".join(panel.visits[at] for at in held),
-        "statistic": None,
-        "p_value": None,
-        "method": "none",
-        "note": None,
-        "engine_version": ENGINE_VERSION,
-    }
+    row = FRIEDMAN.row(
+        outcome=panel.outcome,
+        stratum=panel.stratum,
+        n=int(complete.sum()),
+        n_missing=len(panel.subjects) - int(complete.sum()),
+        n_visits=len(held),
+        visits=", ".join(panel.visits[at] for at in held),
+        method="none",
+        engine_version=ENGINE_VERSION,
+    )
     if len(held) < 3 or not complete.any():
         few = "fewer than three visits have values" if len(held) < 3 else "nobody has a value at every visit"
         return row | {"note": few}

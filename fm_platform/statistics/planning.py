@@ -16,29 +16,68 @@ import polars as pl
 from fm_platform.instruments.model import Instrument
 from fm_platform.statistics import ENGINE_VERSION
 from fm_platform.statistics import sample_size as size
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.panel import Panel, Panels
+from fm_platform.statistics.responder_tables import RATES
+from fm_platform.warehouse.table import Table, count, direct, indirect, number, points, share, text
 
-PLANNING_SCHEMA: dict[str, pl.DataType] = {
-    "design": pl.String(),
-    "variable": pl.String(),
-    "visit": pl.String(),
-    "assumption": pl.String(),
-    "target_power": pl.Float64(),
-    "effect": pl.Float64(),
-    "sd": pl.Float64(),
-    "sd_low": pl.Float64(),
-    "sd_high": pl.Float64(),
-    "correlation": pl.Float64(),
-    "alpha": pl.Float64(),
-    "power": pl.Float64(),
-    "n_per_group": pl.Int64(),
-    "dropout": pl.Float64(),
-    "n_enrolled": pl.Int64(),
-    "n": pl.Int64(),
-    "method": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.planning``; its key is design, variable, visit, assumption, target_power."""
+_OBSERVED = (
+    *by.SCORED,
+    *by.ALL_SCORED,
+    *direct(RATES.name, "rate", how="AGGREGATION"),
+    *indirect(RATES.name, "denominator", "stratum"),
+    *indirect(by.OUTCOMES, "score_id", how="JOIN"),
+    *by.EACH_VISIT,
+    *by.EACH_OUTCOME,
+    *by.POPULATION,
+)
+
+PLANNING = Table(
+    "stats.planning",
+    "What a series of this size can detect, and how large a two-arm trial would have to be.",
+    key=("design", "variable", "visit", "assumption", "target_power"),
+    reads=(by.SCORES, by.PEOPLE, by.OUTCOMES, by.VISITS, RATES.name),
+    columns=(
+        text("design", "The paired series as it is, or a two-arm trial and its test", _OBSERVED),
+        text(
+            "variable",
+            "The outcome or responder definition",
+            by.OF_OUTCOME,
+            direct(RATES.name, "responder", how="IDENTITY"),
+            _OBSERVED,
+        ),
+        text("visit", "The visit", by.OF_VISIT, direct(RATES.name, "visit", how="IDENTITY"), _OBSERVED),
+        text(
+            "assumption",
+            "The effect that is planned for, in words",
+            direct(RATES.name, "responders", "n"),
+            _OBSERVED,
+        ),
+        number("target_power", "Power asked for; null where power is the answer", _OBSERVED),
+        number(
+            "effect",
+            "The effect: outcome units, standard deviations (paired series) or a difference of rates",
+            _OBSERVED,
+        ),
+        points("sd", "Standard deviation at baseline, as observed", _OBSERVED),
+        points("sd_low", "Lower end of its 95 % interval", _OBSERVED),
+        points("sd_high", "Upper end of that interval", _OBSERVED),
+        number("correlation", "Correlation of baseline and later value, as observed", _OBSERVED),
+        number("alpha", "Two-sided significance level", constant="the significance level in code"),
+        number("power", "Power", _OBSERVED),
+        count("n_per_group", "Patients an arm (paired series: patients)", _OBSERVED),
+        share("dropout", "Share expected to drop out", _OBSERVED),
+        count("n_enrolled", "Patients an arm to enrol for that", _OBSERVED),
+        count(
+            "n",
+            "Subjects that the observed numbers come from",
+            direct(RATES.name, "n", how="IDENTITY"),
+            _OBSERVED,
+        ),
+        text("method", "Formula", _OBSERVED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 POWERS = (0.8, 0.9)
 STANDARDIZED = (0.3, 0.5, 0.8)
@@ -68,7 +107,7 @@ def planning(
         instruments: Their minimal important differences are effects to plan for.
 
     Returns:
-        The columns of ``PLANNING_SCHEMA``. Outcomes with fewer than ``FEWEST`` complete pairs have no rows;
+        The columns of ``PLANNING``. Outcomes with fewer than ``FEWEST`` complete pairs have no rows;
         the power of the series itself is left out above ``MOST_SIMULATED`` pairs.
     """
     panels = Panels(scores, participants, visits)
@@ -81,7 +120,7 @@ def planning(
         for visit in everyone.later:
             rows += _outcome_rows(everyone, visit, important)
     rows += _responder_rows(rates)
-    return pl.DataFrame(rows, schema=PLANNING_SCHEMA)
+    return PLANNING.frame(rows)
 
 
 def important_differences(
@@ -189,7 +228,7 @@ def _responder_rows(rates: pl.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _filled(common: Mapping[str, Any], **own: Any) -> dict[str, Any]:
-    row = {**dict.fromkeys(PLANNING_SCHEMA), **common, **own, "engine_version": ENGINE_VERSION}
+    row = PLANNING.row(**{**common, **own}, engine_version=ENGINE_VERSION)
     if row["target_power"] is not None:
         row |= {"dropout": DROPOUT, "n_enrolled": size.with_dropout(row["n_per_group"], DROPOUT)}
     return row

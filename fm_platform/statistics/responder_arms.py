@@ -12,35 +12,70 @@ from typing import Any
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.arms import arms_and_reference
 from fm_platform.statistics.fisher import fisher
 from fm_platform.statistics.integers import shown
-from fm_platform.statistics.responder_status import MISSING
+from fm_platform.statistics.responder_status import MISSING, STATUS
 from fm_platform.statistics.responder_tables import NRI, OBSERVED
+from fm_platform.warehouse.table import Table, count, direct, indirect, probability, share, text
 
-RESPONDER_ARMS_SCHEMA: dict[str, pl.DataType] = {
-    "responder": pl.String(),
-    "visit": pl.String(),
-    "arm": pl.String(),
-    "denominator": pl.String(),
-    "reference": pl.String(),
-    "n": pl.Int64(),
-    "n_arm": pl.Int64(),
-    "responders_arm": pl.Int64(),
-    "rate_arm": pl.Float64(),
-    "n_reference": pl.Int64(),
-    "responders_reference": pl.Int64(),
-    "rate_reference": pl.Float64(),
-    "rate_difference": pl.Float64(),
-    "n_missing": pl.Int64(),
-    "p_value": pl.Float64(),
-    "p_floor": pl.Float64(),
-    "definition": pl.String(),
-    "method": pl.String(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.responder_arms``; its key is responder, visit, arm, denominator."""
+_ROWS = (
+    *indirect(STATUS.name, "responder", "visit", how="GROUP_BY"),
+    *indirect(STATUS.name, "subject_id", how="JOIN"),
+    *indirect(by.PEOPLE, "subject_id", how="JOIN"),
+    *indirect(by.PEOPLE, "arm", how="GROUP_BY"),
+)
+_COUNTED = direct(STATUS.name, "status", how="AGGREGATION")
+_RESPONDED = direct(STATUS.name, "responded", how="AGGREGATION")
+_RATED = (*_RESPONDED, *_COUNTED, *_ROWS)
+_ARM = direct(by.PEOPLE, "arm", how="GROUP_BY")
+
+RESPONDER_ARMS = Table(
+    "stats.responder_arms",
+    "Responders of each arm against the reference arm: Fisher's exact test, under two denominators.",
+    key=("responder", "visit", "arm", "denominator"),
+    reads=(STATUS.name, by.PEOPLE),
+    columns=(
+        text(
+            "responder",
+            "The responder definition, composites of instruments included",
+            direct(STATUS.name, "responder", how="GROUP_BY"),
+            _ROWS,
+        ),
+        text(
+            "visit",
+            "The visit that is compared with baseline",
+            direct(STATUS.name, "visit", how="GROUP_BY"),
+            _ROWS,
+        ),
+        text("arm", "The arm", _ARM, _ROWS),
+        text("denominator", "observed cases, or non-responder imputation", constant=by.DENOMINATORS),
+        text("reference", "The arm that it is compared with", _ARM, _ROWS),
+        count("n", "Subjects of the two arms in the denominator", _RATED),
+        count("n_arm", "Of these, in the arm", _RATED),
+        count("responders_arm", "Responders in the arm", _RESPONDED, _ROWS),
+        share("rate_arm", "responders_arm / n_arm", _RATED),
+        count("n_reference", "Subjects in the reference arm", _RATED),
+        count("responders_reference", "Responders in the reference arm", _RESPONDED, _ROWS),
+        share("rate_reference", "responders_reference / n_reference", _RATED),
+        share("rate_difference", "rate_arm minus rate_reference", _RATED),
+        count(
+            "n_missing",
+            "Subjects of the two arms that cannot be judged for want of a value",
+            _COUNTED,
+            _ROWS,
+        ),
+        probability("p_value", "Two-sided p-value of Fisher's exact test", _RATED),
+        probability("p_floor", "The smallest p-value that groups of these sizes can give", _RATED),
+        text(
+            "definition", "The definition in words", direct(STATUS.name, "definition", how="IDENTITY"), _ROWS
+        ),
+        text("method", "The test", _RATED),
+        text("note", "Why something is null", _RATED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 
 def responder_arms(
@@ -62,7 +97,7 @@ def responder_arms(
         order: Arms as the study lists them; others follow by name.
 
     Returns:
-        The columns of ``RESPONDER_ARMS_SCHEMA``; no rows where there are fewer than two arms.
+        The columns of ``RESPONDER_ARMS``; no rows where there are fewer than two arms.
     """
     placed = status.join(participants.select("subject_id", "arm"), on="subject_id", maintain_order="left")
     arms, control = arms_and_reference(placed["arm"].drop_nulls().unique().to_list(), reference, order)
@@ -73,7 +108,7 @@ def responder_arms(
         if arm != control
         for denominator in (OBSERVED, NRI)
     ]
-    return pl.DataFrame(rows, schema=RESPONDER_ARMS_SCHEMA)
+    return RESPONDER_ARMS.frame(rows)
 
 
 def _row(
@@ -90,21 +125,20 @@ def _row(
         side: counts[f"responders_{side}"] / counts[f"n_{side}"] if counts[f"n_{side}"] else None
         for side in ("arm", "reference")
     }
-    row = {
-        **dict.fromkeys(RESPONDER_ARMS_SCHEMA),
+    row = RESPONDER_ARMS.row(
         **keys,
         **counts,
-        "arm": arm,
-        "denominator": denominator,
-        "reference": reference,
-        "n": judged.height,
-        "rate_arm": rates["arm"],
-        "rate_reference": rates["reference"],
-        "n_missing": both.filter(missing).height,
-        "definition": group["definition"].first(),
-        "method": "none",
-        "engine_version": ENGINE_VERSION,
-    }
+        arm=arm,
+        denominator=denominator,
+        reference=reference,
+        n=judged.height,
+        rate_arm=rates["arm"],
+        rate_reference=rates["reference"],
+        n_missing=both.filter(missing).height,
+        definition=group["definition"].first(),
+        method="none",
+        engine_version=ENGINE_VERSION,
+    )
     if rates["arm"] is None or rates["reference"] is None:
         return row | {"note": "an arm has nobody who can be judged"}
     test = fisher(

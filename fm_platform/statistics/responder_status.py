@@ -16,18 +16,49 @@ import numpy as np
 import polars as pl
 
 from fm_platform.instruments.model import Composite, Instrument
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.responders import responds
+from fm_platform.warehouse.table import Table, direct, flag, indirect, text
 
-STATUS_SCHEMA: dict[str, pl.DataType] = {
-    "responder": pl.String(),
-    "subject_id": pl.String(),
-    "visit": pl.String(),
-    "stratum": pl.String(),
-    "responded": pl.Boolean(),
-    "status": pl.String(),
-    "definition": pl.String(),
-}
-"""The columns of ``stats.responder_status``; its key is responder, subject_id, visit."""
+_ROWS = (*by.EACH_VISIT, *by.POPULATION, *indirect(by.RESPONDERS, "responder_id", how="JOIN"))
+_JUDGED = (
+    *direct(by.SCORES, "value_exact", "value_scale"),
+    *direct(by.INSTRUMENT_SCORES, "value_exact", "value_scale"),
+    *direct(by.RESPONDERS, "reduction_percent"),
+    *by.BETTER,
+    *indirect(by.SCORES, "subject_id", "visit_id", "outcome_id", how="JOIN"),
+    *indirect(by.INSTRUMENT_SCORES, "subject_id", "visit_id", "score_id", how="JOIN"),
+    *indirect(by.RESPONDERS, "outcome_id", how="JOIN"),
+    *by.EACH_OUTCOME,
+    *indirect(by.PEOPLE, "subject_id", how="JOIN"),
+    *_ROWS,
+)
+
+STATUS = Table(
+    "stats.responder_status",
+    "Each subject, later visit and responder definition (composites of instruments included), judged.",
+    key=("responder", "subject_id", "visit"),
+    reads=(by.SCORES, by.INSTRUMENT_SCORES, by.PEOPLE, by.RESPONDERS, by.OUTCOMES, by.VISITS),
+    columns=(
+        text(
+            "responder",
+            "The responder definition",
+            direct(by.RESPONDERS, "responder_id", how="IDENTITY"),
+            _ROWS,
+        ),
+        text("subject_id", "The subject", direct(by.PEOPLE, "subject_id", how="IDENTITY"), _ROWS),
+        text("visit", "The visit that is compared with baseline", by.OF_VISIT, _ROWS),
+        text("stratum", "The subject's stratum", direct(by.PEOPLE, "stratum", how="IDENTITY"), _ROWS),
+        flag("responded", "The verdict; null where the known values cannot decide it", _JUDGED),
+        text("status", "responder, non-responder, value missing, or baseline is zero", _JUDGED),
+        text(
+            "definition",
+            "The definition in words",
+            direct(by.RESPONDERS, "outcome_id", "reduction_percent"),
+            _ROWS,
+        ),
+    ),
+)
 
 RESPONDER = "responder"
 NON_RESPONDER = "non-responder"
@@ -63,7 +94,7 @@ def responder_status(
     later = planned.filter(~pl.col("is_baseline")).select(visit="visit_id")
     expected = participants.filter("in_population").select("subject_id", "stratum").join(later, how="cross")
     better = dict(outcomes.select("outcome_id", "better").iter_rows())
-    frames = [pl.DataFrame(schema=STATUS_SCHEMA)]
+    frames = [STATUS.frame()]
     for row in definitions.iter_rows(named=True):
         own = scores.filter(pl.col("outcome_id") == row["outcome_id"])
         judged = _judged(_pairs(own, expected, baseline), row["reduction_percent"], better[row["outcome_id"]])
@@ -158,5 +189,5 @@ def _combined(parts: Sequence[tuple[int, list[pl.DataFrame]]]) -> pl.DataFrame:
 
 def _labelled(judged: pl.DataFrame, responder: str, definition: str) -> pl.DataFrame:
     return judged.with_columns(responder=pl.lit(responder), definition=pl.lit(definition)).select(
-        [pl.col(name).cast(dtype) for name, dtype in STATUS_SCHEMA.items()]
+        [pl.col(name).cast(dtype) for name, dtype in STATUS.schema.items()]
     )

@@ -13,49 +13,109 @@ from typing import Any
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.proportions import clopper_pearson, wilson
-from fm_platform.statistics.responder_status import BASE_ZERO, MISSING
+from fm_platform.statistics.responder_status import BASE_ZERO, MISSING, STATUS
 from fm_platform.statistics.sign_tests import mcnemar, smallest_p
+from fm_platform.warehouse.table import Table, count, direct, indirect, probability, share, text
 
-RATE_SCHEMA: dict[str, pl.DataType] = {
-    "responder": pl.String(),
-    "visit": pl.String(),
-    "stratum": pl.String(),
-    "denominator": pl.String(),
-    "n": pl.Int64(),
-    "responders": pl.Int64(),
-    "rate": pl.Float64(),
-    "ci_low": pl.Float64(),
-    "ci_high": pl.Float64(),
-    "ci_level": pl.Float64(),
-    "wilson_low": pl.Float64(),
-    "wilson_high": pl.Float64(),
-    "n_missing": pl.Int64(),
-    "n_base_zero": pl.Int64(),
-    "definition": pl.String(),
-    "method": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.responder_rates``; its key is responder, visit, stratum, denominator."""
+_OF_STATUS = indirect(STATUS.name, "responder", "visit", "stratum", how="GROUP_BY")
+_COUNTED = direct(STATUS.name, "status", how="AGGREGATION")
+_RESPONDED = direct(STATUS.name, "responded", how="AGGREGATION")
+_RATED = (*_RESPONDED, *_COUNTED, *_OF_STATUS)
 
-MCNEMAR_SCHEMA: dict[str, pl.DataType] = {
-    "responder": pl.String(),
-    "first_visit": pl.String(),
-    "second_visit": pl.String(),
-    "stratum": pl.String(),
-    "n": pl.Int64(),
-    "both": pl.Int64(),
-    "only_first": pl.Int64(),
-    "only_second": pl.Int64(),
-    "neither": pl.Int64(),
-    "p_value": pl.Float64(),
-    "p_floor": pl.Float64(),
-    "definition": pl.String(),
-    "method": pl.String(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.mcnemar``; its key is responder, first_visit, second_visit, stratum."""
+RATES = Table(
+    "stats.responder_rates",
+    "Responder rates under every denominator, composites of instruments included.",
+    key=("responder", "visit", "stratum", "denominator"),
+    reads=(STATUS.name,),
+    columns=(
+        text(
+            "responder",
+            "The responder definition, composites of instruments included",
+            direct(STATUS.name, "responder", how="GROUP_BY"),
+            _OF_STATUS,
+        ),
+        text(
+            "visit",
+            "The visit that is compared with baseline",
+            direct(STATUS.name, "visit", how="GROUP_BY"),
+            _OF_STATUS,
+        ),
+        text(
+            "stratum",
+            "The stratum; null for all subjects",
+            direct(STATUS.name, "stratum", how="GROUP_BY"),
+            _OF_STATUS,
+        ),
+        text(
+            "denominator",
+            "observed cases, non-responder imputation, or best case",
+            constant=by.DENOMINATORS,
+        ),
+        count("n", "Subjects in the denominator", _RATED),
+        count("responders", "Of these, subjects that count as responders", _RATED),
+        share("rate", "responders / n", _RATED),
+        share("ci_low", "Lower end of the Clopper-Pearson interval", _RATED),
+        share("ci_high", "Upper end of that interval", _RATED),
+        share("ci_level", "Confidence level of the intervals", _RATED),
+        share("wilson_low", "Lower end of Wilson's interval", _RATED),
+        share("wilson_high", "Upper end of Wilson's interval", _RATED),
+        count("n_missing", "Subjects that cannot be judged for want of a value", _COUNTED, _OF_STATUS),
+        count(
+            "n_base_zero", "Subjects that cannot be judged because a baseline is zero", _COUNTED, _OF_STATUS
+        ),
+        text(
+            "definition",
+            "The definition in words",
+            direct(STATUS.name, "definition", how="IDENTITY"),
+            _OF_STATUS,
+        ),
+        text("method", "Interval method", _RATED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
+
+_ROWS = (*by.EACH_VISIT, *indirect(STATUS.name, "responder", "stratum", how="GROUP_BY"))
+_AT_VISIT = indirect(STATUS.name, "visit", how="GROUP_BY")
+_COMPARED = (*_RESPONDED, *_AT_VISIT, *indirect(STATUS.name, "subject_id", how="JOIN"), *_ROWS)
+
+MCNEMAR = Table(
+    "stats.mcnemar",
+    "Did the same people respond at one visit and not at another? Exact McNemar tests.",
+    key=("responder", "first_visit", "second_visit", "stratum"),
+    reads=(STATUS.name, by.VISITS),
+    columns=(
+        text(
+            "responder", "The responder definition", direct(STATUS.name, "responder", how="GROUP_BY"), _ROWS
+        ),
+        text("first_visit", "The earlier visit", by.OF_VISIT, by.IN_ORDER, _ROWS),
+        text("second_visit", "The later visit", by.OF_VISIT, by.IN_ORDER, _ROWS),
+        text(
+            "stratum",
+            "The stratum; null for all subjects",
+            direct(STATUS.name, "stratum", how="GROUP_BY"),
+            _ROWS,
+        ),
+        count("n", "Subjects judged at both visits", _COMPARED),
+        count("both", "Responders at both", _COMPARED),
+        count("only_first", "Responders at the first only", _COMPARED, by.IN_ORDER),
+        count("only_second", "Responders at the second only", _COMPARED, by.IN_ORDER),
+        count("neither", "Responders at neither", _COMPARED),
+        probability("p_value", "Exact two-sided p-value of McNemar's test", _COMPARED),
+        probability("p_floor", "The smallest p-value that this many discordant pairs can give", _COMPARED),
+        text(
+            "definition",
+            "The definition in words",
+            direct(STATUS.name, "definition", how="IDENTITY"),
+            _AT_VISIT,
+            _ROWS,
+        ),
+        text("method", "The test", _COMPARED),
+        text("note", "Why something is null", _COMPARED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 LEVEL = 0.95
 OBSERVED = "observed cases"
@@ -75,14 +135,14 @@ def responder_rates(status: pl.DataFrame) -> pl.DataFrame:
         status: Rows of ``stats.responder_status``.
 
     Returns:
-        The columns of ``RATE_SCHEMA``.
+        The columns of ``RATES``.
     """
     rows = [
         _rate(keys, group, denominator)
         for keys, group in _groups(status, "responder", "visit")
         for denominator in DENOMINATORS
     ]
-    return pl.DataFrame(rows, schema=RATE_SCHEMA)
+    return RATES.frame(rows)
 
 
 def _groups(status: pl.DataFrame, *keys: str) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
@@ -130,7 +190,7 @@ def mcnemar_tests(status: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
         visits: Rows of ``study.visits``.
 
     Returns:
-        The columns of ``MCNEMAR_SCHEMA``, a row for every pair of later visits, of the subjects that can be
+        The columns of ``MCNEMAR``, a row for every pair of later visits, of the subjects that can be
         judged at both.
     """
     later = visits.filter(~pl.col("is_baseline")).sort("position")["visit_id"].to_list()
@@ -139,7 +199,7 @@ def mcnemar_tests(status: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
         by_visit = {visit: group.filter(pl.col("visit") == visit) for visit in later}
         for first, second in combinations(later, 2):
             rows.append(_mcnemar(keys, first, second, by_visit[first], by_visit[second]))
-    return pl.DataFrame(rows, schema=MCNEMAR_SCHEMA)
+    return MCNEMAR.frame(rows)
 
 
 def _mcnemar(

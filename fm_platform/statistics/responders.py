@@ -13,37 +13,71 @@ import numpy.typing as npt
 import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.integers import Ints
 from fm_platform.statistics.paired import PairedData, Pairs, later_visits
 from fm_platform.statistics.proportions import clopper_pearson, wilson
+from fm_platform.warehouse.table import Table, count, direct, indirect, share, text
 
-RESPONDER_SCHEMA: dict[str, pl.DataType] = {
-    "responder": pl.String(),
-    "visit": pl.String(),
-    "stratum": pl.String(),
-    "n": pl.Int64(),
-    "responders": pl.Int64(),
-    "rate": pl.Float64(),
-    "ci_low": pl.Float64(),
-    "ci_high": pl.Float64(),
-    "method": pl.String(),
-    "outcome": pl.String(),
-    "reduction_percent": pl.Int64(),
-    "denominator": pl.String(),
-    "ci_level": pl.Float64(),
-    "wilson_low": pl.Float64(),
-    "wilson_high": pl.Float64(),
-    "n_expected": pl.Int64(),
-    "n_missing": pl.Int64(),
-    "n_base_zero": pl.Int64(),
-    "n_nri": pl.Int64(),
-    "rate_nri": pl.Float64(),
-    "nri_low": pl.Float64(),
-    "nri_high": pl.Float64(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.responders``; its key is responder, visit, stratum."""
+_ROWS = (*by.GROUPS, *indirect(by.RESPONDERS, "responder_id", how="JOIN"))
+_WHO = (*by.PAIRS, *indirect(by.RESPONDERS, "outcome_id", how="JOIN"), *_ROWS)
+_JUDGED = (*by.BASE, *_WHO)
+_RESPONSE = (
+    *by.PAIR_VALUES,
+    *direct(by.RESPONDERS, "reduction_percent"),
+    *by.BETTER,
+    *by.EACH_OUTCOME,
+)
+_RESPONDED = (*_RESPONSE, *_WHO)
+_OF_ALL = (*_RESPONSE, *by.EXPECTED, *_WHO)
+
+RESPONDER_COUNTS = Table(
+    "stats.responders",
+    "Responders by definition, visit and stratum, with exact (Clopper-Pearson) intervals.",
+    key=("responder", "visit", "stratum"),
+    reads=(by.CHANGE, by.SCORES, by.PEOPLE, by.RESPONDERS, by.OUTCOMES, by.VISITS),
+    columns=(
+        text(
+            "responder",
+            "The responder definition",
+            direct(by.RESPONDERS, "responder_id", how="IDENTITY"),
+            _ROWS,
+        ),
+        text("visit", "The visit that is compared with baseline", by.OF_VISIT, _ROWS),
+        text("stratum", "The stratum; null for all subjects", by.OF_STRATUM, _ROWS),
+        count("n", "Subjects that can be judged", _JUDGED),
+        count("responders", "Of these, subjects that responded", _RESPONDED),
+        share("rate", "responders / n", _RESPONDED),
+        share("ci_low", "Lower end of the Clopper-Pearson interval", _RESPONDED),
+        share("ci_high", "Upper end of that interval", _RESPONDED),
+        text("method", "Interval method and denominator", _JUDGED),
+        text(
+            "outcome",
+            "The outcome that is judged",
+            direct(by.RESPONDERS, "outcome_id", how="IDENTITY"),
+            _ROWS,
+        ),
+        count(
+            "reduction_percent",
+            "Smallest improvement that counts, percent of baseline",
+            direct(by.RESPONDERS, "reduction_percent", how="IDENTITY"),
+            _ROWS,
+        ),
+        text("denominator", "Which subjects n counts", constant="the name of the denominator in code"),
+        share("ci_level", "Confidence level of the intervals", _JUDGED),
+        share("wilson_low", "Lower end of Wilson's interval", _RESPONDED),
+        share("wilson_high", "Upper end of Wilson's interval", _RESPONDED),
+        count("n_expected", "Subjects of the population in this stratum", by.EXPECTED, _ROWS),
+        count("n_missing", "Subjects without one of the two values", by.EXPECTED, _WHO),
+        count("n_base_zero", "Subjects whose baseline is zero, so that no percentage exists", _JUDGED),
+        count("n_nri", "Subjects of the population, less n_base_zero", by.EXPECTED, _JUDGED),
+        share("rate_nri", "responders / n_nri: whoever is missing counts as not responding", _OF_ALL),
+        share("nri_low", "Lower end of its Clopper-Pearson interval", _OF_ALL),
+        share("nri_high", "Upper end of that interval", _OF_ALL),
+        text("note", "Why something is null", _JUDGED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 LEVEL = 0.95
 OBSERVED_CASES = "observed cases"
@@ -89,7 +123,7 @@ def responders(
         visits: Rows of ``study.visits``.
 
     Returns:
-        The columns of ``RESPONDER_SCHEMA`` in declared order; intervals by Clopper and Pearson, with Wilson's
+        The columns of ``RESPONDER_COUNTS`` in declared order; intervals by Clopper and Pearson, with Wilson's
         beside.
     """
     data = PairedData(change, scores, participants, visits)
@@ -104,7 +138,7 @@ def responders(
         for visit in later_visits(visits)
         for pairs in data.of(definition["outcome_id"], visit)
     ]
-    return pl.DataFrame(rows, schema=RESPONDER_SCHEMA)
+    return RESPONDER_COUNTS.frame(rows)
 
 
 def _row(definition: dict[str, Any], better: str, pairs: Pairs) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import polars as pl
 
 from fm_platform.statistics import ENGINE_VERSION
 from fm_platform.statistics import imputation as fill
+from fm_platform.statistics import sources as by
 from fm_platform.statistics.hodges_lehmann import hodges_lehmann
 from fm_platform.statistics.imputation import Fill, Filled, Range
 from fm_platform.statistics.integers import Ints, median, shown
@@ -23,40 +24,54 @@ from fm_platform.statistics.mixed_panel import mixed_model
 from fm_platform.statistics.panel import Panel, Panels
 from fm_platform.statistics.sign_tests import sign_test, smallest_p
 from fm_platform.statistics.signed_rank import Zero, signed_rank
+from fm_platform.warehouse.table import Table, count, direct, number, points, probability, share, text
 
 MOST_LEFT_OUT = 300
 """Leaving out one patient is for small series; above this many the row says that it was not done."""
 
-SENSITIVITY_SCHEMA: dict[str, pl.DataType] = {
-    "outcome": pl.String(),
-    "visit": pl.String(),
-    "stratum": pl.String(),
-    "analysis": pl.String(),
-    "assumption": pl.String(),
-    "n": pl.Int64(),
-    "n_imputed": pl.Int64(),
-    "n_zero": pl.Int64(),
-    "n_eff": pl.Int64(),
-    "median_change": pl.Float64(),
-    "hl_estimate": pl.Float64(),
-    "hl_low": pl.Float64(),
-    "hl_high": pl.Float64(),
-    "hl_level": pl.Float64(),
-    "mean_change": pl.Float64(),
-    "mean_low": pl.Float64(),
-    "mean_high": pl.Float64(),
-    "mean_df": pl.Float64(),
-    "p_value": pl.Float64(),
-    "p_floor": pl.Float64(),
-    "estimate_min": pl.Float64(),
-    "estimate_max": pl.Float64(),
-    "p_min": pl.Float64(),
-    "p_max": pl.Float64(),
-    "method": pl.String(),
-    "note": pl.String(),
-    "engine_version": pl.String(),
-}
-"""The columns of ``stats.sensitivity``; its key is outcome, visit, stratum, analysis."""
+_WHO = (*by.ALL_SCORED, *by.SCORE_ROWS)
+_COMPLETE = (*by.SCORED, *_WHO)
+_FILLED = (*_COMPLETE, *direct(by.OUTCOMES, "range_low", "range_high"), *by.BETTER, *by.IN_ORDER)
+
+SENSITIVITY = Table(
+    "stats.sensitivity",
+    "Every comparison with baseline again, under every other way to treat zeros and missing values.",
+    key=("outcome", "visit", "stratum", "analysis"),
+    reads=(by.SCORES, by.PEOPLE, by.OUTCOMES, by.VISITS),
+    columns=(
+        text("outcome", "The outcome", by.OF_OUTCOME, _WHO),
+        text("visit", "The visit that is compared with baseline", by.OF_VISIT, _WHO),
+        text("stratum", "The stratum; null for all subjects", by.OF_STRATUM, _WHO),
+        text(
+            "analysis",
+            "complete_pairs, pratt, sign_test, locf, bocf, best_case, worst_case, leave_one_out or mixed_model",
+            _WHO,
+        ),
+        text("assumption", "What this analysis takes missing values or zeros to be, in words", _WHO),
+        count("n", "Pairs that enter; mixed_model: subjects", _WHO),
+        count("n_imputed", "Pairs with a value filled in", _WHO, by.IN_ORDER),
+        count("n_zero", "Pairs without change", _FILLED),
+        count("n_eff", "Pairs that carry a sign", _FILLED),
+        points("median_change", "Median of later value minus baseline", _FILLED),
+        points("hl_estimate", "Hodges-Lehmann estimate of the change", _FILLED),
+        points("hl_low", "Lower end of its exact confidence interval", _FILLED),
+        points("hl_high", "Upper end of that interval", _FILLED),
+        share("hl_level", "Confidence level that the interval achieves", _WHO),
+        points("mean_change", "mixed_model: estimated mean of later value minus baseline", _COMPLETE),
+        points("mean_low", "mixed_model: lower end of its 95 % confidence interval", _COMPLETE),
+        points("mean_high", "mixed_model: upper end of that interval", _COMPLETE),
+        number("mean_df", "mixed_model: Satterthwaite's degrees of freedom", _COMPLETE),
+        probability("p_value", "Two-sided p-value under the assumption", _FILLED),
+        probability("p_floor", "The smallest p-value that n_eff subjects can give", _FILLED),
+        points("estimate_min", "leave_one_out: smallest Hodges-Lehmann estimate", _COMPLETE),
+        points("estimate_max", "leave_one_out: largest Hodges-Lehmann estimate", _COMPLETE),
+        probability("p_min", "leave_one_out: smallest p-value", _COMPLETE),
+        probability("p_max", "leave_one_out: largest p-value", _COMPLETE),
+        text("method", "How it was computed", _FILLED),
+        text("note", "Why something is null, or at the edge of what can be estimated", _FILLED),
+        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,7 @@ def sensitivity(
         visits: Rows of ``study.visits``.
 
     Returns:
-        The columns of ``SENSITIVITY_SCHEMA``. ``estimate_min`` to ``p_max`` are the range over the patients
+        The columns of ``SENSITIVITY``. ``estimate_min`` to ``p_max`` are the range over the patients
         left out, in the leave_one_out rows. The two estimates of best_case and worst_case enclose that of any
         values the missing ones may have had; their p-values are those of the filled data, not bounds. Strata with
         at least 12 subjects that have a baseline and a later value also have mixed_model rows, in which n
@@ -111,7 +126,7 @@ def sensitivity(
         made = [list(_panel_rows(panel, scale)) for panel in panels.of(outcome["outcome_id"])]
         for of_one_visit in zip(*made, strict=True):
             rows += [row for group in of_one_visit for row in group]
-    return pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA)
+    return SENSITIVITY.frame(rows)
 
 
 def _panel_rows(panel: Panel, scale: Range) -> Iterator[list[dict[str, Any]]]:
@@ -134,18 +149,17 @@ def _row(
     panel: Panel, visit: int, analysis: Analysis, filled: Filled, found: dict[str, Any]
 ) -> dict[str, Any]:
     n = len(filled.base)
-    return {
-        **dict.fromkeys(SENSITIVITY_SCHEMA),
-        "outcome": panel.outcome,
-        "visit": panel.visits[visit],
-        "stratum": panel.stratum,
-        "analysis": analysis.id,
-        "assumption": analysis.assumption,
-        "n": n,
-        "n_imputed": filled.n_imputed,
-        "engine_version": ENGINE_VERSION,
+    return SENSITIVITY.row(
+        outcome=panel.outcome,
+        visit=panel.visits[visit],
+        stratum=panel.stratum,
+        analysis=analysis.id,
+        assumption=analysis.assumption,
+        n=n,
+        n_imputed=filled.n_imputed,
+        engine_version=ENGINE_VERSION,
         **(found if n else {"method": "none", "note": "no pairs"}),
-    }
+    )
 
 
 def _signed_rank(filled: Filled, zero: Zero) -> dict[str, Any]:

@@ -66,10 +66,18 @@ class Link:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a declared table: its name, DuckDB type (empty: as found) and what it means.
+    """A column of a declared table: its name, what it means, and what follows from that.
 
-    ``constant`` says why its values may come from no input: they are written in code, or in a file of the platform.
-    Empty: they must come from one.
+    Attributes:
+        name: Its name.
+        description: What it means, in a sentence.
+        type: DuckDB type; empty: as found.
+        tags: What privacy rules know it as.
+        constant: Why its values may come from no input: they are written in code, or in a file of the platform. Empty:
+            they must come from one.
+        inputs: The columns that its values come from, and those that decide which rows take part.
+        written: How a number of it is printed (``reporting.recomputation.numbers.PRECISIONS``); empty: as it is kept.
+        printed: Whether the report's table of the same rows repeats it.
     """
 
     name: str
@@ -77,6 +85,9 @@ class Column:
     type: str = ""
     tags: tuple[str, ...] = ()
     constant: str = ""
+    inputs: tuple[ColumnInput, ...] = ()
+    written: str = ""
+    printed: bool = False
 
 
 @dataclass(frozen=True)

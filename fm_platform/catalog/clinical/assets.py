@@ -11,8 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
-from fm_platform.catalog.clinical.analyses import analysis_assets
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.clinical.double_programming import SAME_IN_SQL, same_in_sql
 from fm_platform.catalog.clinical.forms import EXPORT_RECONCILED, build_form, form_columns, form_files
 from fm_platform.catalog.clinical.marts import clinical_marts
@@ -45,6 +44,7 @@ from fm_platform.validation.staging_models import staging_models
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import Column
+from fm_platform.warehouse.table import direct, indirect
 
 SCORES = "staging.stg_instrument_scores"
 GATE_KEYS = ("clinical", "gate", "instruments", "outcomes", "population", "strata", "unscheduled", "visits")
@@ -68,7 +68,7 @@ def clinical_assets(
         *clinical_marts(instruments),
         *privacy_assets(study, instruments),
     ]
-    return [*assets, *statistics_assets(), *analysis_assets(study), results_data(study)]
+    return [*assets, *statistics_assets(study), results_data(study)]
 
 
 # -- delivered files ----------------------------------------------------------------------------------------------

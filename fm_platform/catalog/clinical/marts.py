@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.verdicts import band_table, carries_criteria, criteria_table
 from fm_platform.lineage.code import code_version
+from fm_platform.warehouse.table import direct, indirect
 
 SCORES, ANSWERS = "staging.stg_instrument_scores", "staging.stg_answers"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.clinical.query_lines import with_lines, with_rows
 from fm_platform.catalog.clinical.query_present import QUERIES, STAGED, is_current, present
 from fm_platform.catalog.clinical.redcap_quality import (
@@ -39,6 +39,7 @@ from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
 from fm_platform.warehouse.database import Remembered
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 COMPLETENESS = "report.completeness"
 SITE_FILE = "reports/data_queries.csv"

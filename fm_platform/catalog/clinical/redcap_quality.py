@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.study.model import Study
@@ -20,6 +20,7 @@ from fm_platform.validation.redcap_cells import exports_of
 from fm_platform.validation.redcap_rules import LETTERS, Judged, judge, queries_of
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import ColumnInput
+from fm_platform.warehouse.table import direct
 
 QUALITY = "report.redcap_quality"
 _CONSTANT = {

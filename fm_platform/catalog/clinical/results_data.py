@@ -6,32 +6,36 @@ Does not belong here: the shape of a row (``statistics.ard``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
-from fm_platform.catalog.clinical import analysis_columns as words
-from fm_platform.catalog.clinical.analyses import PEOPLE, RATES, RESPONDER_ARMS, has_arms
+from fm_platform.catalog.asset import Asset, Built, Step, declared
+from fm_platform.catalog.clinical.statistics import has_arms
 from fm_platform.lineage.code import code_version
 from fm_platform.reporting.characteristics import characteristics
-from fm_platform.reporting.tables import KEYS
-from fm_platform.statistics.ard import ARD_KEY, LAYOUTS, recalled, results, unlike, unprinted
-from fm_platform.statistics.arms import ARMS_SCHEMA
-from fm_platform.statistics.change import CHANGE_SCHEMA
-from fm_platform.statistics.omnibus import FRIEDMAN_SCHEMA
-from fm_platform.statistics.planning import PLANNING_SCHEMA
-from fm_platform.statistics.responder_arms import RESPONDER_ARMS_SCHEMA
-from fm_platform.statistics.responder_tables import MCNEMAR_SCHEMA, RATE_SCHEMA
-from fm_platform.statistics.responders import RESPONDER_SCHEMA
-from fm_platform.statistics.sensitivity import SENSITIVITY_SCHEMA
+from fm_platform.reporting.tables import PRINTED
+from fm_platform.statistics.ard import (
+    ARD,
+    ARD_COLUMNS,
+    ARD_KEY,
+    CHARACTERISTICS,
+    LAYOUTS,
+    RESULTS,
+    recalled,
+    results,
+    unlike,
+    unprinted,
+)
+from fm_platform.statistics.sources import PEOPLE
 from fm_platform.study.model import Study
 from fm_platform.warehouse.names import relation
-from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
+from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
+from fm_platform.warehouse.table import Inputs, Table, direct, indirect
 
-ARD = "stats.ard"
 ENGINE = "engine_version"
 Layout = Callable[[pl.DataFrame], pl.DataFrame]
 """Makes a report table from the result table that it prints."""
@@ -42,77 +46,62 @@ CELLS_CHECK = CheckDeclaration(
     "stats.ard alone gives every cell of this table, printed texts and holes included",
 )
 
-_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
-    "stats.symptom_change": CHANGE_SCHEMA,
-    "stats.responders": RESPONDER_SCHEMA,
-    RATES: RATE_SCHEMA,
-    "stats.mcnemar": MCNEMAR_SCHEMA,
-    "stats.friedman": FRIEDMAN_SCHEMA,
-    "stats.sensitivity": SENSITIVITY_SCHEMA,
-    "stats.between_arms": ARMS_SCHEMA,
-    RESPONDER_ARMS: RESPONDER_ARMS_SCHEMA,
-    "stats.planning": PLANNING_SCHEMA,
-}
-_OF_ARMS = ("stats.between_arms", RESPONDER_ARMS)
 _LEVELS = ("sex", "arm", "site")
 _DESCRIBED = ("age", *_LEVELS)
 
 
 def results_data(study: Study) -> Asset:
     """The asset of ``stats.ard``."""
-    tables = tuple(table for table in _TABLES if table not in _OF_ARMS or has_arms(study))
-    described = indirect(PEOPLE, "in_population", "stratum", *_DESCRIBED, how="GROUP_BY")
-    people = (*direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION"), *described)
-    texts = tuple(entry for table in tables for entry in direct(table, *_statistics(table), how="IDENTITY"))
-    numbers = tuple(
-        entry
-        for table in tables
-        for entry in direct(
-            table, *(name for name in _statistics(table) if _TABLES[table][name].is_numeric()), how="IDENTITY"
-        )
-    )
-    groups = tuple(entry for table in tables for entry in _group_inputs(table))
-    return Asset(
-        table=ARD,
-        description="Analysis results data: one row a statistic, which report tables are checked against.",
+    tables = [table for table in RESULTS.values() if "arm" not in table.key or has_arms(study)]
+    inputs = _inputs(tables)
+    return declared(
+        Table(
+            ARD,
+            "Analysis results data: one row a statistic, which report tables are checked against.",
+            key=ARD_KEY,
+            reads=(*(table.name for table in tables), PEOPLE),
+            columns=tuple(replace(column, inputs=inputs.get(column.name, ())) for column in ARD_COLUMNS),
+        ),
         group="statistics",
         kinds=("polars", "duckdb"),
         half="clinical",
-        inputs=(*tables, PEOPLE),
-        key=ARD_KEY,
         study_keys=("labels", "strata", "study"),
         code_version=code_version(build_results_data),
-        build=partial(build_results_data, tables=tables),
-        lineage={
-            "analysis_id": (
-                *(e for t in tables for e in direct(t, *LAYOUTS[t].analysis, how="IDENTITY")),
-                *direct(PEOPLE, *_LEVELS, how="GROUP_BY"),
-                *described,
-            ),
-            "group": (*groups, *direct(PEOPLE, "stratum", how="GROUP_BY"), *described),
-            "variable": (
-                *(e for t in tables for e in direct(t, LAYOUTS[t].variable, how="IDENTITY")),
-                *described,
-            ),
-            "stat_name": (),
-            "stat_value": (*numbers, *people),
-            "stat_text": (*texts, *people),
-            "method": (
-                *(e for t in tables for e in direct(t, "method", how="IDENTITY")),
-                *described,
-            ),
-            "n": (*(e for t in tables for e in direct(t, "n", how="IDENTITY")), *people),
-            "source_table": (),
-        },
-        columns=constants(
-            words.ARD_COLUMNS,
-            stat_name="the names of the statistics in code",
-            source_table="the names of the tables gathered",
-        ),
+        build=partial(build_results_data, tables=tuple(table.name for table in tables)),
     )
 
 
-def _group_inputs(table: str) -> tuple[ColumnInput, ...]:
+def _inputs(tables: Sequence[Table]) -> dict[str, Inputs]:
+    """The inputs of each column: those of every result table, and the participants whose characteristics it has."""
+    described = indirect(PEOPLE, "in_population", "stratum", *_DESCRIBED, how="GROUP_BY")
+    people = (*direct(PEOPLE, "subject_id", *_DESCRIBED, how="AGGREGATION"), *described)
+
+    def each(names: Callable[[Table], Iterable[str]]) -> Inputs:
+        return tuple(entry for table in tables for entry in direct(table.name, *names(table), how="IDENTITY"))
+
+    return {
+        "analysis_id": (
+            *each(lambda table: LAYOUTS[table.name].analysis),
+            *direct(PEOPLE, *_LEVELS, how="GROUP_BY"),
+            *described,
+        ),
+        "group": (
+            *(entry for table in tables for entry in _group_inputs(table.name)),
+            *direct(PEOPLE, "stratum", how="GROUP_BY"),
+            *described,
+        ),
+        "variable": (*each(lambda table: (LAYOUTS[table.name].variable,)), *described),
+        "stat_value": (
+            *each(lambda table: (name for name in _statistics(table) if table.schema[name].is_numeric())),
+            *people,
+        ),
+        "stat_text": (*each(_statistics), *people),
+        "method": (*each(lambda table: ("method",)), *described),
+        "n": (*each(lambda table: ("n",)), *people),
+    }
+
+
+def _group_inputs(table: str) -> Inputs:
     """Where groups come from: the table's own, or, where it has none, its rows, each a statistic without a group."""
     group = LAYOUTS[table].group
     if group is None:
@@ -120,18 +109,18 @@ def _group_inputs(table: str) -> tuple[ColumnInput, ...]:
     return direct(table, group, how="IDENTITY")
 
 
-def _statistics(table: str) -> list[str]:
+def _statistics(table: Table) -> list[str]:
     """The columns of a result table that become statistics."""
-    layout = LAYOUTS[table]
+    layout = LAYOUTS[table.name]
     keys = {*layout.analysis, layout.group, ENGINE}
-    return [name for name in _TABLES[table] if name not in keys and not name.startswith("_")]
+    return [name for name in table.schema if name not in keys]
 
 
 def build_results_data(step: Step, tables: tuple[str, ...]) -> Built:
     """``stats.ard``."""
     made = {table: step.read(table) for table in tables}
     people = characteristics(step.read(PEOPLE), step.study)
-    return Built(rows=results({**made, "stats.characteristics": people}))
+    return Built(rows=results({**made, CHARACTERISTICS: people}))
 
 
 def cells_check(
@@ -151,8 +140,8 @@ def cells_check(
     """
     own = step.warehouse.query(f"SELECT * FROM {relation(ARD)} WHERE source_table = ?", [table])
     again = lay_out(recalled(own, printed, table, schema))
-    key = KEYS[f"report.{table.split('.')[1]}"]
-    wrong = unlike(printed.drop(ENGINE, strict=False), again, key)
+    of = PRINTED[table.replace("stats.", "report.")]
+    wrong = unlike(printed.drop(ENGINE, strict=False), again, of.key)
     missing = unprinted(own, printed, table)
     return CheckOutcome(
         CELLS_CHECK.name,

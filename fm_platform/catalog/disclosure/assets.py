@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.instruments.model import Instrument
 from fm_platform.lineage.code import CodeVersion, code_version
 from fm_platform.privacy.k_anonymity import banded, equivalence_classes, refusal, suggested_banding, summary
@@ -19,6 +19,7 @@ from fm_platform.privacy.pseudonyms import key_id, pseudonym_key, pseudonyms
 from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 PEOPLE, SCORES, SCHEDULE = "marts.participants", "marts.symptom_scores", "staging.stg_visit_schedule"
 CLASSES, SUMMARY = "privacy.equivalence_classes", "privacy.k_anonymity"

@@ -13,7 +13,6 @@ from pathlib import Path
 import polars as pl
 
 from fm_platform.catalog.asset import Asset
-from fm_platform.catalog.clinical.results_data import ARD
 from fm_platform.catalog.disclosure.leaving import Parcel, open_door
 from fm_platform.catalog.disclosure.leaving_tables import named_asset
 from fm_platform.catalog.disclosure.releases import Release, let_tables_out
@@ -26,6 +25,7 @@ from fm_platform.lineage.exchange.cdisc.define_xml import define_xml
 from fm_platform.lineage.exchange.published_inventory import published_inventory
 from fm_platform.privacy.departures import SMALLEST_CLASS
 from fm_platform.reporting.ars import reporting_event
+from fm_platform.statistics.ard import ARD
 from fm_platform.validation.columns import declared_columns
 from fm_platform.warehouse.home import Home
 

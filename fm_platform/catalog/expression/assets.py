@@ -6,7 +6,7 @@ delivered files (``inputs``), contrasts (``fits``), quality tables (``quality``)
 
 from __future__ import annotations
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.catalog.expression.fits import fit_assets
 from fm_platform.catalog.expression.genes import gene_assets
 from fm_platform.catalog.expression.inputs import input_assets
@@ -20,6 +20,7 @@ from fm_platform.expression.tables import expression_samples
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.validation.withdrawals import TABLE as WITHDRAWALS
+from fm_platform.warehouse.table import direct, indirect
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"

@@ -12,7 +12,7 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, constants
 from fm_platform.catalog.expression.fit_columns import (
     CONTRAST_COLUMNS,
     COOKS,
@@ -36,6 +36,7 @@ from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.warehouse.names import identifier, relation
 from fm_platform.warehouse.records import Column, ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"

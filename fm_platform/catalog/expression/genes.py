@@ -5,13 +5,14 @@ Belongs here: ``raw.genes`` and ``expression.genes``. Does not belong here: read
 
 from __future__ import annotations
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.expression.genes import expression_genes
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.gene_annotation import read_genes
 from fm_platform.study.model import Study
 from fm_platform.warehouse.records import ColumnLineage
+from fm_platform.warehouse.table import direct, indirect
 
 RAW_GENES = "raw.genes"
 GENES = "expression.genes"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.catalog.redelivered import refuse_erased, subjects_of
 from fm_platform.errors import InputError
@@ -23,6 +23,7 @@ from fm_platform.sources.counts.reading import CountMatrix, count_files, read_co
 from fm_platform.sources.delimited import read_text_table
 from fm_platform.study.model import Study
 from fm_platform.warehouse.records import Column
+from fm_platform.warehouse.table import direct
 
 NOTES = "expression.input_notes"
 

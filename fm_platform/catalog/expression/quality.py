@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.expression.quality.qc_tables import (
     SampleCounts,
     distance_table,
@@ -21,6 +21,7 @@ from fm_platform.expression.quality.qc_tables import (
 )
 from fm_platform.lineage.code import code_version
 from fm_platform.warehouse.records import Column, ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 COUNTS = "expression.counts"
 SAMPLES = "expression.samples"

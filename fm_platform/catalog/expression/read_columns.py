@@ -11,7 +11,6 @@ from contextlib import suppress
 
 import polars as pl
 
-from fm_platform.catalog.asset import direct, indirect
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.formula import parse_formula
 from fm_platform.expression.designs.samples import PLATFORM_COLUMNS, SHEET_PREFIX
@@ -19,6 +18,7 @@ from fm_platform.expression.designs.variables import column_of
 from fm_platform.study.expression import Contrast
 from fm_platform.study.model import Study
 from fm_platform.warehouse.records import ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 SAMPLES = "expression.samples"
 

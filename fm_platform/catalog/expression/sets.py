@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.catalog.delivered import source_rows
 from fm_platform.expression.sets.gene_sets import enrichment_table, set_report
 from fm_platform.lineage.code import code_version
 from fm_platform.sources.gmt import read_gmt
 from fm_platform.study.model import Study
+from fm_platform.warehouse.table import direct, indirect
 
 RAW = "raw.gene_sets"
 REPORT = "expression.gene_sets"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, constants, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns, constants
 from fm_platform.expression.quality.sex_genes import SEX_GENES_SCHEMA, sex_gene_table
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.validation.roles import label_columns
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome, ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 COUNTS = "expression.counts"
 GENES = "expression.genes"

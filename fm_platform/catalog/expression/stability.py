@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct, indirect
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.expression.fits import (
     COUNTS,
     KEY,
@@ -28,6 +28,7 @@ from fm_platform.expression.quality.stability import called_genes, stability_tab
 from fm_platform.lineage.code import code_version
 from fm_platform.study.model import Study
 from fm_platform.warehouse.records import ColumnInput
+from fm_platform.warehouse.table import direct, indirect
 
 STABILITY_COLUMNS = columns(
     contrast="The contrast",

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from fm_platform.catalog.asset import RowsOf
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.verdicts import carries_criteria
-from fm_platform.statistics.ard import LAYOUTS, Layout
+from fm_platform.statistics.ard import CHARACTERISTICS, LAYOUTS, Layout
+from fm_platform.statistics.multiplicity import OF_FAMILY
 from fm_platform.study.model import Study
 from fm_platform.warehouse.names import identifier, literal
 
@@ -51,7 +52,7 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
                 f"AND i.visit_id = f.visit AND {_COUNTS} AND (f.outcome <> o.outcome OR f.visit <> o.visit)",
                 f'{_PERSON}, "stats"."symptom_change" AS f',
                 FAMILY,
-                ("p_holm", "p_bh", "holm_floor"),
+                OF_FAMILY,
             ),
         ),
         "stats.responders": (RowsOf(CHANGE, _of_change(), _PERSON), _POPULATION),
@@ -100,7 +101,7 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
             *(
                 link
                 for table, layout in LAYOUTS.items()
-                if table != "stats.characteristics"
+                if table != CHARACTERISTICS
                 for link in _statistics(table, layout)
             ),
             RowsOf(
@@ -240,7 +241,7 @@ def _between_arms() -> tuple[RowsOf, ...]:
             "AND (f.outcome <> o.outcome OR f.visit <> o.visit OR f.arm <> o.arm)",
             f'{_PERSON}, "stats"."between_arms" AS f',
             FAMILY,
-            ("p_holm", "p_bh", "holm_floor"),
+            OF_FAMILY,
         ),
     )
 

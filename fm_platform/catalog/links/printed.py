@@ -9,15 +9,16 @@ from collections.abc import Sequence
 
 from fm_platform.catalog.asset import RowsOf
 from fm_platform.catalog.links.clinical import PEOPLE
-from fm_platform.reporting.tables import KEYS
+from fm_platform.reporting.arms_table import ARMS
+from fm_platform.reporting.tables import CHANGE, RESPONSE
+from fm_platform.statistics.arms import BETWEEN_ARMS
+from fm_platform.statistics.change import SYMPTOM_CHANGE
+from fm_platform.statistics.responders import RESPONDER_COUNTS
 from fm_platform.warehouse.names import identifier
 
 _VARIABLE = "CASE variable WHEN 'n' THEN 'subject_id' ELSE variable END"
-_REPEATED = {
-    "report.symptom_change": "stats.symptom_change",
-    "report.responders": "stats.responders",
-    "report.between_arms": "stats.between_arms",
-}
+_REPEATED = ((CHANGE, SYMPTOM_CHANGE), (RESPONSE, RESPONDER_COUNTS), (ARMS, BETWEEN_ARMS))
+"""Report tables, and the tables of statistics whose rows they repeat."""
 
 
 def printed_links(quasi_identifiers: Sequence[str] = ()) -> dict[str, tuple[RowsOf, ...]]:
@@ -27,7 +28,7 @@ def printed_links(quasi_identifiers: Sequence[str] = ()) -> dict[str, tuple[Rows
         quasi_identifiers: The tables that hold the study's quasi-identifiers.
     """
     return {
-        **{table: (RowsOf(source, _same(KEYS[table])),) for table, source in _REPEATED.items()},
+        **{printed.name: (RowsOf(stats.name, _same(printed.key)),) for printed, stats in _REPEATED},
         "report.characteristics": (
             RowsOf(
                 PEOPLE, "i.in_population AND (o.stratum IS NULL OR i.stratum = o.stratum)", chooses=_VARIABLE

@@ -6,41 +6,44 @@ figures and pages themselves (``reporting``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import polars as pl
 
-from fm_platform.catalog.asset import Asset, Built, Step, direct, indirect
-from fm_platform.catalog.clinical.analyses import has_arms
-from fm_platform.catalog.clinical.results_data import ARD, CELLS_CHECK, Layout, cells_check
-from fm_platform.catalog.report.columns import (
-    ARMS_COLUMNS,
-    CHANGE_COLUMNS,
-    CHARACTERISTICS_COLUMNS,
-    RESPONDER_COLUMNS,
-    TOP_GENE_COLUMNS,
-)
+from fm_platform.catalog.asset import Asset, Built, Step, declared
+from fm_platform.catalog.clinical.results_data import CELLS_CHECK, Layout, cells_check
+from fm_platform.catalog.clinical.statistics import has_arms
 from fm_platform.lineage.code import code_version
 from fm_platform.lineage.environment import CONTEXT, Contexts, together
 from fm_platform.lineage.graph import upstream_of
 from fm_platform.lineage.history import History
-from fm_platform.reporting.characteristics import characteristics
+from fm_platform.reporting.arms_table import ARMS, between_arms_table
+from fm_platform.reporting.characteristics import CHARACTERISTICS, characteristics
 from fm_platform.reporting.csv import table_csv
 from fm_platform.reporting.html import GateLine, HalfState, ReportInput, RunInfo, SourceLine, render_report
 from fm_platform.reporting.sections import report_figures
 from fm_platform.reporting.tables import (
-    KEYS,
-    between_arms_table,
+    CHANGE,
+    CONTRASTS,
+    DE_RESULTS,
+    PRINTED,
+    RESPONSE,
+    TOP_GENES,
     responders_table,
     symptom_change_table,
     top_genes,
 )
+from fm_platform.statistics.arms import BETWEEN_ARMS
+from fm_platform.statistics.change import SYMPTOM_CHANGE
+from fm_platform.statistics.responders import RESPONDER_COUNTS
+from fm_platform.statistics.sources import OUTCOMES, PEOPLE, RESPONDERS, VISITS
 from fm_platform.study.model import Study
 from fm_platform.validation.roles import subject_role
 from fm_platform.warehouse.names import relation
-from fm_platform.warehouse.records import Column, ColumnInput, ColumnLineage
+from fm_platform.warehouse.table import Table, indirect
 
 PUBLICATION = "publish.warehouse"
 REPORT = "files.report"
@@ -53,18 +56,14 @@ CLINICAL_INPUTS = (
     "study.outcomes",
 )
 EXPRESSION_INPUTS = ("report.top_genes", "expression.contrasts", "expression.de_results")
+_TESTED = ("p_value", "p_floor", "p_text")
+"""What says nothing within an arm, so that it depends on the stratum there."""
 _WHOLE_STUDY = tuple(sorted(set(Study.model_fields) - {"keep_snapshots", "schedule"}))
 
 
 def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
     """The report tables that the study's halves allow, the report's files and the publication."""
-    tables: list[Asset] = []
-    if study.has_clinical:
-        tables += [_characteristics(), _change(study), _responders()]
-        if has_arms(study):
-            tables.append(_arms())
-    if study.contrasts:
-        tables.append(_top_genes())
+    tables = _printed(study)
     report = _report(study)
     everything = (*upstream, *(asset.table for asset in tables), report.table)
     return [*tables, report, _publication(everything)]
@@ -73,90 +72,60 @@ def report_assets(study: Study, upstream: Sequence[str]) -> list[Asset]:
 # -- tables ---------------------------------------------------------------------------------------------------------
 
 
-def _characteristics() -> Asset:
-    people = "marts.participants"
-    rows = indirect(people, "in_population", "stratum", "sex", "age", "arm", "site", how="GROUP_BY")
-    age, levels = (
-        direct(people, "age", how="AGGREGATION"),
-        direct(people, "sex", "arm", "site", how="AGGREGATION"),
-    )
-    total = direct(people, "subject_id", how="AGGREGATION")
-    own = {
-        "stratum": (*direct(people, "stratum", how="GROUP_BY"), *rows),
-        **dict.fromkeys(("level", "level_label", "percent"), (*levels, *rows)),
-        **dict.fromkeys(("median", "q1", "q3", "low", "high"), (*age, *rows)),
-        "n_missing": (*age, *levels, *rows),
-        **dict.fromkeys(("n", "value", "count"), (*total, *age, *levels, *rows)),
-    }
-    return Asset(
-        table="report.characteristics",
-        description="Who the participants are, over all and by stratum.",
+def _printed(study: Study) -> list[Asset]:
+    clinical = {"half": "clinical", "checks": (CELLS_CHECK,)}
+    tables = []
+    if study.has_clinical:
+        change = CHANGE
+        if _within_arms(study):
+            change = CHANGE.resting_on(indirect(SYMPTOM_CHANGE.name, "stratum"), *_TESTED)
+        tables += [
+            _table(
+                CHARACTERISTICS, build_characteristics, study_keys=("labels", "strata", "study"), **clinical
+            ),
+            _table(change, build_change, study_keys=("clinical", "strata"), **clinical),
+            _table(RESPONSE, build_responders, **clinical),
+        ]
+        if has_arms(study):
+            tables.append(_table(ARMS, build_arms, study_keys=("labels",), **clinical))
+    if study.contrasts:
+        tables.append(_table(TOP_GENES, build_top_genes, half="expression"))
+    return tables
+
+
+def _table(table: Table, build: Callable[[Step], Built], **attributes: Any) -> Asset:
+    return declared(
+        table,
         group="report",
         kinds=("polars", "duckdb"),
-        half="clinical",
-        inputs=(people, ARD),
-        key=KEYS["report.characteristics"],
-        checks=(CELLS_CHECK,),
-        study_keys=("labels", "strata", "study"),
-        code_version=code_version(build_characteristics),
-        build=build_characteristics,
-        lineage={column.name: own.get(column.name, rows) for column in CHARACTERISTICS_COLUMNS},
-        columns=CHARACTERISTICS_COLUMNS,
+        code_version=code_version(build),
+        build=build,
+        **attributes,
     )
 
 
 def build_characteristics(step: Step) -> Built:
     """``report.characteristics``."""
-    described = characteristics(step.read("marts.participants"), step.study)
-    return _checked(step, described, "stats.characteristics", lambda statistics: statistics)
+    described = characteristics(step.read(PEOPLE), step.study)
+    return _checked(step, described, CHARACTERISTICS.name, lambda statistics: statistics)
 
 
 def _checked(step: Step, statistics: pl.DataFrame, table: str, lay_out: Layout) -> Built:
     """A report table with the check that the analysis results data alone give the same."""
     printed = lay_out(statistics)
-    return Built(rows=printed, checks=lambda: [cells_check(step, printed, table, statistics.schema, lay_out)])
-
-
-def _change(study: Study) -> Asset:
-    stats = "stats.symptom_change"
-    outcome, labels = _labelled_outcome(stats)
-    tested = indirect(stats, "stratum") if _within_arms(study) else ()
-    return Asset(
-        table="report.symptom_change",
-        description="Change from baseline by outcome, visit and stratum, ready to print.",
-        group="report",
-        kinds=("polars", "duckdb"),
-        half="clinical",
-        inputs=(stats, ARD, "study.outcomes", "study.visits"),
-        key=KEYS["report.symptom_change"],
-        study_keys=("clinical", "strata"),
-        checks=(CELLS_CHECK,),
-        code_version=code_version(build_change),
-        build=build_change,
-        lineage=_copied(
-            CHANGE_COLUMNS,
-            stats,
-            **labels,
-            better=(*direct("study.outcomes", "better", how="IDENTITY"), *outcome),
-            change_text=direct(stats, "hl_estimate", "hl_low", "hl_high", "hl_level", "median_change"),
-            **{name: (*direct(stats, name, how="IDENTITY"), *tested) for name in ("p_value", "p_floor")},
-            p_text=(*direct(stats, "p_value", "p_floor"), *tested),
-        ),
-        columns=CHANGE_COLUMNS,
-    )
+    of = table.replace("report.", "stats.")
+    return Built(rows=printed, checks=lambda: [cells_check(step, printed, of, statistics.schema, lay_out)])
 
 
 def build_change(step: Step) -> Built:
     """``report.symptom_change``."""
-    stats, outcomes, visits = (
-        step.read(t) for t in ("stats.symptom_change", "study.outcomes", "study.visits")
-    )
+    stats, outcomes, visits = (step.read(name) for name in (SYMPTOM_CHANGE.name, OUTCOMES, VISITS))
     within_arms = _within_arms(step.study)
 
     def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
         return symptom_change_table(statistics, outcomes, visits, within_arms=within_arms)
 
-    return _checked(step, stats, "stats.symptom_change", lay_out)
+    return _checked(step, stats, CHANGE.name, lay_out)
 
 
 def _within_arms(study: Study) -> bool:
@@ -164,176 +133,31 @@ def _within_arms(study: Study) -> bool:
     return study.strata is not None and subject_role(study, study.strata) == "arm"
 
 
-def _labelled_outcome(stats: str) -> tuple[tuple[ColumnInput, ...], dict[str, tuple[ColumnInput, ...]]]:
-    """What an outcome of a table of statistics is found by; and the labels and the order of its rows."""
-    outcome = (
-        *indirect("study.outcomes", "outcome_id", how="JOIN"),
-        *indirect(stats, "outcome", how="JOIN"),
-    )
-    visit, visit_label = _labelled_visit(stats)
-    label = direct("study.outcomes", "label", "outcome_id")
-    return outcome, {
-        "outcome_label": (*label, *direct(stats, "outcome"), *outcome),
-        "visit_label": visit_label,
-        "position": (
-            *direct("study.outcomes", "position"),
-            *direct("study.visits", "position"),
-            *outcome,
-            *visit,
-        ),
-    }
-
-
-def _labelled_visit(stats: str) -> tuple[tuple[ColumnInput, ...], tuple[ColumnInput, ...]]:
-    """What a visit of a table of statistics is found by, and its label."""
-    visit = (*indirect("study.visits", "visit_id", how="JOIN"), *indirect(stats, "visit", how="JOIN"))
-    return visit, (*direct("study.visits", "label", "visit_id"), *direct(stats, "visit"), *visit)
-
-
-def _responders() -> Asset:
-    stats = "stats.responders"
-    definition = (
-        *indirect("study.responders", "responder_id", how="JOIN"),
-        *indirect(stats, "responder", how="JOIN"),
-    )
-    visit, visit_label = _labelled_visit(stats)
-    return Asset(
-        table="report.responders",
-        description="Responders by definition, visit and stratum, ready to print.",
-        group="report",
-        kinds=("polars", "duckdb"),
-        half="clinical",
-        inputs=(stats, ARD, "study.responders", "study.outcomes", "study.visits"),
-        key=KEYS["report.responders"],
-        checks=(CELLS_CHECK,),
-        code_version=code_version(build_responders),
-        build=build_responders,
-        lineage=_copied(
-            RESPONDER_COLUMNS,
-            stats,
-            position=(*direct("study.visits", "position"), *definition, *visit),
-            responder_label=(
-                *direct("study.outcomes", "label", "outcome_id"),
-                *direct("study.responders", "reduction_percent", "label"),
-                *indirect("study.responders", "outcome_id", how="JOIN"),
-                *direct(stats, "responder"),
-                *definition,
-            ),
-            visit_label=visit_label,
-            ci_text=direct(stats, "ci_low", "ci_high"),
-            rate_text=direct(stats, "responders", "n"),
-            nri_text=direct(stats, "responders", "n_nri", "nri_low", "nri_high"),
-        ),
-        columns=RESPONDER_COLUMNS,
-    )
-
-
 def build_responders(step: Step) -> Built:
     """``report.responders``."""
     stats, definitions, outcomes, visits = (
-        step.read(t) for t in ("stats.responders", "study.responders", "study.outcomes", "study.visits")
+        step.read(name) for name in (RESPONDER_COUNTS.name, RESPONDERS, OUTCOMES, VISITS)
     )
 
     def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
         return responders_table(statistics, definitions, outcomes, visits)
 
-    return _checked(step, stats, "stats.responders", lay_out)
-
-
-def _arms() -> Asset:
-    stats = "stats.between_arms"
-    outcome = (
-        *indirect("study.outcomes", "outcome_id", how="JOIN"),
-        *indirect(stats, "outcome", how="JOIN"),
-    )
-    visit = (*indirect("study.visits", "visit_id", how="JOIN"), *indirect(stats, "visit", how="JOIN"))
-    return Asset(
-        table="report.between_arms",
-        description="Change from baseline of each arm against the reference arm, ready to print.",
-        group="report",
-        kinds=("polars", "duckdb"),
-        half="clinical",
-        inputs=(stats, ARD, "study.outcomes", "study.visits"),
-        key=KEYS["report.between_arms"],
-        study_keys=("labels",),
-        checks=(CELLS_CHECK,),
-        code_version=code_version(build_arms),
-        build=build_arms,
-        lineage=_copied(
-            ARMS_COLUMNS,
-            stats,
-            outcome_label=(*direct("study.outcomes", "label", how="IDENTITY"), *outcome),
-            visit_label=(*direct("study.visits", "label", how="IDENTITY"), *visit),
-            position=(
-                *direct("study.outcomes", "position"),
-                *direct("study.visits", "position"),
-                *indirect(stats, "arm", how="SORT"),
-                *outcome,
-                *visit,
-            ),
-            arm_label=direct(stats, "arm"),
-            reference_label=direct(stats, "reference"),
-            shift_text=direct(stats, "shift", "shift_low", "shift_high", "shift_level"),
-            p_text=direct(stats, "p_value", "p_floor"),
-        ),
-        columns=ARMS_COLUMNS,
-    )
+    return _checked(step, stats, RESPONSE.name, lay_out)
 
 
 def build_arms(step: Step) -> Built:
     """``report.between_arms``."""
-    stats, outcomes, visits = (step.read(t) for t in ("stats.between_arms", "study.outcomes", "study.visits"))
+    stats, outcomes, visits = (step.read(name) for name in (BETWEEN_ARMS.name, OUTCOMES, VISITS))
 
     def lay_out(statistics: pl.DataFrame) -> pl.DataFrame:
         return between_arms_table(statistics, outcomes, visits, step.study)
 
-    return _checked(step, stats, "stats.between_arms", lay_out)
-
-
-def _top_genes() -> Asset:
-    results, contrasts = "expression.de_results", "expression.contrasts"
-    listed = (
-        *indirect(results, "pvalue"),
-        *indirect(results, "contrast", how="GROUP_BY"),
-        *indirect(results, "gene_id", how="SORT"),
-    )
-    return Asset(
-        table="report.top_genes",
-        description="The genes with the smallest p-values of every contrast.",
-        group="report",
-        kinds=("polars", "duckdb"),
-        half="expression",
-        inputs=(results, contrasts),
-        key=KEYS["report.top_genes"],
-        code_version=code_version(build_top_genes),
-        build=build_top_genes,
-        lineage={
-            name: (*inputs, *listed)
-            for name, inputs in _copied(
-                TOP_GENE_COLUMNS,
-                results,
-                rank=direct(results, "pvalue", how="SORT"),
-                status=(
-                    *direct(contrasts, "status", how="IDENTITY"),
-                    *indirect(contrasts, "contrast", how="JOIN"),
-                ),
-            ).items()
-        },
-        columns=TOP_GENE_COLUMNS,
-    )
+    return _checked(step, stats, ARMS.name, lay_out)
 
 
 def build_top_genes(step: Step) -> Built:
     """``report.top_genes``."""
-    return Built(rows=top_genes(step.read("expression.de_results"), step.read("expression.contrasts")))
-
-
-def _copied(described: tuple[Column, ...], table: str, **own: tuple[ColumnInput, ...]) -> ColumnLineage:
-    """Columns that repeat those of a table, but for some."""
-    return {
-        column.name: own.get(column.name) or direct(table, column.name, how="IDENTITY")
-        for column in described
-    }
+    return Built(rows=top_genes(step.read(DE_RESULTS), step.read(CONTRASTS)))
 
 
 # -- files and publication --------------------------------------------------------------------------------------------
@@ -395,10 +219,10 @@ def build_report(step: Step, shown: Sequence[str]) -> Built:
     step.progress("drawing the figures")
     figures = report_figures(report)
     files = {"reports/report.html": render_report(report, figures).encode()}
-    for table, key in KEYS.items():
+    for table, printed in PRINTED.items():
         frame = report.tables.get(table)
         if frame is not None:
-            text = table_csv(frame, key, synthetic=step.study.study.synthetic)
+            text = table_csv(frame, printed.key, synthetic=step.study.study.synthetic)
             files[f"reports/tables/{table.split('.')[1]}.csv"] = text.encode()
     for figure in figures:
         files[f"reports/figures/{figure.name}.svg"] = figure.svg

@@ -13,6 +13,13 @@ from typing import Any
 import polars as pl
 
 from fm_platform.reporting import format as fmt
+from fm_platform.reporting.arms_table import ARMS
+from fm_platform.reporting.characteristics import CHARACTERISTICS
+from fm_platform.reporting.tables import CHANGE, RESPONSE, TOP_GENES
+from fm_platform.statistics.ard import RESULTS
+from fm_platform.statistics.planning import PLANNING
+from fm_platform.statistics.responders import RESPONDER_COUNTS
+from fm_platform.warehouse.table import Table
 
 ABSENT = ""
 """What stands for a number that there is none of."""
@@ -56,58 +63,25 @@ def _each(precision: str, names: str) -> dict[str, str]:
 
 
 PLACE = "the row's place on the page"
-PER_STRATUM = ("outcome", "visit", "stratum")
+
+
+def _declared(table: Table) -> Numbers:
+    """The numbers of a report table: written as its columns are declared, but for a row's place on the page."""
+    written = {column.name: column.written for column in table.columns if column.name not in table.key}
+    placed = {"position": PLACE} if "position" in table.schema else {}
+    return Numbers(table.key, {name: how for name, how in written.items() if how}, omitted=placed)
+
+
+_OMITTED = {
+    RESPONDER_COUNTS.name: {"reduction_percent": "declared in study.yaml"},
+    PLANNING.name: dict.fromkeys(("alpha", "dropout"), "chosen, not computed"),
+}
 TABLES: Mapping[str, Numbers] = {
-    "report.symptom_change": Numbers(
-        PER_STRATUM,
-        {
-            **_each("count", "n n_missing n_zero n_eff improved unchanged worsened family_size"),
-            **_each("0.1", "median_baseline median_change hl_estimate hl_low hl_high"),
-            **_each("p", "p_value p_floor p_holm holm_floor"),
-            **_each("text", "change_text p_text"),
-            "hl_level": "percent",
-            "rank_biserial": "0.01",
-        },
-        omitted={"position": PLACE},
-    ),
-    "report.responders": Numbers(
-        ("responder", "visit", "stratum"),
-        {
-            **_each("count", "n n_missing responders n_nri"),
-            **_each("percent", "rate ci_low ci_high ci_level rate_nri nri_low nri_high"),
-            **_each("text", "rate_text ci_text nri_text"),
-        },
-        omitted={"position": PLACE},
-    ),
-    "report.between_arms": Numbers(
-        ("outcome", "visit", "arm"),
-        {
-            **_each("count", "n n_arm n_reference n_missing family_size"),
-            **_each("0.1", "median_change_arm median_change_reference shift shift_low shift_high"),
-            **_each("p", "p_value p_floor p_holm holm_floor"),
-            **_each("text", "shift_text p_text"),
-            "shift_level": "percent",
-        },
-        omitted={"position": PLACE},
-    ),
-    "report.characteristics": Numbers(
-        ("variable", "level", "stratum"),
-        {**_each("count", "n n_missing count"), "value": "text"},
-        omitted={"position": PLACE},
-    ),
+    **{table.name: _declared(table) for table in (CHANGE, RESPONSE, ARMS, CHARACTERISTICS)},
     "report.completeness": Numbers(
         ("instrument", "item", "visit"), _each("count", "n_expected n_given n_answered n_missing")
     ),
-    "report.top_genes": Numbers(
-        ("contrast", "rank"),
-        {
-            "gene_id": "text",
-            **_each("0.01", "log2_fold_change lfc_se"),
-            **_each("small p", "pvalue padj"),
-            "base_mean": "0.1",
-            "n_samples": "count",
-        },
-    ),
+    TOP_GENES.name: _declared(TOP_GENES),
     "expression.contrasts": Numbers(
         ("contrast",),
         _each(
@@ -121,20 +95,7 @@ TABLES: Mapping[str, Numbers] = {
         ("source",), _each("count", "rows_read rows_accepted rows_set_aside cells_emptied")
     ),
     "page.gaps": Numbers(("contrast", "na_reason"), {"genes": "count"}),
-    "stats.symptom_change": Numbers(PER_STRATUM),
-    "stats.responders": Numbers(
-        ("responder", "visit", "stratum"), omitted={"reduction_percent": "declared in study.yaml"}
-    ),
-    "stats.responder_rates": Numbers(("responder", "visit", "stratum", "denominator")),
-    "stats.mcnemar": Numbers(("responder", "first_visit", "second_visit", "stratum")),
-    "stats.friedman": Numbers(("outcome", "stratum")),
-    "stats.sensitivity": Numbers((*PER_STRATUM, "analysis")),
-    "stats.between_arms": Numbers(("outcome", "visit", "arm")),
-    "stats.responder_arms": Numbers(("responder", "visit", "arm", "denominator")),
-    "stats.planning": Numbers(
-        ("design", "variable", "visit", "assumption", "target_power"),
-        omitted=dict.fromkeys(("alpha", "dropout"), "chosen, not computed"),
-    ),
+    **{name: Numbers(table.key, omitted=_OMITTED.get(name, {})) for name, table in RESULTS.items()},
 }
 """The tables whose numbers are recomputed; ``page.*`` are printed on the page and in no table of the warehouse."""
 

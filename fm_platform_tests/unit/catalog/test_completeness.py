@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fm_platform.catalog.asset import Asset, Built, columns, direct
+from fm_platform.catalog.asset import Asset, Built, columns
 from fm_platform.catalog.completeness import constants_of, require_paths, with_lineage
 from fm_platform.catalog.graph import Catalog, build_catalog
 from fm_platform.catalog.models import CHECKOUT, model_asset
 from fm_platform.errors import InputError
 from fm_platform.sql.loader import load_models
 from fm_platform.study.loading import load_study
+from fm_platform.warehouse.table import direct
 from fm_platform_tests.e2e.conftest import run_fm
 from fm_platform_tests.unit.catalog.tiny_study import write_tiny_study
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from fm_platform.catalog.asset import Asset, Built, Step, columns, direct
+from fm_platform.catalog.asset import Asset, Built, Step, columns
 from fm_platform.catalog.disclosure.tags import with_privacy
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.errors import InputError
@@ -27,6 +27,7 @@ from fm_platform.privacy.pseudonyms import VARIABLE, key_id, pseudonym_key, pseu
 from fm_platform.privacy.tags import Tags
 from fm_platform.study.loading import load_study
 from fm_platform.warehouse.records import ColumnInput
+from fm_platform.warehouse.table import direct
 
 KEY = b"a secret of some length"
 STUDY = """

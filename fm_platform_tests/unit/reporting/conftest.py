@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fm_platform.reporting.characteristics import characteristics
 from fm_platform.reporting.page import GateLine, HalfState, ReportInput, RunInfo, SourceLine
-from fm_platform.reporting.tables import characteristics, responders_table, symptom_change_table, top_genes
+from fm_platform.reporting.tables import responders_table, symptom_change_table, top_genes
 from fm_platform.study.loading import load_study
 from fm_platform.study.model import Study
 

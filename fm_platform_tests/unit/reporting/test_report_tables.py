@@ -5,9 +5,9 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
+from fm_platform.reporting.characteristics import CHARACTERISTICS, characteristics
 from fm_platform.reporting.tables import (
-    KEYS,
-    characteristics,
+    CHANGE,
     responders_table,
     symptom_change_table,
     top_genes,
@@ -73,7 +73,7 @@ def test_a_delivered_level_named_unknown_is_not_mixed_with_missing_values(study:
         .then("sex")
     )
     table = characteristics(people().with_columns(sex=told), study)
-    assert not table.select(KEYS["report.characteristics"]).is_duplicated().any()
+    assert not table.select(CHARACTERISTICS.key).is_duplicated().any()
     levels = table.filter((pl.col("variable") == "sex") & pl.col("stratum").is_null())
     assert dict(levels.select("level", "count").iter_rows()) == {
         "F": 4,
@@ -120,7 +120,7 @@ def test_symptom_change_is_ordered_labelled_and_written_out(
     assert row["p_text"] == "0.031 (floor 0.031)"
     assert row["change_text"] == "median −22.3; HL −20.5 (96.9% CI −35.2 to −8.5)"
     assert head.row(1, named=True)["change_text"] == "median −22.3; HL −20.5 (no 95% interval attainable)"
-    assert not table.select(KEYS["report.symptom_change"]).is_duplicated().any()
+    assert not table.select(CHANGE.key).is_duplicated().any()
 
 
 def test_a_comparison_without_pairs_shows_no_number(outcomes: pl.DataFrame, visits: pl.DataFrame) -> None:

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from fm_platform.errors import FmError
-from fm_platform.statistics.change import CHANGE_SCHEMA, symptom_change
-from fm_platform.statistics.responders import RESPONDER_SCHEMA, responders, responds
+from fm_platform.statistics.change import SYMPTOM_CHANGE, symptom_change
+from fm_platform.statistics.responders import RESPONDER_COUNTS, responders, responds
 
 VISITS = pl.DataFrame(
     {
@@ -107,7 +107,7 @@ def run(values, participants=None):
 
 def test_one_row_for_each_outcome_later_visit_and_stratum():
     frame = run(FIQR)
-    assert frame.schema == pl.Schema(CHANGE_SCHEMA)
+    assert frame.schema == pl.Schema(SYMPTOM_CHANGE.schema)
     assert frame.select("outcome", "visit", "stratum").rows() == [
         (outcome, visit, stratum)
         for outcome in ("fiqr_total", "pain")
@@ -237,7 +237,7 @@ PAIN = {
 
 def test_published_responder_counts_with_their_intervals():
     frame = rates(PAIN)
-    assert frame.schema == pl.Schema(RESPONDER_SCHEMA)
+    assert frame.schema == pl.Schema(RESPONDER_COUNTS.schema)
     week_4 = row(frame, "pain30", "week_4", key="responder")
     week_12 = row(frame, "pain30", "week_12", key="responder")
     assert (week_4["responders"], week_4["n"], round(week_4["rate"], 4)) == (4, 6, 0.6667)

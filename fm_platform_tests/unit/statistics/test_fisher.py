@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fm_platform.statistics import fisher as module
 from fm_platform.statistics.fisher import fisher
-from fm_platform.statistics.responder_arms import RESPONDER_ARMS_SCHEMA, responder_arms
+from fm_platform.statistics.responder_arms import RESPONDER_ARMS, responder_arms
 
 ORACLE = Path(__file__).resolve().parents[2] / "oracles" / "fisher" / "oracle.csv"
 
@@ -83,7 +83,7 @@ def judged(arms: str, verdicts: list[bool | None]) -> tuple[pl.DataFrame, pl.Dat
 def test_arms_are_compared_as_observed_and_with_the_missing_as_not_responding():
     status, people = judged("pppaaaa", [False, False, True, True, True, True, None])
     found = responder_arms(status, people, reference="p")
-    assert found.schema == pl.Schema(RESPONDER_ARMS_SCHEMA)
+    assert found.schema == pl.Schema(RESPONDER_ARMS.schema)
     observed, imputed = found.iter_rows(named=True)
     assert (observed["arm"], observed["reference"], observed["denominator"]) == ("a", "p", "observed cases")
     assert (observed["responders_arm"], observed["n_arm"]) == (3, 3)

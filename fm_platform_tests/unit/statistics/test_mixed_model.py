@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from fm_platform.statistics.ard import ARD_KEY, results
 from fm_platform.statistics.mixed_model import NoFit, fit_mixed_model
-from fm_platform.statistics.sensitivity import SENSITIVITY_SCHEMA, sensitivity
+from fm_platform.statistics.sensitivity import SENSITIVITY, sensitivity
 
 ORACLE = Path(__file__).resolve().parents[2] / "oracles" / "mixed_model"
 WEEKS = {week: at for at, week in enumerate(("0", "2", "4", "8", "12", "16"))}
@@ -176,7 +176,7 @@ def table(values, known, strata=None):
         pl.DataFrame(outcomes),
         pl.DataFrame(visits),
     )
-    assert found.schema == pl.Schema(SENSITIVITY_SCHEMA)
+    assert found.schema == pl.Schema(SENSITIVITY.schema)
     return found
 
 

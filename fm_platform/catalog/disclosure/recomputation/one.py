@@ -13,6 +13,7 @@ import polars as pl
 from fm_platform.catalog.graph import Catalog
 from fm_platform.errors import InputError
 from fm_platform.reporting.recomputation.numbers import NOT_RECOMPUTED, TABLES
+from fm_platform.statistics.multiplicity import OF_FAMILY
 
 Where = Sequence[tuple[str, str | None]]
 Inputs = Mapping[str, pl.DataFrame]
@@ -43,7 +44,7 @@ _FILES: Mapping[str, tuple[str, ...]] = {
     "stats.responder_arms": _RESPONSE,
 }
 """Which inputs a table's numbers need; ``_SCORED`` where it is not named."""
-_OF_FAMILY = ("p_holm", "p_bh", "holm_floor", "family_size")
+_OF_FAMILY = (*OF_FAMILY, "family_size")
 _ALL_VISITS = ("stats.sensitivity", "stats.friedman")
 """Tables whose numbers rest on the values of all visits."""
 
