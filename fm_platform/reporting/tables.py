@@ -93,7 +93,7 @@ RESPONSE = Table(
         ),
         _visit_label(_RESPONSE),
         *RESPONDER_COUNTS.repeated(
-            "n n_missing responders rate ci_low ci_high ci_level denominator n_nri rate_nri nri_low nri_high method "
+            "n n_missing responders n_nri rate ci_low ci_high ci_level rate_nri nri_low nri_high denominator method "
             "note engine_version",
             printed=True,
         ),
@@ -145,7 +145,7 @@ TOP_GENES = Table(
             indirect(CONTRASTS, "contrast", how="JOIN"),
             _LISTED,
         ),
-        count("n_samples", "Samples of the contrast", _copied("n_samples")),
+        count("n_samples", "Samples of the contrast", _copied("n_samples"), type="INTEGER"),
         text("engine", "What computed it", _copied("engine")),
         text("engine_version", "Its version", _copied("engine_version")),
     ),

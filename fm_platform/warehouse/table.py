@@ -19,6 +19,7 @@ Inputs = tuple[ColumnInput, ...]
 
 _TYPES: Mapping[str, pl.DataType] = {
     "VARCHAR": pl.String(),
+    "INTEGER": pl.Int32(),
     "BIGINT": pl.Int64(),
     "DOUBLE": pl.Float64(),
     "BOOLEAN": pl.Boolean(),
@@ -152,4 +153,5 @@ def share(name: str, description: str, *inputs: Inputs, **more: Any) -> Column:
 def _column(
     kind: str, name: str, description: str, inputs: Sequence[Inputs], more: Mapping[str, Any]
 ) -> Column:
-    return Column(name, description, kind, inputs=tuple(entry for group in inputs for entry in group), **more)
+    flat = tuple(entry for group in inputs for entry in group)
+    return Column(name, description, **{"type": kind, "inputs": flat, **more})
