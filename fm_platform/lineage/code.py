@@ -51,6 +51,13 @@ class CodeVersion(str):
         return CodeVersion(sha256_text(text), {**self.files, **(files or {})}, self.libraries)
 
 
+def united(*versions: CodeVersion) -> CodeVersion:
+    """The version of what several functions make together."""
+    files = {name: digest for version in versions for name, digest in version.files.items()}
+    libraries = {name: held for version in versions for name, held in version.libraries.items()}
+    return CodeVersion(sha256_text(canonical(list(versions))), files, libraries)
+
+
 def code_version(function: Callable[..., Any]) -> CodeVersion:
     """The version of a function: of all code it reaches, of every library that this code imports, and of Python.
 

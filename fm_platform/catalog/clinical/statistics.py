@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, declared
-from fm_platform.lineage.code import code_version
+from fm_platform.lineage.code import code_version, united
 from fm_platform.statistics.arms import BETWEEN_ARMS, between_arms
 from fm_platform.statistics.change import SYMPTOM_CHANGE, symptom_change
 from fm_platform.statistics.omnibus import FRIEDMAN, friedman_tests
@@ -24,7 +24,6 @@ from fm_platform.statistics.responder_tables import MCNEMAR, RATES, mcnemar_test
 from fm_platform.statistics.responders import RESPONDER_COUNTS, responders
 from fm_platform.statistics.sensitivity import SENSITIVITY, sensitivity
 from fm_platform.study.model import Study
-from fm_platform.warehouse.ledger import canonical
 from fm_platform.warehouse.table import Table
 
 Fill = Callable[..., pl.DataFrame]
@@ -80,13 +79,12 @@ def build(step: Step, table: Table, fill: Fill, more: More) -> Built:
 
 
 def _asset(table: Table, fill: Fill, more: More = nothing, **attributes: Any) -> Asset:
-    version = code_version(fill)
     return declared(
         table,
         group="statistics",
         kinds=("polars", "duckdb"),
         half="clinical",
-        code_version=version.as_part_of(canonical([version, code_version(build), code_version(more)])),
+        code_version=united(code_version(fill), code_version(build), code_version(more)),
         build=partial(build, table=table, fill=fill, more=more),
         **attributes,
     )
