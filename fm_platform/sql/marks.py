@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-ROWS_BITS = 40
-ROW_MASK = (1 << ROWS_BITS) - 1
+from fm_platform.warehouse.records import ROWS_BITS
+
 ROWID = "rowid"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
 
@@ -219,7 +220,7 @@ def _over(
 ) -> pl.DataFrame:
     """Run SQL on the present table of a source, or on a frame in its place."""
     if frame is None:
-        return con.sql(sql.replace("{keys}", source.keys).replace("{table}", source.table)).pl()
+        return frame_of(con.sql(sql.replace("{keys}", source.keys).replace("{table}", source.table)))
     own = f"raw.{source.name}"
     there = RawSource(
         source.study,
@@ -229,6 +230,6 @@ def _over(
     )
     con.register(_INCOMING, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
     try:
-        return con.sql(sql.replace("{keys}", there.keys).replace("{table}", there.table)).pl()
+        return frame_of(con.sql(sql.replace("{keys}", there.keys).replace("{table}", there.table)))
     finally:
         con.unregister(_INCOMING)

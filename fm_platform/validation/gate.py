@@ -28,6 +28,7 @@ from fm_platform.validation.readings import require_one_reading
 from fm_platform.validation.roles import subject_sources, visit_sources
 from fm_platform.validation.row_findings import row_findings
 from fm_platform.validation.rules import rules_of
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.records import CheckOutcome
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ def find(con: duckdb.DuckDBPyConnection, source: RawSource) -> pl.DataFrame:
             source.declaration,
         ),
     ]
-    found = con.sql("\nunion all by name\n".join(selects)).pl()
+    found = frame_of(con.sql("\nunion all by name\n".join(selects)))
     return found.select(pl.col(name).cast(kind) for name, kind in FINDING_SCHEMA.items()).sort(*FINDING_KEY)
 
 
 def _tally(con: duckdb.DuckDBPyConnection, source: RawSource, findings: pl.DataFrame) -> Tally:
     """Rows read, and of them accepted and set aside, each counted on its own."""
-    rows = con.sql(f"select _row_id from {source.table}").pl()
+    rows = frame_of(con.sql(f"select _row_id from {source.table}"))
     set_aside = findings.filter(pl.col("scope") == "row")["_row_id"].unique()
     withdrawn = findings.filter(pl.col("rule") == withdrawals.RULE)["_row_id"].unique()
     accepted = rows.filter(~pl.col("_row_id").is_in(set_aside.implode()))

@@ -26,6 +26,7 @@ from fm_platform.validation.query_cells import (
     cells_asked,
 )
 from fm_platform.validation.raw_source import RawSource, Relation
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _rows(con: duckdb.DuckDBPyConnection, source: RawSource, columns: Iterable[s
     sql = f"""select k.subject_id as {_SUBJECT}, coalesce(k.visit_id, k.visit_text) as {_EVENT},
     k.visit_text as {_TEXT}{listed}
 from ({source.keys}) as k join {source.table} as r on r._row_id = k._row_id"""
-    return con.sql(sql).pl().with_columns(absent)
+    return frame_of(con.sql(sql)).with_columns(absent)
 
 
 def _sample_rows(con: duckdb.DuckDBPyConnection, study: Study, relation: Relation) -> Sequence[Row]:
@@ -247,7 +248,7 @@ def _sample_rows(con: duckdb.DuckDBPyConnection, study: Study, relation: Relatio
         else f"cast(null as varchar) as {role}"
         for role, name in wanted.items()
     )
-    return con.sql(f"select {listed} from {table}").pl().to_dicts()
+    return frame_of(con.sql(f"select {listed} from {table}")).to_dicts()
 
 
 def _named(source: str, column: str, event: str | None) -> str:

@@ -17,6 +17,7 @@ from fm_platform.validation.declared import DeclaredColumn
 from fm_platform.validation.queries import outside, totals_that_differ
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.rules import RULES, rules_of
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def queries_of_source(
     Returns:
         The columns of ``FOUND_SCHEMA``.
     """
-    keys = con.sql(source.keys).pl()
+    keys = frame_of(con.sql(source.keys))
     found = [pl.DataFrame(schema=FOUND_SCHEMA), _set_aside(source, findings, keys)]
     for rule in rules_of(source.study, source.columns, source.name):
         for entry in rule.columns if rule.scope == "query" else ():
@@ -170,4 +171,4 @@ def _asked(
         where {present} and ({outside(entry)})"""
     else:
         sql = f"select _row_id, '' as value, 'a value' as expected from {source.table} where not ({present})"
-    return con.sql(sql).pl()
+    return frame_of(con.sql(sql))

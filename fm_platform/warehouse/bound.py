@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def select_bound(
         ValueError: There are not as many values as places.
         duckdb.Error: What the statement does wrong.
     """
-    return connection.sql(bound(sql, parameters)).pl()
+    return frame_of(connection.sql(bound(sql, parameters)))
 
 
 def bound(sql: str, parameters: Sequence[Bindable]) -> str:

@@ -20,6 +20,7 @@ from fm_platform.warehouse.bound import select_bound
 from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
 from fm_platform.warehouse.names import identifier, literal, order_by, relation, split_table
@@ -39,7 +40,6 @@ _AUDIT_TABLES = (
         table_name VARCHAR, input_table VARCHAR, "role" VARCHAR, columns VARCHAR[], cells VARCHAR[],
         chooses VARCHAR, "sql" VARCHAR)""",
 )
-
 _SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
 """The files that DuckDB keeps for one database."""
 
@@ -135,7 +135,7 @@ class Warehouse:
         """Run a SELECT and return its rows."""
         if parameters:
             return select_bound(self.connection, sql, parameters)
-        return self.connection.sql(sql).pl()
+        return frame_of(self.connection.sql(sql))
 
     def read(self, table: str) -> pl.DataFrame:
         """A whole table, in stored order."""

@@ -17,6 +17,7 @@ import polars as pl
 from fm_platform.errors import EnvironmentFailure, InputError
 from fm_platform.warehouse.bound import select_bound
 from fm_platform.warehouse.connection import connect
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import literal
 from fm_platform.warehouse.query_errors import no_table, query_error
@@ -44,7 +45,7 @@ class Published:
         if relation is None:
             raise InputError("the statement returns no rows", mend="write a SELECT")
         try:
-            return relation.pl()
+            return frame_of(relation)
         except duckdb.Error as error:
             raise query_error(self.connection, sql, error) from None
 

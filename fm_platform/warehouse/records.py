@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 LineageKind = Literal["DIRECT", "INDIRECT"]
+ROWS_BITS = 40
+ROW_MASK = (1 << ROWS_BITS) - 1
+"""A mark of a SQL model's link is the place of an input cell, times 2^40, plus the ``rowid`` of a row."""
 
 
 @dataclass(frozen=True, order=True)

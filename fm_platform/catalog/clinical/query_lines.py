@@ -17,6 +17,7 @@ from fm_platform.catalog.asset import Step
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.query_history import LINES, OPEN
 from fm_platform.validation.raw_source import RawSource
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import relation
 
 Lost = Mapping[tuple[str, str, str | None], str]
@@ -36,7 +37,7 @@ def with_rows(step: Step, found: pl.DataFrame) -> pl.DataFrame:
         if source not in step.study.clinical or not step.warehouse.exists(f"raw.{source}"):
             continue
         view = RawSource(step.study, declared_columns(step.study, step.instruments), source, relation)
-        keys = step.warehouse.connection.sql(view.keys).pl()
+        keys = frame_of(step.warehouse.connection.sql(view.keys))
         for row_id, subject, visit in keys.select("_row_id", "subject_id", "visit_id").rows():
             rows.setdefault((source, subject, visit), []).append(row_id)
     ids = [

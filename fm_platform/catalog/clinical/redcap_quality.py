@@ -18,6 +18,7 @@ from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.redcap_cells import exports_of
 from fm_platform.validation.redcap_rules import LETTERS, Judged, judge, queries_of
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import relation
 from fm_platform.warehouse.records import ColumnInput
 from fm_platform.warehouse.table import direct
@@ -100,7 +101,7 @@ def redcap_queries(step: Step) -> pl.DataFrame:
     declared = declared_columns(step.study, step.instruments)
     asked = {one.form for one in judged if one.findings}
     keys = {
-        name: step.warehouse.connection.sql(RawSource(step.study, declared, name, relation).keys).pl()
+        name: frame_of(step.warehouse.connection.sql(RawSource(step.study, declared, name, relation).keys))
         for name in asked
     }
     return queries_of(judged, keys)

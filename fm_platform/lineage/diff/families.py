@@ -13,6 +13,7 @@ import duckdb
 
 from fm_platform.lineage.diff.conclusions import ADJUSTED, RAW_P
 from fm_platform.lineage.diff.rows import Changed
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier
 
 _GROUPS = ("family", "contrast")
@@ -50,12 +51,14 @@ def moved_families(connection: duckdb.DuckDBPyConnection, changed: Changed) -> I
         for k in changed.key
     )
     values = ", ".join(f"new.{identifier(a)}, old.{identifier(a)}" for a in adjusted)
-    rows = connection.sql(
-        f"SELECT n, coalesce(new.{by}, old.{by}) AS fm_group, old.{p} AS fm_old, new.{p} AS fm_new, "
-        f"old.{p} IS DISTINCT FROM new.{p} AS fm_moved, list_has_any(changed, {list(adjusted)}) AS fm_adjusted, {key}"
-        f", status = 'changed' AND list_has_all({list(adjusted)}, changed) AS fm_alone "
-        f"FROM {changed.rows} WHERE fm_group IS NOT NULL AND coalesce({values}) IS NOT NULL ORDER BY n"
-    ).pl()
+    rows = frame_of(
+        connection.sql(
+            f"SELECT n, coalesce(new.{by}, old.{by}) AS fm_group, old.{p} AS fm_old, new.{p} AS fm_new, "
+            f"old.{p} IS DISTINCT FROM new.{p} AS fm_moved, list_has_any(changed, {list(adjusted)}) AS fm_adjusted, "
+            f"{key}, status = 'changed' AND list_has_all({list(adjusted)}, changed) AS fm_alone "
+            f"FROM {changed.rows} WHERE fm_group IS NOT NULL AND coalesce({values}) IS NOT NULL ORDER BY n"
+        )
+    )
     for (name,), family in rows.group_by("fm_group", maintain_order=True):
         moved = family.filter(family["fm_moved"])
         if moved.is_empty():

@@ -12,8 +12,8 @@ import duckdb
 
 from fm_platform.lineage.diff.records import Records
 from fm_platform.lineage.links.book import StoredLink, stored_link
-from fm_platform.sql.marks import ROW_MASK, ROWS_BITS
 from fm_platform.warehouse.names import identifier, literal, relation
+from fm_platform.warehouse.records import ROW_MASK, ROWS_BITS
 
 
 def key_links(records: Records, table: str, key: Sequence[str], upstream: str) -> list[tuple[str, str]]:

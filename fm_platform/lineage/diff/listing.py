@@ -14,6 +14,7 @@ import duckdb
 from fm_platform.lineage.diff.conclusions import moved
 from fm_platform.lineage.diff.model import Cell, Conclusion, Row
 from fm_platform.lineage.diff.rows import Changed
+from fm_platform.warehouse.frames import frame_of
 
 Kept = Callable[[str, str, Sequence[int]], tuple[int, ...]]
 """Of a table's column and the reasons of its row: those that lead to the column."""
@@ -53,16 +54,14 @@ def _fetch(
 ) -> list[dict[str, Any]]:
     first = f"LIMIT {int(limit)}" if limit is not None else ""
     among = f"WHERE n IN (SELECT unnest({[int(n) for n in chosen]}))" if chosen is not None else ""
-    return (
+    return frame_of(
         connection.sql(
             "SELECT n, status, changed, old, new, coalesce(reasons, []) AS reasons FROM "
             f"(SELECT * FROM {changed.rows} {among} ORDER BY n {first}) LEFT JOIN "
             f"(SELECT n, list_sort(list_distinct(list(reason))) AS reasons FROM {changed.why} GROUP BY n) "
             "USING (n) ORDER BY n"
         )
-        .pl()
-        .to_dicts()
-    )
+    ).to_dicts()
 
 
 def _row(changed: Changed, row: Mapping[str, Any], kept: Kept) -> Row:

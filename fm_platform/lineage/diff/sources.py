@@ -17,6 +17,7 @@ import duckdb
 
 from fm_platform.lineage.diff.records import Made, Records
 from fm_platform.validation.withdrawals import RULE as WITHDRAWN_RULE
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier, relation
 
 ROW_ID = "_row_id"
@@ -112,7 +113,7 @@ def _only(connection: duckdb.DuckDBPyConnection, table: str, one: str, other: st
         f"LEFT JOIN {one}.audit.source_rows AS s USING ({ROW_ID}) "
         f"ANTI JOIN {relation(table, other)} AS o USING ({ROW_ID}) ORDER BY _path, _line"
     )
-    return found.pl().to_dicts()
+    return frame_of(found).to_dicts()
 
 
 def _identity(made: Made, records: Records, table: str) -> list[tuple[str, ...]]:

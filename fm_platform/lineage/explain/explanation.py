@@ -246,7 +246,8 @@ def _inputs(published: Published, table: str, column: str | None) -> list[dict[s
     clause = "AND column_name = ?" if column else ""
     found = published.recall(
         'SELECT DISTINCT input_table AS "table", input_column AS "column", kind, transformation '
-        f"FROM audit.column_lineage WHERE table_name = ? {clause} ORDER BY kind, input_table, input_column",
+        f"FROM audit.column_lineage WHERE table_name = ? {clause} "
+        "ORDER BY kind, input_table, input_column, transformation",
         [table, column] if column else [table],
     )
     return found.to_dicts()

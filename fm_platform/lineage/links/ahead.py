@@ -24,8 +24,9 @@ from fm_platform.lineage.links.book import (
     StoredLink,
     texts,
 )
-from fm_platform.sql.marks import ROWS_BITS
+from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier, literal, quoted_table
+from fm_platform.warehouse.records import ROWS_BITS
 
 _FEW = 1000
 _FEW_MARKS = 20
@@ -226,14 +227,12 @@ class Ahead:
         """The keys of the first reached rows, in key order."""
         listed = ", ".join(identifier(name) for name in key)
         order = ", ".join(f"{identifier(name)} NULLS FIRST" for name in key)
-        return (
-            self._con.execute(
+        return frame_of(
+            self._con.sql(
                 f"SELECT {listed} FROM {quoted_table(table)} AS t WHERE t.rowid IN (SELECT row FROM fm_ahead "
                 f"WHERE tbl = {literal(table)}) ORDER BY {order} LIMIT {int(limit)}"
             )
-            .pl()
-            .to_dicts()
-        )
+        ).to_dicts()
 
 
 def _same(other: str, key: Sequence[str]) -> str:

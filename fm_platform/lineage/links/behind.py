@@ -26,9 +26,9 @@ from fm_platform.lineage.links.book import (
     StoredLink,
 )
 from fm_platform.lineage.links.codes import WHOLE_ROW, Codes
-from fm_platform.sql.marks import ROW_MASK, ROWS_BITS
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
+from fm_platform.warehouse.records import ROW_MASK, ROWS_BITS
 
 _FEW = 50
 _ASKED = -1
