@@ -86,9 +86,10 @@ def print_conclusions(conclusions: Sequence[Conclusion]) -> None:
     """What one would say otherwise, a line each."""
     click.echo("\nconclusions that moved" if conclusions else "\nno conclusion moved")
     for entry in conclusions:
+        also = f" (also in {', '.join(entry.also_in)})" if entry.also_in else ""
         click.echo(
             f"  {entry.table} {_key(entry.key)}: {entry.column} {_value(entry.old)} -> {_value(entry.new)}, "
-            f"{entry.text}{_marks(entry.reasons)}"
+            f"{entry.text}{_marks(entry.reasons)}{also}"
         )
 
 

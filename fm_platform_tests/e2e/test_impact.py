@@ -107,6 +107,12 @@ def test_a_refresh_without_a_patient_changes_exactly_the_predicted_tables_and_ro
             if not table.startswith("raw.") and table != "report.data_queries":
                 assert tried_rows(tried, table) == told_rows(changes), table
 
+    told = json.loads(workspace.fm("diff", "1", "latest", "--limit", "0", "--json").out)["conclusions"]
+    assert told
+    assert [(c["key"], c["text"], tuple(c["also_in"])) for c in told] == [
+        (c.key, c.text, c.also_in) for c in tried.conclusions
+    ]
+
 
 def test_a_line_leads_to_tables_keys_numbers_and_publications(refreshed: Workspace):
     outcome = refreshed.fm("impact", "--source", "clinical/visits.csv", "--line", "5", "--json")

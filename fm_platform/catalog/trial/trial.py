@@ -22,7 +22,7 @@ from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.remaking import build_quietly, scratch_step
 from fm_platform.catalog.trial.imagined import with_values, without_rows
 from fm_platform.errors import FmError, InputError
-from fm_platform.lineage.diff.conclusions import CONTRASTS, in_order
+from fm_platform.lineage.diff.conclusions import CONTRASTS, each_once
 from fm_platform.lineage.diff.listing import conclusions_of, rows_of
 from fm_platform.lineage.diff.model import Conclusion, Row
 from fm_platform.lineage.diff.rows import Changed, compare
@@ -218,11 +218,11 @@ class _Bench:
     def conclusions(self) -> list[Conclusion]:
         """What one would say otherwise, primary results first."""
         both = self.scratch.has(CONTRASTS)
-        return [
-            conclusion
-            for table in in_order(list(self.changed))
-            for conclusion in conclusions_of(self.scratch.connection, self.changed[table], both, _no_reasons)
-        ]
+        return each_once(
+            entry
+            for changed in self.changed.values()
+            for entry in conclusions_of(self.scratch.connection, changed, both, _no_reasons)
+        )
 
     def listed(self, changed: Changed, limit: int | None) -> TriedTable:
         """A changed table with its first rows."""

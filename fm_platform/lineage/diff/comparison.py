@@ -9,16 +9,15 @@ ledger records; an adjusted p-value also has the other members of its family who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import duckdb
 
 from fm_platform.errors import InputError
-from fm_platform.lineage.diff import conclusions as diff_conclusions
 from fm_platform.lineage.diff import rows as diff_rows
-from fm_platform.lineage.diff.conclusions import CONTRASTS, RESULTS
+from fm_platform.lineage.diff.conclusions import CONTRASTS, RESULTS, each_once, genes_moved_by_alpha
 from fm_platform.lineage.diff.families import moved_families
 from fm_platform.lineage.diff.links import RowPairs
 from fm_platform.lineage.diff.listing import conclusions_of, rows_of
@@ -205,16 +204,20 @@ class _Comparison:
     # -- the result -------------------------------------------------------------------------------------------------
 
     def _conclusions(self) -> list[Conclusion]:
-        found: list[Conclusion] = []
         both = all({CONTRASTS, RESULTS} <= set(self.records.made[side]) for side in ("a", "b"))
-        for table in diff_conclusions.in_order(list(self.compared)):
-            found += conclusions_of(self.connection, self.compared[table], both, self.reach.kept)
-        if both and "alpha" in getattr(self.compared.get(CONTRASTS), "columns", ()):
+        found = [
+            entry
+            for changed in self.compared.values()
+            for entry in conclusions_of(self.connection, changed, both, self.reach.kept)
+        ]
+        return each_once([*found, *(self._moved_by_alpha() if both else ())])
+
+    def _moved_by_alpha(self) -> Iterator[Conclusion]:
+        if "alpha" in getattr(self.compared.get(CONTRASTS), "columns", ()):
             why = tuple(self._reasons_of(CONTRASTS))
-            for contrast, gene, padj, text in diff_conclusions.genes_moved_by_alpha(self.connection):
+            for contrast, gene, padj, text in genes_moved_by_alpha(self.connection):
                 key = {"contrast": contrast, "gene_id": gene}
-                found.append(Conclusion(RESULTS, key, "padj", padj, padj, text, why))
-        return found
+                yield Conclusion(RESULTS, key, "padj", padj, padj, text, why)
 
     def _listed(self, table: str, so_far: int) -> bool:
         return (self.only is None or self.only == table) and (self.limit is None or so_far < self.limit)

@@ -5,11 +5,13 @@ Belongs here: which columns carry a conclusion, and when it moved. Does not belo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 
+from fm_platform.lineage.diff.model import Conclusion
 from fm_platform.lineage.diff.rows import Changed
 from fm_platform.warehouse.names import identifier, relation
 
@@ -29,9 +31,29 @@ class Moved:
     text: str
 
 
-def in_order(tables: Sequence[str]) -> list[str]:
-    """Primary results first."""
-    return sorted(tables, key=lambda table: (_FIRST.index(table) if table in _FIRST else len(_FIRST), table))
+def each_once(conclusions: Iterable[Conclusion]) -> list[Conclusion]:
+    """Primary results first, and each claim once, under the first table that holds it, with its values there."""
+    found: dict[tuple[Any, ...], Conclusion] = {}
+    for entry in sorted(conclusions, key=lambda entry: _place(entry.table)):
+        first = found.setdefault(_claim(entry), entry)
+        if first is not entry:
+            reasons = tuple(sorted({*first.reasons, *entry.reasons}))
+            found[_claim(entry)] = replace(first, also_in=(*first.also_in, entry.table), reasons=reasons)
+    return list(found.values())
+
+
+def _place(table: str) -> tuple[int, str]:
+    return (_FIRST.index(table) if table in _FIRST else len(_FIRST), table)
+
+
+def _claim(entry: Conclusion) -> tuple[Any, ...]:
+    """What a conclusion is about.
+
+    That a gene is significant in a contrast stands in the results, in the contrast's fit and (of significant genes
+    alone) in its stability. A statistic is its table's own, whatever the keys of others are.
+    """
+    about = "gene of a contrast" if entry.table.startswith("expression.") else entry.table
+    return (about, *entry.key.items(), entry.text)
 
 
 def moved(connection: duckdb.DuckDBPyConnection, changed: Changed, both_have_contrasts: bool) -> list[Moved]:

@@ -6,7 +6,7 @@ a conclusion (``conclusions``), which reasons there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -29,21 +29,16 @@ def rows_of(
 
 def conclusions_of(
     connection: duckdb.DuckDBPyConnection, changed: Changed, both_have_contrasts: bool, kept: Kept
-) -> list[Conclusion]:
+) -> Iterator[Conclusion]:
     """The conclusions of the table that moved; see :func:`fm_platform.lineage.diff.conclusions.moved`."""
     entries = moved(connection, changed, both_have_contrasts)
-    if not entries:
-        return []
-    rows = {row["n"]: row for row in _fetch(connection, changed, None, [entry.n for entry in entries])}
-    found = []
+    rows = _fetch(connection, changed, None, [entry.n for entry in entries]) if entries else []
+    by_number = {row["n"]: row for row in rows}
     for entry in entries:
-        row = rows[entry.n]
+        row = by_number[entry.n]
         old, new = ((row[side] or {}).get(entry.column) for side in ("old", "new"))
         reasons = kept(changed.table, entry.column, row["reasons"])
-        found.append(
-            Conclusion(changed.table, _key(changed, row), entry.column, old, new, entry.text, reasons)
-        )
-    return found
+        yield Conclusion(changed.table, _key(changed, row), entry.column, old, new, entry.text, reasons)
 
 
 def _fetch(

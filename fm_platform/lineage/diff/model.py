@@ -80,7 +80,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """Something that one would say otherwise now."""
+    """Something that one would say otherwise now.
+
+    Attributes:
+        table: The table of results that holds it, whose values these are.
+        text: What moved, in words.
+        also_in: Other tables that hold the same claim.
+    """
 
     table: str
     key: Mapping[str, Any]
@@ -89,6 +95,7 @@ class Conclusion:
     new: Any
     text: str
     reasons: tuple[int, ...]
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

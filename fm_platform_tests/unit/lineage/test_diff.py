@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from fm_platform.catalog.asset import RowsOf
+from fm_platform.commands.comparing import print_conclusions
 from fm_platform.lineage.diff.comparison import diff
 from fm_platform.lineage.diff.model import Diff, Reason, Table
 from fm_platform.lineage.history import fold
@@ -312,6 +313,16 @@ def test_a_changed_model_and_a_changed_library_are_named(world):
     assert kinds(found, "stats.change") == {("pain", None): {"p_value": ["code"]}}
 
 
+def test_two_tables_of_statistics_with_the_same_key_are_two_conclusions(world):
+    def tested(p_value: float) -> None:
+        for table in ("stats.one", "stats.other"):
+            world.put(table, ("outcome",), pl.DataFrame({"outcome": ["pain"], "p_value": [p_value]}))
+
+    after(world, lambda: tested(0.06))
+    found = after(world, lambda: tested(0.03))
+    assert [(c.table, c.also_in) for c in found.conclusions] == [("stats.one", ()), ("stats.other", ())]
+
+
 def test_a_key_of_study_yaml_is_named_with_line_old_and_new(world):
     world.study = STUDY.replace("{id: sleep, better: lower}", "{id: sleep, better: higher}")
     found = after(world, lambda: change(world, [ROWS[0], {**ROWS[1], "p_value": 0.9}, ROWS[2]], IDS))
@@ -360,17 +371,27 @@ def test_a_table_that_only_one_side_has_is_listed_as_such(world):
     ]
 
 
-def test_a_gene_that_leaves_the_significant_set_of_its_contrast_is_a_conclusion(world):
+def test_a_gene_that_leaves_the_significant_set_of_its_contrast_is_a_conclusion(world, capsys):
     def genes(padj: Sequence[float | None], alpha: float) -> None:
         world.put("expression.contrasts", ("contrast",), pl.DataFrame({"contrast": ["c"], "alpha": [alpha]}))
         frame = pl.DataFrame(
             {"contrast": "c", "gene_id": ["g1", "g2", "g3"], "pvalue": [0.01, 0.02, 0.03], "padj": padj},
             schema_overrides={"padj": pl.Float64},
         )
+        significant = frame.filter(pl.col("padj") < alpha)
+        world.put("expression.stability_c", ("contrast", "gene_id"), significant)
+        world.put("expression.fit_c", ("contrast", "gene_id"), frame)
         world.put("expression.de_results", ("contrast", "gene_id"), frame)
 
     after(world, lambda: genes([0.01, 0.08, 0.2], 0.1))
     found = after(world, lambda: genes([0.01, 0.12, None], 0.1))
-    assert [(c.key["gene_id"], c.text) for c in found.conclusions] == [("g2", "padj is no longer below 0.1")]
+    (moved,) = found.conclusions
+    assert (moved.table, moved.key["gene_id"]) == ("expression.de_results", "g2")
+    assert (moved.old, moved.new, moved.text) == (0.08, 0.12, "padj is no longer below 0.1")
+    assert moved.also_in == ("expression.fit_c", "expression.stability_c")
+    print_conclusions(found.conclusions)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "padj" in line]
+    assert "0.08 -> 0.12, padj is no longer below 0.1" in line
+    assert line.endswith("(also in expression.fit_c, expression.stability_c)")
     found = after(world, lambda: genes([0.01, 0.12, None], 0.005))
     assert [(c.key["gene_id"], c.old, c.new) for c in found.conclusions] == [("g1", 0.01, 0.01)]
