@@ -92,9 +92,11 @@ class FileDigests:
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known: dict[str, list[Any]] = dict(known or {})
+        self._asked: set[str] = set()
 
     def of(self, path: Path) -> str | None:
         """The digest of a file, or None when it is missing."""
+        self._asked.add(str(path))
         try:
             status = path.stat()
         except OSError:
@@ -107,8 +109,8 @@ class FileDigests:
         return str(entry[2])
 
     def remembered(self) -> dict[str, Any]:
-        """What ``state.json`` keeps."""
-        return dict(self._known)
+        """What ``state.json`` keeps: files that were asked for; one no longer delivered is named no more."""
+        return {name: entry for name, entry in self._known.items() if name in self._asked}
 
 
 def parts_of(

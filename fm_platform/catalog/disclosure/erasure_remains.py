@@ -71,8 +71,9 @@ def what_remains(catalog: Catalog, home: Home, body: Mapping[str, Any]) -> list[
             Remainder(
                 f"{len(paths)} paths of count files in the ledger ({', '.join(paths[:_LISTED])}"
                 f"{', ...' if len(paths) > _LISTED else ''})",
-                "the files were named after the sample; a record that is changed breaks the chain of all after it. "
-                "Certificates of `fm reproduce` name them, too",
+                "the files were named after the sample, and the records of their delivery, of locks, exports and "
+                "publications say their names, as do state.json, certificates and the ledger's copies in snapshots; a "
+                "record that is changed breaks the chain of all after it",
             )
         )
     return [

@@ -97,7 +97,8 @@ def redacted_files(
         newest: SHA-256 of the files of the last delivery of counts, which is known to be without them.
 
     Returns:
-        For each such file ``path``, ``sha256`` (before), ``now`` and ``stored_sha256`` (None: it goes as a whole).
+        For each such file ``path`` (in words where it names a sample), ``sha256`` (before), ``now`` and
+        ``stored_sha256`` (None: it goes as a whole).
     """
     entries = []
     for file in files:
@@ -110,13 +111,19 @@ def redacted_files(
         kept = keep_content(home.sources, redacted) if redacted is not None else None
         entries.append(
             {
-                "path": file.paths[0],
+                "path": _named(file, count_ids),
                 "sha256": file.sha256,
                 "now": kept.sha256 if kept else None,
                 "stored_sha256": kept.stored_sha256 if kept else None,
             }
         )
     return entries
+
+
+def _named(file: Delivered, count_ids: Collection[str]) -> str:
+    """What the record of an erasure calls a file."""
+    path = PurePosixPath(file.paths[0])
+    return "counts of an erased sample" if names_of(path) & set(count_ids) else str(path)
 
 
 def _content(file: Delivered) -> bytes:

@@ -212,6 +212,24 @@ def test_packed_tables_and_every_sheet_of_a_workbook_are_looked_through(
     assert redacted_files([file], study, home, "T99", [], []) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [(f"star/{SAMPLE}_ReadsPerGene.out.tab", False), ("star/lane7_ReadsPerGene.out.tab", True)],
+)
+def test_the_record_of_an_erasure_does_not_name_a_file_that_names_the_sample(
+    tmp_path: Path, path: str, named: bool
+):
+    deliver(tmp_path / "study", star, COUNTS)
+    home = Home(tmp_path / "home")
+    home.ensure()
+    content = b"\t".join((b"gene", SAMPLE.encode())) + b"\ng1\t918273\n"
+    kept = keep_content(home.sources, content)
+    file = Delivered(kept.sha256, kept.sha256, home.sources / kept.name, [path], {"counts"})
+    (entry,) = redacted_files([file], load_study(tmp_path / "study"), home, SUBJECT, [SAMPLE], [])
+    assert (entry["path"] == path) == named
+    assert SAMPLE not in entry["path"]
+
+
 def of_ledger(place: str) -> bool:
     """Whether a layer is the ledger, or the state that is read from it."""
     return place.endswith(" audit.ledger") or place == "state.json"

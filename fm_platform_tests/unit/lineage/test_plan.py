@@ -317,3 +317,13 @@ def test_a_remembered_digest_is_used_until_size_or_time_change(tmp_path):
     assert FileDigests(remembered).of(path) == SHA_OF_ONE
     path.write_text("three")
     assert FileDigests(remembered).of(path) != SHA_OF_ONE
+
+
+def test_a_file_that_is_not_asked_for_is_remembered_no_more(tmp_path):
+    for name in ("kept", "gone"):
+        (tmp_path / name).write_text("one")
+    first = FileDigests()
+    assert {first.of(tmp_path / name) for name in ("kept", "gone")} == {SHA_OF_ONE}
+    then = FileDigests(first.remembered())
+    then.of(tmp_path / "kept")
+    assert set(then.remembered()) == {str(tmp_path / "kept")}
