@@ -117,6 +117,7 @@ def test_a_step_requires_the_software_that_its_records_name(entities, archive):
     assert versions["python"] == environment["python"]
     for name in ("duckdb", "polars", "sqlglot"):
         assert versions[name] == bodies["code"]["libraries"][name]
+        assert f"pkg:pypi/{name}@{versions[name]}" in ids(tool["softwareRequirements"])
     (platform,) = [entry for entry in needed if "operatingSystem" in entry]
     assert platform["softwareVersion"] == environment["package"]
     assert platform["operatingSystem"].startswith(f"{environment['system']} {environment['machine']}")
@@ -141,7 +142,9 @@ def test_every_file_is_there_or_named_by_its_content(entities, crate_folder, ref
             assert str(len(content)) == file["contentSize"]
     assert len(left & delivered) == 5
     on_disk = {p.relative_to(crate_folder).as_posix() for p in crate_folder.rglob("*") if p.is_file()}
-    assert on_disk == {e for e in entities if not e.startswith(("ni:", "#", "http", "fm-platform:", "./"))}
+    assert on_disk == {
+        e for e in entities if not e.startswith(("ni:", "#", "http", "pkg:", "fm-platform:", "./"))
+    }
 
 
 def test_a_result_leads_back_to_the_delivered_files(entities):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from fm_platform.lineage.exchange.inventory import Inventory, TableFacts
+from fm_platform.lineage.libraries import PYTHON
 from fm_platform.warehouse.ledger import canonical, sha256_text
 
 Entity = dict[str, Any]
@@ -104,8 +105,9 @@ def tool_id(inventory: Inventory, table: TableFacts) -> str:
 
 
 def library_id(name: str, version: str) -> str:
-    """A distribution, or Python, in one version."""
-    return f"#library/{quote(name)}/{quote(version)}"
+    """A distribution, or Python, in one version, as a package URL (https://github.com/package-url/purl-spec)."""
+    kind = "generic" if name == PYTHON else "pypi"
+    return f"pkg:{kind}/{quote(name.lower().replace('_', '-'))}@{quote(version)}"
 
 
 def environment_id(environment: Mapping[str, Any]) -> str:
