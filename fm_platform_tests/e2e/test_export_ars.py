@@ -1,4 +1,4 @@
-"""``fm export ars``: every published statistic once, whole in its references, valid by the published schema."""
+"""``fm export ars``: every published statistic once, whole in its references, valid by model and schema."""
 
 from __future__ import annotations
 
@@ -32,6 +32,54 @@ REFERRING = {
 }
 
 
+FIELDS = {
+    "": "id name mainListOfContents | description version referenceDocuments terminologyExtensions analysisSets "
+    "dataSubsets analysisGroupings methods analyses outputs",
+    "mainListOfContents": "name contentsList",
+    "contentsList": "listItems",
+    "listItems": "name level order | outputId analysisId sublist",
+    "sublist": "listItems",
+    "referenceDocuments": "id name | description",
+    "terminologyExtensions": "id enumeration sponsorTerms",
+    "sponsorTerms": "id submissionValue",
+    "analysisSets": "id name level order | condition compoundExpression",
+    "dataSubsets": "id name level order | condition compoundExpression",
+    "compoundExpression": "logicalOperator whereClauses",
+    "whereClauses": "level order | condition compoundExpression",
+    "condition": "dataset variable comparator value",
+    "analysisGroupings": "id name dataDriven | groupingDataset groupingVariable groups",
+    "groups": "id name level order | condition compoundExpression",
+    "methods": "id name operations",
+    "operations": "id name order | description",
+    "analyses": "id name reason purpose methodId | documentRefs analysisSetId dataset variable dataSubsetId "
+    "orderedGroupings programmingCode results",
+    "reason": "| sponsorTermId controlledTerm",
+    "purpose": "| sponsorTermId controlledTerm",
+    "documentRefs": "referenceDocumentId",
+    "orderedGroupings": "order groupingId resultsByGroup",
+    "programmingCode": "context | code",
+    "results": "operationId | resultGroups rawValue formattedValue",
+    "resultGroups": "groupingId | groupId",
+    "outputs": "id name displays",
+    "displays": "order display",
+    "display": "id name | displayTitle",
+}
+"""Of the classes that are written: what must be there, and what may be, by the list or key that holds them."""
+TERMS = {
+    "comparator": {"EQ", "NE", "GT", "GE", "LT", "LE", "IN", "NOTIN"},
+    "logicalOperator": {"AND", "OR", "NOT"},
+    "enumeration": {"AnalysisReasonEnum", "AnalysisPurposeEnum", "OperationRoleEnum", "OutputFileTypeEnum"},
+    "purpose": {f"{kind} OUTCOME MEASURE" for kind in ("PRIMARY", "SECONDARY", "EXPLORATORY")},
+    "reason": {"SPECIFIED IN PROTOCOL", "SPECIFIED IN SAP", "DATA DRIVEN", "REQUESTED BY REGULATORY AGENCY"},
+}
+"""Enumerations, by field; those of ``controlledTerm`` by what it says."""
+ALTERNATIVES = (("condition", "compoundExpression"), ("controlledTerm", "sponsorTermId"))
+"""Of each pair, a class that may have both has exactly one."""
+KINDS: dict[str, type] = {
+    "level": int, "order": int, "version": int, "dataDriven": bool, "resultsByGroup": bool, "value": list
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def place(refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return copy_to_export_from(refreshed, tmp_path_factory.mktemp("ars"))
@@ -61,6 +109,57 @@ def objects(value: object, name: str = "") -> Iterator[tuple[str, dict[str, Any]
             yield from objects(entry, name)
 
 
+def faults(event: dict[str, Any]) -> list[str]:
+    """What the standard's logical model does not allow in the classes that are written."""
+    return [fault for name, entry in objects(event) for fault in faults_of(name, entry)]
+
+
+def faults_of(name: str, entry: dict[str, Any]) -> Iterator[str]:
+    must, _, may = (part.split() for part in FIELDS[name].partition("|"))
+    allowed = {*must, *may}
+    yield from (f"{name} lacks {field}" for field in must if field not in entry)
+    yield from (f"{name} has {field}" for field in entry if field not in allowed)
+    for pair in ALTERNATIVES:
+        if allowed.issuperset(pair) and len(set(pair) & set(entry)) != 1:
+            yield f"{name} has not one of {pair}"
+    for field, value in entry.items():
+        listed = field in FIELDS or field == "value"
+        terms = TERMS.get(name if field == "controlledTerm" else field) if not listed else None
+        if terms is not None and value not in terms:
+            yield f"{value} is no {field}"
+        elif not listed and type(value) is not KINDS.get(field, str):
+            yield f"{name}.{field} is {value!r}"
+        elif listed and not value:
+            yield f"{name}.{field} is empty"
+    if entry.get("logicalOperator") in ("AND", "OR") and len(entry["whereClauses"]) < 2:
+        yield f"{name} joins fewer than two"
+
+
+def broken(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The event with one fault each."""
+    first = event["analyses"][0]
+    for changed in (
+        {**first, "methodId": None},
+        {name: value for name, value in first.items() if name != "purpose"},
+        {**first, "purpose": {"controlledTerm": "MAIN"}},
+        {**first, "p_value": "0.5"},
+        {**first, "results": [{"rawValue": "1"}]},
+    ):
+        yield {**event, "analyses": [changed, *event["analyses"][1:]]}
+    subset = event["dataSubsets"][0]
+    yield {**event, "dataSubsets": [{**subset, "order": "1"}]}
+    clause = {"condition": {**event["analysisSets"][0]["condition"], "comparator": "="}}
+    yield {**event, "analysisSets": [{**event["analysisSets"][0], **clause}]}
+
+
+def test_it_has_what_the_model_demands_of_each_class_and_a_fault_would_be_told(event: dict[str, Any]) -> None:
+    assert faults(event) == []
+    assert {name for name, _ in objects(event)} == set(FIELDS)
+    assert all(faults(other) for other in broken(event))
+    unsure = {**event["analysisSets"][0], "compoundExpression": event["dataSubsets"][0]["compoundExpression"]}
+    assert faults({**event, "analysisSets": [unsure]})
+
+
 def test_the_published_schema_accepts_it(event: dict[str, Any]) -> None:
     given = os.environ.get("ARS_SCHEMA")
     path = Path(given) if given else REPOSITORY.parent / "shared" / "schemas" / SCHEMA
@@ -69,7 +168,7 @@ def test_the_published_schema_accepts_it(event: dict[str, Any]) -> None:
     schema = json.loads(path.read_text(encoding="utf-8"))
     validator = jsonschema.validators.validator_for(schema)(schema)
     assert [error.message for error in validator.iter_errors(event)] == []
-    assert not validator.is_valid({**event, "mainListOfContents": {}})
+    assert not any(validator.is_valid(other) for other in broken(event))
 
 
 def test_whatever_is_referenced_is_defined_once(event: dict[str, Any]) -> None:
