@@ -108,6 +108,8 @@ def test_whatever_is_referenced_is_defined_once_and_whatever_is_defined_is_used(
 
 def test_variables_keys_and_types_are_those_of_the_published_tables(root, published) -> None:
     items, groups = by_oid(root, f"{ODM}ItemDef"), by_oid(root, f"{ODM}ItemGroupDef")
+    columns = "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'marts'"
+    described = {(table, column): comment for table, column, comment in published.sql(columns).fetchall()}
     for name, key in (("ADSL", ["USUBJID"]), ("ADQS", ["USUBJID", "PARAMCD", "AVISITN"])):
         table = published.sql(f"SELECT COLUMNS(c -> NOT starts_with(c, '_')) FROM marts.{name}")
         refs = groups[f"IG.{name}"].findall(f"{ODM}ItemRef")
@@ -118,6 +120,7 @@ def test_variables_keys_and_types_are_those_of_the_published_tables(root, publis
             item = items[ref.get("ItemOID")]
             column = item.get("Name")
             values = [value for (value,) in table.project(f'"{column}"').fetchall() if value is not None]
+            assert text(item) == described[name.lower(), column]
             assert (ref.get(f"{DEF}HasNoData") == "Yes") == (not values)
             assert (ref.get("Mandatory") == "Yes") <= (len(values) == len(table))
             if item.get("DataType") == "text":

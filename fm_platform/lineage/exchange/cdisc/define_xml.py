@@ -247,8 +247,9 @@ def _comments(data: AnalysisData, everything: Sequence[Variable]) -> Iterator[El
     texts = {
         WHOLE: f"{origin}Publication {inventory.publication} of study {inventory.study_id}; ledger record "
         f"{inventory.head[0]}, {inventory.head[1]}; study.yaml has SHA-256 {inventory.study_sha256}. The datasets have "
-        "ADaM's layout. Conformance is not claimed: there is no SDTM before them, code lists are the study's own, and "
-        "SRCDOM names tables of the platform, which are longer than a dataset's name may be.",
+        "ADaM's layout. Conformance is not claimed: there is no SDTM before them, code lists are the study's own, "
+        "labels are descriptions of any length, and SRCDOM names tables of the platform, which are longer than a "
+        "dataset's name may be.",
         **{
             f"COM.{dataset.name}": f"{inventory.tables[dataset.table].described.description} In the file that "
             "`fm export tables` writes, the key comes first, data_origin last, and subjects stand under pseudonyms."
