@@ -14,10 +14,13 @@ export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help refresh test soak dev lint format lock clean
+.PHONY: help refresh test quick test-room soak dev lint format lock clean
+
+ROOM ?= fm_platform_tests/unit
+QUICK := statistics instruments warehouse privacy
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 refresh: $(VENV)/.project ## set up, then bring the bundled study up to date (what is stale, nothing else)
 	$(BIN)/fm refresh $(ARGS)
@@ -27,6 +30,15 @@ dev: $(VENV)/.project ## the Dagster UI on 127.0.0.1
 
 test: $(VENV)/.project ## all tests, a process a core
 	@env -u PYTHONHASHSEED $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+quick: $(VENV)/.project ## style, and the tests of the rooms that everything stands on (under a minute)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+	@env -u PYTHONHASHSEED $(BIN)/python -m pytest --quiet --numprocesses 2 $(QUICK:%=fm_platform_tests/unit/%) $(ARGS)
+
+test-room: $(VENV)/.project ## the tests of one room or folder: make test-room ROOM=sources, ROOM=e2e, ROOM=unit/test_study.py
+	@room=$$(ls -d fm_platform_tests/unit/$(ROOM) fm_platform_tests/$(ROOM) $(ROOM) 2>/dev/null | head -n 1); \
+		[ -n "$$room" ] || { echo "no tests of $(ROOM); rooms: $$(ls fm_platform_tests/unit | grep -v '^_' | xargs)" >&2; exit 2; }; \
+		env -u PYTHONHASHSEED $(BIN)/python -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist loadfile "$$room" $(ARGS)
 
 soak: $(VENV)/.project ## the tests of many trials, whole (an hour and more)
 	@env -u PYTHONHASHSEED SOAK=1 $(BIN)/python -m pytest -m soak --timeout=0 --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
