@@ -2,9 +2,10 @@
 
     python benchmarks/lineage_cost.py [--patients 10000] [--models 500] [--repeats 5]
 
-1. Simulated patients (copies of the demo's) are refreshed by command. Printed: its peak memory, the size of the
-   warehouse and what share of it the links are as text; then the processor time of explaining a p-value over all
-   patients and a cell of one, and of the impact of one patient, each beside `fm query "SELECT 1"` in the same home.
+1. Simulated patients (copies of the demo's) are refreshed by command. Printed: its peak memory; the size of the
+   warehouse beside that of the same tables without links; then seconds by the clock and of the processor for explaining
+   a p-value over all patients and a cell of one, and for the impact of one patient, each beside an interpreter that
+   opens the same file with DuckDB alone.
 2. Every SQL model of the demo is run as its author wrote it, alone and with the derivation of its link, in turns; then
    again for the simulated patients. Printed: totals by the clock and in processor time, what the links take as text
    beside the rows they link, and what it costs to follow every link of a table one step.
@@ -26,7 +27,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+import duckdb
 import numpy as np
 
 from fm_platform.catalog.graph import build_catalog
@@ -40,6 +43,8 @@ from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import quoted_table, relation
 from fm_platform.warehouse.reader import open_published
 
+COMMAND = "from fm_platform.cli import main; main()"
+ALONE = "import sys, duckdb; duckdb.connect(sys.argv[1], read_only=True).sql('SELECT 1').fetchall()"
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 CLINICAL = ("clinical/participants.csv", "clinical/visits.csv")
 
@@ -155,46 +160,72 @@ def load(folder: Path, cache: Cache) -> str:
     return f"{clock:.1f} s by the clock, {processor:.1f} s of the processor"
 
 
-def spent(*arguments: str | Path) -> tuple[float, float]:
-    """Processor seconds and peak memory (MiB) of one command of the platform."""
-    command = [sys.executable, "-c", "from fm_platform.cli import main; main()", *map(str, arguments)]
+class Spent(NamedTuple):
+    """What a process took: seconds by the clock and of the processor, peak memory in MiB."""
+
+    clock: float
+    processor: float
+    peak: float
+
+
+def spent(program: str, *arguments: str | Path) -> Spent:
+    """What a Python program takes with these arguments."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-c", program, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"fm {' '.join(map(str, arguments))} ended with {child.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**10
+        raise SystemExit(f"{' '.join(map(str, arguments))} ended with {child.returncode}")
+    clock = time.perf_counter() - begun
+    return Spent(clock, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**10)
+
+
+def bytes_without_links(published: Path) -> int:
+    """The size of a DuckDB file that holds the same tables, but no link."""
+    with tempfile.TemporaryDirectory() as name, duckdb.connect() as connection:
+        alone = Path(name) / "alone.duckdb"
+        connection.execute(f"ATTACH '{published}' AS one (READ_ONLY); ATTACH '{alone}' AS other")
+        for schema, table in connection.sql(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'one' "
+            "AND (schema_name, table_name) <> ('audit', 'links')"
+        ).fetchall():
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS other."{schema}"')
+            connection.execute(f'CREATE TABLE other."{schema}"."{table}" AS FROM one."{schema}"."{table}"')
+        connection.execute("CHECKPOINT other; DETACH other")
+        return alone.stat().st_size
 
 
 def commands(study: Path, home: Path, repeats: int) -> None:
     """A refresh, and questions to what it published."""
-    processor, peak = spent("refresh", "--study", study, "--home", home)
+    refreshed = spent(COMMAND, "refresh", "--study", study, "--home", home)
     published = Home(home).published
     with open_published(Home(home)) as opened:
         text = opened.query('select sum(strlen("sql")) from audit.links').item()
         subject = opened.query("select min(subject_id) from staging.stg_subjects").item()
-    size = published.stat().st_size
-    print(f"  refresh: {processor:.1f} s of the processor, peak {peak:,.0f} MiB")
+    size, alone = published.stat().st_size, bytes_without_links(published)
+    print(f"  refresh: {refreshed.processor:.1f} s of the processor, peak {refreshed.peak:,.0f} MiB")
     print(
-        f"  warehouse {size / 2**20:.1f} MiB; links {text / 2**10:.0f} KiB of text, {text / size:.1%} of it"
+        f"  warehouse {size / 2**20:.1f} MiB, the same tables without links {alone / 2**20:.1f} MiB; links "
+        f"{text / 2**10:.0f} KiB of text, {text / alone:.2%} of the tables"
     )
     place = ("--home", home)
     change = ("--where", "outcome=fiqr_total", "--where", "visit=week_12")
     questions: dict[str, tuple[str | Path, ...]] = {
-        "query SELECT 1": ("query", "SELECT 1", *place),
+        "DuckDB alone: SELECT 1": (ALONE, published),
+        "fm query SELECT 1": (COMMAND, "query", "SELECT 1", *place),
         "explain a cell of one patient": (
-            "explain", "marts.participants", "--where", f"subject_id={subject}", "--column", "age", *place,
+            COMMAND, "explain", "marts.participants", "--where", f"subject_id={subject}", "--column", "age", *place,
         ),
         "explain a p-value over all": (
-            "explain", "report.symptom_change", *change, "--where", "stratum=", "--column", "p_value", *place,
+            COMMAND, "explain", "report.symptom_change", *change, "--where", "stratum=", "--column", "p_value", *place,
         ),
-        "impact of one patient": ("impact", "--subject", subject, *place),
+        "impact of one patient": (COMMAND, "impact", "--subject", subject, *place),
     }  # fmt: skip
-    alone = 0.0
     for name, question in questions.items():
-        taken = median(spent(*question)[0] for _ in range(repeats))
-        alone = alone or taken
-        print(f"  {name:<30} {taken:6.2f} s   ratio {taken / alone:5.2f}", flush=True)
+        taken = [spent(str(question[0]), *question[1:]) for _ in range(repeats)]
+        clock, processor = (median(times) for times in list(zip(*taken, strict=True))[:2])
+        print(f"  {name:<30} {clock:6.2f} s by the clock {processor:6.2f} s of the processor", flush=True)
 
 
 def main() -> None:
@@ -208,7 +239,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"commands on {options.patients:,} patients, in processor time:", flush=True)
+        print(f"commands on {options.patients:,} patients, by command:", flush=True)
         commands(simulate(folder / "many", options.patients), folder / "refreshed", options.repeats)
         for label, patients in (("demo", 6), (f"{options.patients:,} patients", options.patients)):
             print(f"models of the {label}:")
