@@ -12,19 +12,19 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import polars as pl
 
-from fm_platform.catalog.clinical.query_present import QUERIES
-from fm_platform.catalog.session import StepResult
-from fm_platform.defs.refresh import RefreshSummary
 from fm_platform.errors import FmError
-from fm_platform.expression.de import DeSummary
-from fm_platform.lineage.verify import Verification
-from fm_platform.validation.query_history import OPEN
-from fm_platform.warehouse.lock import Holder
+
+if TYPE_CHECKING:  # printing a query's rows loads neither catalog nor engine
+    from fm_platform.catalog.session import StepResult
+    from fm_platform.defs.refresh import RefreshSummary
+    from fm_platform.expression.de import DeSummary
+    from fm_platform.lineage.verify import Verification
+    from fm_platform.warehouse.lock import Holder
 
 
 class Progress:
@@ -114,6 +114,9 @@ def print_summary(summary: RefreshSummary) -> None:
 
 def _remarks(summary: RefreshSummary) -> list[str]:
     """What a refresh found that stops nothing, and that somebody should look at."""
+    from fm_platform.catalog.clinical.query_present import QUERIES
+    from fm_platform.validation.query_history import OPEN
+
     failed = [f"{table}: {check}" for table, check in _failed_without_blocking(summary)]
     lines = [f"checks     {len(failed)} failed without blocking: {', '.join(failed)}"] if failed else []
     for result in summary.computed:

@@ -17,7 +17,7 @@ HEAVY = ("great_expectations", "pydeseq2", "scipy.stats", "matplotlib", "dagster
 LIST_MODULES = """
 import sys
 from fm_platform.cli import main
-sys.argv = ["fm", "refresh", "--json", *sys.argv[1:]]
+sys.argv = ["fm", *sys.argv[1:]]
 try:
     main()
 except SystemExit as stop:
@@ -97,8 +97,8 @@ def test_criteria_of_the_demo_are_decided_as_its_answers_say(refreshed):
     assert set(expected.values()) == {"met", "not_met"}
 
 
-def test_a_second_refresh_runs_nothing_and_loads_no_heavy_library(refreshed):
-    arguments = ["--study", str(refreshed.study), "--home", str(refreshed.home)]
+def loaded_by(*arguments: str) -> tuple[str, set[str]]:
+    """What a command prints, and every module that its process has loaded in the end."""
     finished = subprocess.run(
         [sys.executable, "-c", LIST_MODULES, *arguments],
         capture_output=True,
@@ -106,11 +106,22 @@ def test_a_second_refresh_runs_nothing_and_loads_no_heavy_library(refreshed):
         check=True,
         env=os.environ,
     )
-    summary, _, rest = finished.stdout.partition("EXIT ")
-    assert json.loads(summary)["computed"] == []
+    printed, _, rest = finished.stdout.partition("EXIT ")
     assert rest.startswith("0")
-    loaded = set(rest.split("LOADED ")[1].split())
+    return printed, set(rest.split("LOADED ")[1].split())
+
+
+def test_a_second_refresh_runs_nothing_and_loads_no_heavy_library(refreshed):
+    place = ["--study", str(refreshed.study), "--home", str(refreshed.home)]
+    summary, loaded = loaded_by("refresh", "--json", *place)
+    assert json.loads(summary)["computed"] == []
     assert not loaded & set(HEAVY)
+
+
+def test_a_question_loads_neither_catalog_nor_pyarrow(refreshed):
+    printed, loaded = loaded_by("query", "SELECT 42 AS answer", "--home", str(refreshed.home))
+    assert "42" in printed
+    assert not loaded & {*HEAVY, "fm_platform.catalog", "sqlglot", "pyarrow"}
 
 
 def test_one_changed_cell_reruns_only_what_depends_on_it_and_its_return_restores_the_digests(workspace):
