@@ -185,7 +185,11 @@ def bytes_without_links(published: Path) -> int:
     """The size of a DuckDB file that holds the same tables, but no link."""
     with tempfile.TemporaryDirectory() as name, duckdb.connect() as connection:
         alone = Path(name) / "alone.duckdb"
-        connection.execute(f"ATTACH '{published}' AS one (READ_ONLY); ATTACH '{alone}' AS other")
+        connection.execute(f"ATTACH '{published}' AS one (READ_ONLY)")
+        block = connection.sql(
+            "SELECT block_size FROM pragma_database_size() WHERE database_name = 'one'"
+        ).fetchone()[0]
+        connection.execute(f"ATTACH '{alone}' AS other (BLOCK_SIZE {block})")
         for schema, table in connection.sql(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'one' "
             "AND (schema_name, table_name) <> ('audit', 'links')"

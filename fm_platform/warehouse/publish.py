@@ -24,8 +24,10 @@ from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.names import identifier, literal, relation, split_table
 
 _CHUNK = 1 << 20
-_BLOCK_SIZE = 16384
-"""The smallest block that DuckDB takes: many small tables would fill the default of 256 KiB each."""
+_SMALL_BLOCK, _BLOCK = 16_384, 262_144
+"""The smallest block that DuckDB takes, and its default: many small tables would fill one of the default's each."""
+_MANY_ROWS = 500_000
+"""With a table of so many rows, what small blocks spend on dictionaries outweighs that."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _building(home: Home, number: int) -> Path:
 def _build(warehouse: Warehouse, publication: Publication, target: Path) -> None:
     connection = warehouse.connection
     attached = ["fm_new"]
-    connection.execute(f"ATTACH {literal(str(target))} AS fm_new (BLOCK_SIZE {_BLOCK_SIZE})")
+    connection.execute(f"ATTACH {literal(str(target))} AS fm_new (BLOCK_SIZE {_block_size(connection)})")
     try:
         if publication.previous or publication.previous_sources:
             connection.execute(f"ATTACH {literal(str(warehouse.home.published))} AS fm_previous (READ_ONLY)")
@@ -149,6 +151,13 @@ def _build(warehouse: Warehouse, publication: Publication, target: Path) -> None
     finally:
         for name in attached:
             connection.execute(f"DETACH {name}")
+
+
+def _block_size(connection: duckdb.DuckDBPyConnection) -> int:
+    largest = connection.execute(
+        "SELECT max(estimated_size) FROM duckdb_tables() WHERE database_name = 'fm'"
+    ).fetchone()
+    return _BLOCK if largest and (largest[0] or 0) >= _MANY_ROWS else _SMALL_BLOCK
 
 
 def _schema(connection: duckdb.DuckDBPyConnection, table: str) -> str:
