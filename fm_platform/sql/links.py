@@ -70,7 +70,7 @@ def link_query(model: SqlModel, schemas: Schemas, relation: Relation) -> LinkQue
         InputError: A name that cannot be resolved.
     """
     cells = InputCells()
-    tree = _Rewriting(cells).query(resolved_tree(model, schemas))
+    tree = _Rewriting(cells).query(resolved_tree(model, schemas).copy())
     spelling = {(ref, name.lower()): name for ref in model.refs for name in schemas[ref]}
     named = tuple((table, spelling.get((table, column), column)) for table, column in cells.found)
     return LinkQuery(plain_sql(tree, relation), named)

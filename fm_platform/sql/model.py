@@ -126,7 +126,7 @@ class SqlModel:
         Args:
             relation: Names each table read.
         """
-        return plain_sql(self.tree, relation)
+        return plain_sql(self.tree.copy(), relation)
 
     def error(self, message: str, *, node: exp.Expr | None = None, mend: str) -> InputError:
         """An error that points at this model, at the line of a node of its tree where one is given."""
@@ -136,16 +136,15 @@ class SqlModel:
 
 
 def plain_sql(tree: exp.Query, relation: Relation) -> str:
-    """SQL text of a tree, with every ``schema.table`` renamed by ``relation``. The tree is left as it was."""
-    renamed = tree.copy()
-    for table in list(renamed.find_all(exp.Table)):
+    """SQL text of a tree, with every ``schema.table`` renamed by ``relation``. The tree is used up: give a copy."""
+    for table in list(tree.find_all(exp.Table)):
         if not table.db:
             continue
         target = exp.to_table(relation(table_name(table)), dialect=DIALECT)
         alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
         target.set("alias", alias.copy())
         table.replace(target)
-    return renamed.sql(dialect=DIALECT, pretty=True, comments=False)
+    return tree.sql(dialect=DIALECT, pretty=True, comments=False, copy=False)
 
 
 def table_name(table: exp.Table) -> str:

@@ -31,9 +31,10 @@ def check_types(model: SqlModel, schemas: Schemas) -> None:
     Raises:
         InputError: A sum over DOUBLE or FLOAT, or over an expression whose type cannot be told.
     """
-    tree = annotate_types(
-        resolved_tree(model, schemas), schema=sqlglot_schema(model, schemas), dialect=DIALECT
-    )
+    resolved = resolved_tree(model, schemas)
+    if not any(function_names(call) & SUMS for call in resolved.find_all(exp.Func)):
+        return
+    tree = annotate_types(resolved.copy(), schema=sqlglot_schema(model, schemas), dialect=DIALECT)
     for call in tree.find_all(exp.Func):
         names = function_names(call) & SUMS
         if not names or not isinstance(call.this, exp.Expr):

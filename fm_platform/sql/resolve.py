@@ -20,7 +20,7 @@ from fm_platform.sql.model import DIALECT, Schemas, SqlModel, leftmost_select, o
 
 
 def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
-    """A copy of the model's tree in which every column names its table.
+    """The model's tree with every column naming its table. It is shared: copy before changing.
 
     Args:
         model: The model.
@@ -35,7 +35,7 @@ def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
             a value.
     """
     known = tuple((ref, tuple(schemas[ref].items())) for ref in model.refs if ref in schemas)
-    return _resolved(model, known).copy()
+    return _resolved(model, known)
 
 
 @lru_cache(maxsize=64)
