@@ -5,6 +5,7 @@ Belongs here: what tests of more than one room need. Does not belong here: data 
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def pytest_configure() -> None:
     """Generated examples: the same in every run, so that a red run means changed code, and in the time they take.
 
-    ``HYPOTHESIS_PROFILE=explore`` looks at new examples in every run.
+    ``HYPOTHESIS_PROFILE=explore`` looks at new examples in every run. Garbage is looked for less often than Python does
+    by itself: syntax trees and frames are many objects that live, and looking through them is a share of the time.
     """
+    gc.set_threshold(20_000, 20, 20)
     hypothesis.settings.register_profile("fm_platform", deadline=None, derandomize=True)
     hypothesis.settings.register_profile("explore", deadline=None)
     hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fm_platform"))
