@@ -11,9 +11,11 @@ import duckdb
 import pytest
 
 from fm_platform.errors import InputError
+from fm_platform.sql.lineage import column_lineage
 from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
+from fm_platform.sql.number_types import check_types
 from fm_platform_tests.unit.sql.linked import Linked, relation
 
 Database = dict[str, list[tuple[str, str | None, int | None]]]
@@ -219,3 +221,18 @@ def test_a_row_of_a_query_used_as_a_value_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=r"marts\.m:1: c stands for a whole row as a value"):
             link_query(model_of(query), SCHEMAS, relation)
+
+
+def test_what_is_derived_from_a_model_does_not_depend_on_what_was_derived_before() -> None:
+    model = model_of(
+        "select t.k, sum(t.n) as x from raw.a as t left join raw.b as b on b.k = t.k group by t.k"
+    )
+    text, link, lineage = (
+        model.compiled(relation),
+        link_query(model, SCHEMAS, relation),
+        column_lineage(model, SCHEMAS),
+    )
+    check_types(model, SCHEMAS)
+    assert column_lineage(model, SCHEMAS) == lineage
+    assert link_query(model, SCHEMAS, relation) == link
+    assert model.compiled(relation) == text
