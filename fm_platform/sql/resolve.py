@@ -7,6 +7,7 @@ what is made of the resolved tree (lineage.py, links.py, number_types.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,10 +43,14 @@ def resolved_tree(model: SqlModel, schemas: Schemas) -> exp.Query:
 def _resolved(model: SqlModel, known: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> exp.Query:
     """The resolved tree, made once for types, lineage and link. Nobody changes it."""
     schemas = {ref: dict(columns) for ref, columns in known}
+    tree = model.tree.copy()
+    merged = _merged_columns(tree)
     try:
-        tree = qualify(model.tree.copy(), dialect=DIALECT, schema=sqlglot_schema(model, schemas))
+        tree = qualify(tree, dialect=DIALECT, schema=sqlglot_schema(model, schemas))
     except OptimizeError as error:
         raise _unresolved(model, error) from None
+    for join, others in merged:
+        _join_on_merged(join, others)
     whole = tree.find(exp.TableColumn)
     if whole is not None:
         named = (
@@ -59,6 +64,33 @@ def _resolved(model: SqlModel, known: tuple[tuple[str, tuple[tuple[str, str], ..
     for name, projection in zip(output_columns(model.tree), leftmost_select(tree).expressions, strict=True):
         projection.set("alias", exp.to_identifier(name, quoted=True))
     return tree
+
+
+def _merged_columns(tree: exp.Expr) -> list[tuple[exp.Join, dict[str, list[exp.Join]]]]:
+    """Joins by USING behind a RIGHT or FULL one, with the earlier ones that hold the same column."""
+    found = []
+    for select in tree.find_all(exp.Select):
+        holders: dict[str, list[exp.Join]] = {}
+        optional = False
+        for join in select.args.get("joins") or []:
+            names = [identifier.name.lower() for identifier in join.args.get("using") or []]
+            if optional and names:
+                found.append((join, {name: list(holders.get(name, ())) for name in names}))
+            for name in names:
+                holders.setdefault(name, []).append(join)
+            optional = optional or join.side in ("RIGHT", "FULL")
+    return found
+
+
+def _join_on_merged(join: exp.Join, others: Mapping[str, list[exp.Join]]) -> None:
+    """Compare with the merged column, where sqlglot takes that of the first table, which may be missing."""
+    for same in list(join.args["on"].find_all(exp.EQ)):
+        first = same.left
+        if isinstance(first, exp.Column):
+            holders = others.get(first.name.lower(), ())
+            rest = [exp.column(first.name, holder.alias_or_name, quoted=True) for holder in holders]
+            if rest:
+                first.replace(exp.func("coalesce", first.copy(), *rest))
 
 
 def sqlglot_schema(model: SqlModel, schemas: Schemas) -> MappingSchema:

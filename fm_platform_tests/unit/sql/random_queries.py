@@ -229,6 +229,17 @@ def outer_joined(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
 
 
 @st.composite
+def outer_joined_three(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
+    """Two outer joins by USING: the second compares with the merged column of the first."""
+    parts = [draw(inner), draw(inner), draw(inner)]
+    kinds = [draw(st.sampled_from(["left", "right", "full", "inner"])) for _ in range(2)]
+    p, q, w = (part.sql for part in parts)
+    sql = f"select k, m.x from ({p}) as l {kinds[0]} join ({q}) as r using (k) {kinds[1]} join ({w}) as m using (k)"
+    tables = NONE.union(*(part.tables for part in parts))
+    return Query(sql, tables, tables, NONE.union(*(part.blind | part.gains for part in parts)))
+
+
+@st.composite
 def grouped(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
     """GROUP BY, or an aggregate over everything, perhaps with HAVING."""
     q = draw(inner)
@@ -285,5 +296,5 @@ def queries(depth: int) -> st.SearchStrategy[Query]:
     return st.one_of(
         plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner),
         joined_three(inner, inner, plain()), united(inner), matched(inner, inner), intersected(inner, inner),
-        with_value(inner), negated(inner), outer_joined(inner), grouped(inner), windowed(inner),
+        with_value(inner), negated(inner), outer_joined(inner), outer_joined_three(inner), grouped(inner), windowed(inner),
     ).filter(lambda query: query.sql.count(NAMED_WINDOW) < 2)  # fmt: skip

@@ -28,6 +28,9 @@ QUERIES = [
     "select t.k from raw.t as t except select u.k from raw.t as u where u.a = 1",
     "select t.k, t.a from raw.t as t intersect select u.k, u.a from raw.t as u where u.b = 7",
     "select t.a from raw.t as t except select u.b * 1.0 from raw.t as u",
+    "with x as (select t.k, t.a from raw.t as t where t.a = 1), y as (select t.k from raw.t as t where t.a = 2), "
+    "z as (select t.k, t.b from raw.t as t where t.b = 7) "
+    "select k, x.a, z.b from x full join y using (k) full join z using (k)",
 ]  # fmt: skip
 
 
