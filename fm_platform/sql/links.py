@@ -17,7 +17,7 @@ What contributes to an output row:
 * GROUP BY, aggregates, DISTINCT and UNION collect from every row of the group, also from rows that a FILTER clause or
   a minimum passes over; UNION ALL keeps;
 * a window function (in SELECT or QUALIFY) collects from the rows that its frame shows it (``windows``);
-* EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN bring none;
+* EXISTS and IN (SELECT ...) bring the subquery's rows that match; NOT EXISTS and NOT IN in WHERE or HAVING bring none;
 * a subquery that stands for a value brings the rows of that value;
 * EXCEPT collects from the left arm, INTERSECT from both.
 
@@ -28,17 +28,17 @@ misses, an output row may appear, vanish or change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from fm_platform.sql.functions import is_aggregate, is_grouped
-from fm_platform.sql.marks import InputCells, call, collected, united
+from fm_platform.sql.marks import InputCells, call, collected, gathered, united
 from fm_platform.sql.model import Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
 from fm_platform.sql.resolve import resolved_tree
 from fm_platform.sql.rules import DECLARED
-from fm_platform.sql.subqueries import is_value
+from fm_platform.sql.subqueries import is_test, is_value, looked_for, of_group, sense_of
 from fm_platform.sql.windows import frames_of, over
 
 ROWS, DECIDES, CELL = "_rows", "_decides", "~"
@@ -162,25 +162,25 @@ class _Rewriting:
         sources = self._sources(select)
         grouped, qualify = is_grouped(select), select.args.get("qualify")
         frames = frames_of(select, *select.expressions, qualify)
-        matched = list(self._matched(select))
-        rows = [self._rows(source) for source in sources.values()] + matched
-        rows += [self._value_marks(node, ROWS) for node in _values(select)]
-        decides = self._deciding(select, sources) + matched
+        rows = [self._rows(source) for source in sources.values()]
+        for node in _in_sight(select):
+            rows += self._behind(node, ROWS)
+        decides = self._deciding(select, sources)
 
-        def gathered(marks: Sequence[exp.Expr], seen: Sequence[exp.Window]) -> exp.Expr:
-            own = collected(united(list(marks))) if grouped else united(list(marks))
+        def all_of(marks: Sequence[exp.Expr], seen: Sequence[exp.Window]) -> exp.Expr:
+            own = gathered(marks) if grouped else united(marks)
             return united([own, *(over(own, frame) for frame in seen)])
 
         hidden = [
             exp.alias_(
-                gathered(self._of_value(projection, sources, rows), frames_of(select, projection)),
+                all_of(self._of_value(projection, sources, rows), frames_of(select, projection)),
                 CELL + name,
                 quoted=True,
             )
             for name, projection in zip(columns, select.expressions, strict=True)
         ]
-        hidden.append(exp.alias_(gathered(decides, frames_of(select, qualify)), DECIDES, quoted=True))
-        hidden.append(exp.alias_(gathered(rows, frames), ROWS, quoted=True))
+        hidden.append(exp.alias_(all_of(decides, frames_of(select, qualify)), DECIDES, quoted=True))
+        hidden.append(exp.alias_(all_of(rows, frames), ROWS, quoted=True))
         select.set("expressions", [*select.expressions, *hidden])
         if select.args.get("distinct") is None:
             return select
@@ -287,8 +287,8 @@ class _Rewriting:
                 if source.optional and source.alias not in partners:
                     partners.add(source.alias)
                     found += self._partner(source, sources)
-            elif isinstance(node, exp.Subquery) and is_value(node):
-                found.append(self._value_marks(node, None))
+            else:
+                found += self._behind(node, None)
         return found
 
     def _partner(self, source: _Source, sources: dict[str, _Source]) -> list[exp.Expr]:
@@ -300,32 +300,48 @@ class _Rewriting:
                     found.append(self._cell(sources[column.table], column.name))
         return found
 
+    def _behind(self, node: exp.Expr, wanted: str | None) -> list[exp.Expr]:
+        """The marks of a query inside an expression: what its value, or its matches, rest on; of a group, collected.
+
+        Args:
+            node: Any part of an expression.
+            wanted: ``_rows``; or None for what a value rests on, the cells of its one column.
+        """
+        if isinstance(node, exp.Subquery) and is_value(node):
+            marks = self._value_marks(node, wanted)
+        elif is_test(node) and sense_of(node) != "kept out":
+            marks = self._matched(node)
+        else:
+            return []
+        select = node.find_ancestor(exp.Select)
+        if select is not None and is_grouped(select) and not of_group(node):
+            marks = collected(exp.Distinct(expressions=[marks]))
+        return [marks]
+
     def _value_marks(self, node: exp.Subquery, wanted: str | None) -> exp.Expr:
-        """The marks of a subquery that stands for a value: its rows, or the cells of its one column."""
         query = self.query(node.this.copy())
         name = wanted or CELL + output_columns(query)[0]
         marks = [exp.column(name, "_value", quoted=True)]
         if wanted is None:
             marks.append(exp.column(DECIDES, "_value", quoted=True))
-        gathered = collected(united(marks))
-        return (
-            exp.select(gathered)
-            .from_(query.subquery(exp.to_identifier("_value", quoted=True), copy=False))
-            .subquery(copy=False)
-        )
+        return _all_marks(query, "_value", united(marks))
 
-    def _matched(self, select: exp.Select) -> Iterator[exp.Expr]:
-        """The rows that EXISTS and IN (SELECT ...) of a WHERE clause match."""
-        where = select.args.get("where")
-        for number, conjunct in enumerate(_conjuncts(where.this) if where is not None else []):
-            alias = f"_matched_{number}"
-            if isinstance(conjunct, exp.Exists) and isinstance(conjunct.this, exp.Query):
-                yield _matching(self.query(conjunct.this.copy()), alias, None)
-            elif isinstance(conjunct, exp.In) and conjunct.args.get("query") is not None:
-                query = conjunct.args["query"].copy()
-                name = output_columns(query)[0]
-                same = exp.EQ(this=exp.column(name, alias, quoted=True), expression=conjunct.this.copy())
-                yield _matching(self.query(query), alias, same)
+    def _matched(self, test: exp.Expr) -> exp.Expr:
+        """The rows that EXISTS or IN (SELECT ...) finds; where its answer is a value, those that leave IN open, too."""
+        alias = "_matched"
+        if isinstance(test, exp.Exists):
+            return _all_marks(self.query(test.this.copy()), alias, exp.column(ROWS, alias, quoted=True))
+        query = test.args["query"].copy()
+        same = [
+            exp.EQ(this=exp.column(name, alias, quoted=True), expression=value.copy())
+            for name, value in zip(output_columns(query), looked_for(test), strict=True)
+        ]
+        condition = exp.and_(*same)
+        if sense_of(test) == "value":
+            condition = exp.or_(
+                condition, *(exp.Is(this=exp.paren(part), expression=exp.Null()) for part in same)
+            )
+        return _all_marks(self.query(query), alias, exp.column(ROWS, alias, quoted=True), condition)
 
 
 def _on(join: exp.Join) -> tuple[exp.Expr, ...]:
@@ -337,29 +353,21 @@ def _in_parentheses(query: exp.Query) -> exp.Expr:
     return query.subquery(copy=False) if query.args.get("with_") is not None else query
 
 
-def _values(select: exp.Select) -> list[exp.Subquery]:
-    """The subqueries that stand for a value in the outputs and the WHERE clause of a SELECT."""
+def _in_sight(select: exp.Select) -> list[exp.Expr]:
+    """The parts of the outputs, WHERE and HAVING of a SELECT, down to the queries in them."""
     return [
         node
-        for part in [*select.expressions, select.args.get("where")]
+        for part in [*select.expressions, select.args.get("where"), select.args.get("having")]
         if part is not None
         for node in part.walk(prune=lambda found: isinstance(found, exp.Query))
-        if is_value(node)
     ]
 
 
-def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
-    if isinstance(condition, exp.Paren):
-        return _conjuncts(condition.this)
-    if isinstance(condition, exp.And):
-        return [*_conjuncts(condition.left), *_conjuncts(condition.right)]
-    return [condition]
-
-
-def _matching(query: exp.Query, alias: str, condition: exp.Expr | None) -> exp.Expr:
-    """The marks of all rows of a subquery, as a value."""
-    gathered = collected(exp.column(ROWS, alias, quoted=True))
-    rows = exp.select(gathered).from_(query.subquery(exp.to_identifier(alias, quoted=True), copy=False))
+def _all_marks(query: exp.Query, alias: str, marks: exp.Expr, condition: exp.Expr | None = None) -> exp.Expr:
+    """Marks of all rows of a subquery, or of those that meet a condition, as a value."""
+    rows = exp.select(collected(marks)).from_(
+        query.subquery(exp.to_identifier(alias, quoted=True), copy=False)
+    )
     return (rows.where(condition) if condition is not None else rows).subquery(copy=False)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from fm_platform.sql.model import DIALECT
 from fm_platform.warehouse.records import ROWS_BITS
 
 ROWID = "rowid"
@@ -34,7 +35,7 @@ class InputCells:
 
 def united(marks: Sequence[exp.Expr]) -> exp.Expr:
     """The marks of several lists; a null list counts as empty."""
-    distinct = list({item.sql(): item for item in marks}.values())
+    distinct = list({item.sql(dialect=DIALECT): item for item in marks}.values())
     if len(distinct) > 1:
         return call("list_concat", *(item.copy() for item in distinct))
     return distinct[0].copy() if distinct else none()
@@ -43,6 +44,13 @@ def united(marks: Sequence[exp.Expr]) -> exp.Expr:
 def collected(marks: exp.Expr) -> exp.Expr:
     """The marks of all rows of a group, each once."""
     return call("list_distinct", call("flatten", call("list", marks)))
+
+
+def gathered(marks: Sequence[exp.Expr]) -> exp.Expr:
+    """The marks of several lists over all rows of a group; those of subqueries are the group's already."""
+    own = [mark for mark in marks if mark.find(exp.Query) is None]
+    found = [mark for mark in marks if mark.find(exp.Query) is not None]
+    return united([*([collected(united(own))] if own else []), *found])
 
 
 def none() -> exp.Expr:

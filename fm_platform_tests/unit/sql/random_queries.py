@@ -166,6 +166,37 @@ def matched(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStra
 
 
 @st.composite
+def asked(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStrategy[Query]) -> Query:
+    """EXISTS and IN (SELECT ...) whose answer is a value, of a row or of a group, or that stand under OR."""
+    left, right = draw(one), draw(other)
+    sql = draw(
+        st.sampled_from(
+            [
+                "select l.k, cast(l.x in (select r.x from ({q}) as r) as integer) as x from ({p}) as l",
+                "select l.k, case when exists (select 1 from ({q}) as r where r.k = l.k) then 1 else l.x end as x "
+                "from ({p}) as l",
+                "select l.k, l.x from ({p}) as l where l.x = 1 or l.x in (select r.x from ({q}) as r)",
+                "select l.k, l.x from ({p}) as l "
+                "where not (l.x > 1 and not exists (select 1 from ({q}) as r where r.k = l.k))",
+                "select l.k, l.x from ({p}) as l where (l.k in (select r.k from ({q}) as r)) is null",
+                "select l.k, l.x from ({p}) as l where (l.k in (select r.k from ({q}) as r)) = (l.x > 0)",
+                "select l.k, cast(sum(l.x) as integer) as x from ({p}) as l "
+                "where l.x is null or exists (select 1 from ({q}) as r where r.x = l.x) group by l.k",
+                "select l.k, count(*) filter (where l.x in (select r.x from ({q}) as r)) as x from ({p}) as l "
+                "group by l.k",
+                "select l.k, cast((l.k, l.x) in (select r.k, r.x from ({q}) as r) as integer) as x from ({p}) as l",
+                "select l.k, l.x from ({p}) as l where l.k is null or (l.k, l.x) in (select r.k, r.x from ({q}) as r)",
+                "select l.k, max(l.x) + cast(exists (select 1 from ({q}) as r where r.k = l.k) as integer) as x "
+                "from ({p}) as l group by l.k",
+                "select l.k, max(l.x) as x from ({p}) as l group by l.k having l.k in (select r.k from ({q}) as r)",
+            ]
+        )
+    ).format(p=left.sql, q=right.sql)
+    tables = left.tables | right.tables
+    return Query(sql, tables, tables, left.blind | right.blind | left.gains | right.gains)
+
+
+@st.composite
 def intersected(draw: st.DrawFn, one: st.SearchStrategy[Query], other: st.SearchStrategy[Query]) -> Query:
     """INTERSECT, which collects from both arms."""
     left, right = draw(one), draw(other)
@@ -189,6 +220,30 @@ def with_value(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
     ).format(p=left.sql, q=right.sql)
     gains = left.gains | right.gains | right.tables
     return Query(sql, left.tables | right.tables, gains, left.blind | right.blind | right.gains)
+
+
+@st.composite
+def with_value_of_group(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
+    """A subquery that stands for a value beside a grouping, asked once a row or once a group."""
+    left, right = draw(inner), draw(inner)
+    sql = draw(
+        st.sampled_from(
+            [
+                "select l.k, max(l.x) + (select count(r.x) from ({q}) as r where r.k = l.k) as x from ({p}) as l "
+                "group by l.k",
+                "select l.k, cast(sum((select max(r.x) from ({q}) as r where r.k = l.k)) as integer) as x "
+                "from ({p}) as l group by l.k",
+                "select l.k, count(*) as x from ({p}) as l where l.x >= (select min(r.x) from ({q}) as r) group by l.k",
+                "select l.k, max(l.x) as x from ({p}) as l group by l.k "
+                "having max(l.x) >= (select min(r.x) from ({q}) as r)",
+                "select 'all' as k, max(l.x) as x from ({p}) as l having count(*) > (select count(*) from ({q}) as r)",
+                "select l.k, count(*) as x from ({p}) as l group by rollup (l.k) "
+                "having (select min(r.x) from ({q}) as r where r.k = l.k) > 0 or l.k is null",
+            ]
+        )
+    ).format(p=left.sql, q=right.sql)
+    tables = left.tables | right.tables
+    return Query(sql, tables, tables, left.blind | right.blind | left.gains | right.gains)
 
 
 @st.composite
@@ -295,6 +350,7 @@ def queries(depth: int) -> st.SearchStrategy[Query]:
     inner = queries(depth - 1)
     return st.one_of(
         plain(), windowed_in_order(), filtered(inner), joined_with_itself(inner), joined(inner, inner),
-        joined_three(inner, inner, plain()), united(inner), matched(inner, inner), intersected(inner, inner),
-        with_value(inner), negated(inner), outer_joined(inner), outer_joined_three(inner), grouped(inner), windowed(inner),
+        joined_three(inner, inner, plain()), united(inner), matched(inner, inner), asked(inner, inner),
+        intersected(inner, inner), with_value(inner), with_value_of_group(inner), negated(inner), outer_joined(inner),
+        outer_joined_three(inner), grouped(inner), windowed(inner),
     ).filter(lambda query: query.sql.count(NAMED_WINDOW) < 2)  # fmt: skip

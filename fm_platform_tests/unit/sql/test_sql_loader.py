@@ -163,11 +163,6 @@ REFUSED = {
     "limit": ("select v.id from {T} as v\nlimit 3", 2, "LIMIT"),
     "sample": ("select v.id from {T} as v\nusing sample 10%", None, "SAMPLE"),
     "distinct on": ("select distinct on (v.k)\n v.id from {T} as v", 1, "DISTINCT ON"),
-    "value in a grouping": (
-        "select count(*) as n,\n(select max(w.n) as m from {T} as w) as m from {T} as v",
-        2,
-        "without grouping",
-    ),
     "value in a join": (
         "select v.id from {T} as v\njoin {T} as u on u.n = (select max(w.n) as m from {T} as w)",
         2,
@@ -179,12 +174,16 @@ REFUSED = {
         1,
         "inside a window",
     ),
-    "exists under or": (
-        "select v.id from {T} as v\nwhere v.n = 1\n or exists (select 1 from {T} as w where w.k = v.k)",
-        3,
-        "joined by AND",
+    "exists in a join": (
+        "select v.id from {T} as v\njoin {T} as u on exists (select 1 from {T} as w where w.k = v.k)",
+        2,
+        "only in SELECT, WHERE and HAVING",
     ),
-    "in outside where": ("select v.id,\n v.k in (select w.k from {T} as w) as x from {T} as v", 2, "joined by AND"),
+    "in in a window": (
+        "select v.id,\n count(*) over (order by v.k in (select w.k from {T} as w)) as x from {T} as v",
+        2,
+        "inside a window",
+    ),
     "any": ("select v.id from {T} as v\nwhere v.n > any (select w.n from {T} as w)", 2, "ANY"),
     "except": ("select v.id from {T} as v\nexcept all\nselect w.id from {T} as w", 3, "EXCEPT ALL"),
     "intersect": ("select v.id from {T} as v\nintersect all\nselect w.id from {T} as w", 3, "INTERSECT ALL"),
@@ -196,6 +195,16 @@ REFUSED = {
     "lateral": ("select v.id from {T} as v,\n lateral (select v.n) as l", 2, "LATERAL"),
     "recursive": ("with recursive c as (select v.id from {T} as v)\nselect c.id from c", 1, "RECURSIVE"),
     "group by all": ("select v.id from {T} as v\ngroup by all", None, "ALL in a GROUP BY"),
+    "in of another width": (
+        "select v.id from {T} as v\nwhere (v.n, v.k) in (select w.n from {T} as w)",
+        2,
+        "other columns",
+    ),
+    "in of a count": (
+        "select v.id from {T} as v group by v.id\nhaving count(*) in (select w.n from {T} as w)",
+        2,
+        "without naming them",
+    ),
     "pivot": ("pivot {T} on k using count(n)", None, "PIVOT"),
     "pivot clause": ("select p.id from {T} as v \n pivot (count(n) for k in ('a')) as p", 2, "PIVOT"),
     "unpivot": ("unpivot {T} on n, k into name a value b", None, "PIVOT"),
