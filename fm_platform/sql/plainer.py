@@ -1,31 +1,45 @@
 """The same query in plainer SQL: constructs that mean a longer text are written out before anything else looks at them.
 
-Belongs here: UNION BY NAME, DISTINCT ON with an order, PIVOT and UNPIVOT behind FROM. Does not belong here: what is
-refused (rules.py); what cannot be written out is left as it is, and refused there.
+Belongs here: UNION BY NAME, GROUP BY ALL, DISTINCT ON with an order, PIVOT and UNPIVOT behind FROM. Does not belong
+here: stars (stars.py); what is refused (rules.py). What cannot be written out is left as it is, and refused there.
 """
 
 from __future__ import annotations
 
 from sqlglot import exp
 
+from fm_platform.sql.functions import is_aggregate
 from fm_platform.sql.model import output_columns
+from fm_platform.sql.stars import expand_stars
 
 
 def written_out(tree: exp.Expr) -> exp.Expr:
     """The tree, changed in place where it says more than it spells out, innermost parts first."""
-    for node in reversed(list(tree.walk(bfs=True))):
-        if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
-            _by_position(node)
-        elif isinstance(node, exp.Select) and _keeps_first(node):
-            _with_row_number(node)
-        elif isinstance(node, exp.Pivot):
-            plain = _unpivoted(node) if node.args.get("unpivot") else _pivoted(node)
-            if plain is not None and node.parent is not None:
-                node.parent.replace(plain)
+    changed = True
+    while changed:
+        changed = False
+        for node in reversed(list(tree.walk(bfs=True))):
+            changed = _write_out(node) or changed
     return tree
 
 
-def _by_position(node: exp.SetOperation) -> None:
+def _write_out(node: exp.Expr) -> bool:
+    """Whether a node could be written out; what cannot be yet may be when the queries that it reads are."""
+    if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
+        return _by_position(node)
+    if isinstance(node, exp.Select):
+        return (
+            expand_stars(node) or _group_by_outputs(node) or (_keeps_first(node) and _with_row_number(node))
+        )
+    if isinstance(node, exp.Pivot) and node.parent is not None:
+        plain = _unpivoted(node) if node.args.get("unpivot") else _pivoted(node)
+        if plain is not None:
+            node.parent.replace(plain)
+        return plain is not None
+    return False
+
+
+def _by_position(node: exp.SetOperation) -> bool:
     """Both arms with all columns of both in one order; the missing ones are null."""
     arms = [(arm, output_columns(arm)) for arm in (node.left, node.right)]
     spelled = {name.lower(): name for _, names in reversed(arms) for name in names}
@@ -34,7 +48,7 @@ def _by_position(node: exp.SetOperation) -> None:
         len(names) != len({name.lower() for name in names}) or "" in names or "*" in names
         for _, names in arms
     ):
-        return
+        return False
     for part, (arm, names) in zip(("this", "expression"), arms, strict=True):
         own = {name.lower() for name in names}
         listed = [
@@ -49,6 +63,34 @@ def _by_position(node: exp.SetOperation) -> None:
         source.set("alias", exp.TableAlias(this=exp.to_identifier("_arm", quoted=True)))
         node.set(part, exp.Select(expressions=listed, from_=exp.From(this=source)))
     node.set("by_name", None)
+    return True
+
+
+def _group_by_outputs(select: exp.Select) -> bool:
+    """GROUP BY ALL as the places of the outputs without aggregate, where each output is all key or all aggregate."""
+    group = select.args.get("group")
+    if group is None or not group.args.get("all") or any(_is_mixed(output) for output in select.expressions):
+        return False
+    keys = [
+        exp.Literal.number(place)
+        for place, output in enumerate(select.expressions, start=1)
+        if not any(is_aggregate(node) for node in output.walk())
+    ]
+    if keys:
+        select.set("group", exp.Group(expressions=keys))
+    return bool(keys)
+
+
+def _is_mixed(output: exp.Expr) -> bool:
+    """Whether an output is neither a key nor made of aggregates alone, or is more than can be told here."""
+
+    def collects(node: exp.Expr) -> bool:
+        return is_aggregate(node) or isinstance(node, exp.Filter)
+
+    outside = list(output.walk(prune=collects))
+    if any(isinstance(node, (exp.Star, exp.Window, exp.Query)) for node in outside):
+        return True
+    return any(map(collects, outside)) and any(isinstance(node, exp.Column) for node in outside)
 
 
 def _keeps_first(select: exp.Select) -> bool:
@@ -59,7 +101,7 @@ def _keeps_first(select: exp.Select) -> bool:
     return not any(select.args.get(part) for part in ("group", "having", "qualify"))
 
 
-def _with_row_number(select: exp.Select) -> None:
+def _with_row_number(select: exp.Select) -> bool:
     """DISTINCT ON as what it means: the first row of each group in that order."""
     on = select.args["distinct"].args["on"]
     keys = on.expressions if isinstance(on, exp.Tuple) else [on]
@@ -69,6 +111,7 @@ def _with_row_number(select: exp.Select) -> None:
     select.set("qualify", exp.Qualify(this=exp.EQ(this=first, expression=exp.Literal.number(1))))
     select.set("distinct", None)
     select.set("order", None)
+    return True
 
 
 def _pivoted(pivot: exp.Pivot) -> exp.Expr | None:
@@ -103,7 +146,12 @@ def _keys_of_pivot(
     if not isinstance(source, exp.Subquery) or not isinstance(source.this, exp.Query):
         return None
     used = {column.name.lower() for part in (field, aggregate) for column in part.find_all(exp.Column)}
-    return [exp.column(name, quoted=True) for name in output_columns(source.this) if name.lower() not in used]
+    names = output_columns(source.this)
+    return (
+        None
+        if "*" in names
+        else [exp.column(name, quoted=True) for name in names if name.lower() not in used]
+    )
 
 
 def _unpivoted(pivot: exp.Pivot) -> exp.Expr | None:
@@ -116,6 +164,8 @@ def _unpivoted(pivot: exp.Pivot) -> exp.Expr | None:
     if not all(isinstance(column, exp.Column) for column in columns) or len(source.args["pivots"]) != 1:
         return None
     gone = {column.name.lower() for column in columns}
+    if "*" in output_columns(source.this):
+        return None
     kept = [column for column in output_columns(source.this) if column.lower() not in gone]
     arms: list[exp.Select] = []
     for column in columns:

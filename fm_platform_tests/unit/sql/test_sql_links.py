@@ -94,7 +94,7 @@ LITERAL: Database = {
          {("p", 1): "a0 b0 b1"}),
         ("select t.k from raw.a as t where exists (select 1 from raw.b where b.k = t.k and b.n > t.n) and t.n = 2",
          {("p",): "a1 b1"}),
-        ("select t.k, t.n as x from raw.a as t where t.n = 2 or exists (select 1 from raw.b where b.k = t.k and b.n = t.n)",
+        ("select t.k, t.n as x from raw.a as t where t.n = 2 or exists (select * from raw.b where b.k = t.k and b.n = t.n)",
          {("p", 1): "a0 b0", ("p", 2): "a1"}),
         ("select t.k, t.n as x, t.n in (select b.n from raw.b where b.k is not null) as y from raw.a as t",
          {("p", 1, True): "a0 b0", ("p", 2, False): "a1", ("q", 1, True): "a2 b0"}),

@@ -28,6 +28,15 @@ QUERIES = [
     "select t.k from raw.t as t except select u.k from raw.t as u where u.a = 1",
     "select t.k, t.a from raw.t as t intersect select u.k, u.a from raw.t as u where u.b = 7",
     "select t.a from raw.t as t except select u.b * 1.0 from raw.t as u",
+    "with c as (select t.k, t.a from raw.t as t), d as (select * from c) select * from d",
+    "select * exclude (a) replace (upper(q.k) as k) rename (b as n) from (select t.k, t.a, t.b from raw.t as t) as q",
+    "with c(x, y) as (select t.k, t.a from raw.t as t) select c.*, s.a from c join (select t.k, t.a from raw.t as t) s "
+    "on s.k = c.x",
+    "with c as (select t.k from raw.t t) select * from (with c as (select t.a, t.b from raw.t as t) select * from c)",
+    "select t.k, count(*) as n, sum(t.b) filter (where t.a = 1) as s, upper(t.k) as u from raw.t as t group by all",
+    "select * from (select * from (select t.k, t.a, t.b from raw.t as t)) pivot (max(b) for a in (1 as q1, 2 as q2))",
+    "with c as (select t.k from raw.t as t where t.a = 2) select * from (select t.k, t.b from raw.t as t) as q "
+    "anti join c on c.k = q.k where exists (select * from raw.t as t where t.b = q.b)",
     "with x as (select t.k, t.a from raw.t as t where t.a = 1), y as (select t.k from raw.t as t where t.a = 2), "
     "z as (select t.k, t.b from raw.t as t where t.b = 7) "
     "select k, x.a, z.b from x full join y using (k) full join z using (k)",
@@ -52,6 +61,21 @@ def test_rows_and_types_are_those_of_duckdb(sql: str, tmp_path: Path) -> None:
     assert [str(kind) for kind in linked.types[:width]] == [str(kind) for kind in native.types]
     assert Counter(row[:width] for row in linked.fetchall()) == Counter(native.fetchall())
     assert Counter(connection.sql(model.compiled(lambda name: name)).fetchall()) == Counter(native.fetchall())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with c as (select t.k from raw.t as t) select * from c join raw.t as t on t.k = c.k",
+        "with c as (select t.k from raw.t as t), d as (select t.k from raw.t as t) select * from c, d",
+        "with c as (select t.k from raw.t as t), d as (select t.k from raw.t as t) select * from c join d using (k)",
+        "with c as (select t.k from raw.t as t) select * exclude (a) from c",
+        "with d as (select * from c), c as (select t.k from raw.t as t) select c.k from c",
+    ],
+)
+def test_a_star_whose_columns_the_text_does_not_say_is_refused(sql: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"SELECT \* is not allowed"):
+        load_models(tmp_path, [GeneratedModel("marts.m", sql, "M.", {"k": "C."}, ("k",))])
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-select p.subject, exists (select 1 from raw.visits as v where v.subject = p.subject and v.fatigue > 5) as tired from raw.participants as p
+select p.subject, exists (select * from raw.visits as v where v.subject = p.subject and v.fatigue > 5) as tired from raw.participants as p
