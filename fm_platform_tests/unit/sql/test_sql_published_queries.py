@@ -1,6 +1,7 @@
 """The published queries of TPC-H and TPC-DS as models: stored as DuckDB gives them, with links that name what matters.
 
-Queries and data come from DuckDB's own extensions. A model stores a table, so a LIMIT at a query's end is taken off.
+Queries and data come from DuckDB's own extensions. A model stores a table, so a LIMIT at a query's end is taken off,
+and outputs without a name get the one that DuckDB shows.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from fm_platform.errors import InputError
 from fm_platform.sql.links import ROWS, link_query
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.marks import ROWS_BITS
-from fm_platform.sql.model import GeneratedModel, SqlModel
+from fm_platform.sql.model import GeneratedModel, SqlModel, leftmost_select
 from fm_platform.sql.number_types import check_types
 from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.extensions import extension_file
+from fm_platform.warehouse.names import identifier
 from fm_platform_tests.unit.sql.linked import relation
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -36,14 +38,47 @@ REMOVED = 40 if SOAK else 4
 
 QUERIES = {"tpch": 22, "tpcds": 99}
 GENERATORS = {"tpch": "dbgen", "tpcds": "dsdgen"}
-LOADED = {"tpch": 16, "tpcds": 53}
+LOADED = {"tpch": 22, "tpcds": 92}
 """At least so many of them are models as they stand."""
 
-SLOW = {("tpcds", 70)}
-"""Links that take a minute to follow."""
+STEP = {"tpch": 4, "tpcds": 7}
+"""Every so many queries are tried outside the soak."""
 
-COUNTED = {("tpch", 13, "raw.orders")}
-"""A group of counts: who loses an order joins the group of another count, which could not have named it before."""
+SLOW = {("tpcds", 14), ("tpcds", 70)}
+"""Links of millions of marks, which take seconds to follow."""
+
+COUNTED = {("tpch", 13, "raw.orders"), ("tpcds", 44, "raw.store_sales")}
+"""Rule 3 of docs/lineage.md: who loses an order joins the group of another count, which does not name it; an item that
+loses a sale may pass HAVING and shift the ranks of others."""
+
+WIDER = {
+    3: {"i_manufact_id = 128": "i_manufact_id < 128"},
+    8: {"count(*) > 10": "count(*) > 0", "SUBSTRING(s_zip, 1, 2) = SUBSTRING(V1.ca_zip, 1, 2)": "s_zip <> V1.ca_zip"},
+    10: {"ca_county IN (": "ca_county NOT IN (", "d_year = 2002": "d_year > 2000"},
+    11: {"t_w_firstyear.dyear = 2001": "t_w_firstyear.dyear < 2005"},
+    19: {"i_manager_id=8": "i_manager_id<50"},
+    24: {"s_zip = ca_zip": "s_zip <> ca_zip", "'peach'": "'peru'", "s_market_id=8": "s_market_id>0"},
+    25: {"d1.d_moy = 4": "d1.d_moy < 9"},
+    30: {"ca_state = 'GA'": "ca_state < 'T'"},
+    31: {".d_year = 2000": ".d_year > 1900"},
+    37: {"i_manufact_id IN (": "i_manufact_id NOT IN ("},
+    41: {"738 AND 738+40": "1 AND 738+400"},
+    44: {"ss_store_sk = 4": "ss_store_sk = 1", "ss_addr_sk IS NULL": "ss_addr_sk < 30"},
+    49: {"10000": "100"},
+    54: {"= 'maternity'": "> ''", "ca_county = s": "ca_county <> s", "ca_state = s": "ca_state <> s"},
+    58: {"d_week_seq =": "d_week_seq >=", "0.9 *": "0.1 *", "1.1 *": "9 *"},
+    64: {"64 AND 64 + 10": "1 AND 99", "64 + 1 AND 64 + 15": "1 AND 99"},
+    65: {"0.1 *": "0.9 *"},
+    73: {"cnt BETWEEN 1 AND 5": "cnt BETWEEN 1 AND 50"},
+    74: {"t_w_firstyear.year_ = 2001": "t_w_firstyear.year_ < 2005"},
+    82: {"i_manufact_id IN (": "i_manufact_id NOT IN ("},
+    83: {"d_date IN ('2000": "d_date NOT IN ('2000"},
+    85: {"ca_state IN (": "ca_state NOT IN (", "2 yr Degree": "Primary", "= cd2.": ">= cd2.", "50 ": "0 ",
+         "d_year = ": "d_year < 5 + "},
+    91: {"'Unknown%'": "'%'"},
+    93: {"= 'reason 28'": "< 'reason 5'"},
+}  # fmt: skip
+"""Conditions of TPC-DS that no row of so little data meets, and wider ones: a model without rows shows nothing."""
 
 Row = tuple[object, ...]
 
@@ -79,8 +114,15 @@ def benchmark(name: str) -> Benchmark:
     for table, column, type_ in connection.sql(described).fetchall():
         schemas.setdefault(f"raw.{table}", {})[column] = type_
     texts = connection.sql(f"select query_nr, query from {name}_queries() order by 1").fetchall()
-    queries = {number: published(text, connection) for number, text in texts}
+    queries = {number: published(widened(name, number, text), connection) for number, text in texts}
     return Benchmark(connection, queries, schemas)
+
+
+def widened(name: str, number: int, text: str) -> str:
+    for condition, wider in WIDER.get(number, {}).items() if name == "tpcds" else ():
+        assert condition in text, (number, condition)
+        text = text.replace(condition, wider)
+    return text
 
 
 def published(text: str, connection: duckdb.DuckDBPyConnection) -> Published:
@@ -93,8 +135,15 @@ def published(text: str, connection: duckdb.DuckDBPyConnection) -> Published:
     for start in sorted({table.this.meta["start"] for table in tables}, reverse=True):
         model_text = f"{model_text[:start]}raw.{model_text[start:]}"
     columns = tuple(entry[0] for entry in connection.sql(text).description)
+    if not all(named(output) for output in leftmost_select(tree).expressions):
+        listed = ", ".join(identifier(column) for column in columns)
+        model_text = f"with q({listed}) as ({model_text.rstrip().removesuffix(';')}) select {listed} from q"
     hidden = {f"raw.{table.name.lower()}" for table in tables if is_hidden(table)}
     return Published(text, model_text, columns, frozenset(hidden))
+
+
+def named(output: exp.Expr) -> bool:
+    return isinstance(output, (exp.Alias, exp.Column, exp.Star))
 
 
 def is_hidden(table: exp.Expr) -> bool:
@@ -147,6 +196,7 @@ def test_a_published_query_stores_what_duckdb_gives_or_is_refused_with_a_mend(na
     connection, (loaded, refused) = benchmark(name).connection, models(name)
     for number, model in loaded.items():
         expected = stored(connection, benchmark(name).queries[number].text)
+        assert expected[0], number
         assert stored(connection, model.compiled(relation)) == expected, number
     for number, error in refused.items():
         assert error.line is not None, (number, error)
@@ -190,7 +240,7 @@ def sample(name: str, model: SqlModel, named: Named) -> list[tuple[str, int]]:
 def test_taking_a_raw_row_away_changes_only_rows_that_name_it(name: str) -> None:
     connection, tried = benchmark(name).connection, 0
     for number, model in models(name)[0].items():
-        if not SOAK and (number % 4 or (name, number) in SLOW):
+        if not SOAK and (number % STEP[name] or (name, number) in SLOW):
             continue
         named = Named(name, model)
         sql = model.compiled(relation)
@@ -205,4 +255,4 @@ def test_taking_a_raw_row_away_changes_only_rows_that_name_it(name: str) -> None
             connection.execute("rollback")
             assert kept <= after, (number, table, row, kept - after)
             tried += 1
-    assert tried > LOADED[name] / 2
+    assert tried > LOADED[name] / STEP[name]
