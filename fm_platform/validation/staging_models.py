@@ -24,6 +24,7 @@ from fm_platform.validation.declared import (
     DeclaredColumn,
     columns_of_source,
 )
+from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.record_numbers import SEQ, SEQ_DESCRIPTION, number_sql
 from fm_platform.validation.roles import visit_sources
 from fm_platform.validation.subjects_model import subjects_model
@@ -92,13 +93,14 @@ def _source_model(study: Study, columns: Sequence[DeclaredColumn], name: str) ->
         for column, flag in flags.items()
     )
     started, joined = _day_one(study, columns, name)
+    known, of_known = _known_subjects(study, columns, name)
     sql = f"""with findings as (
     select
         _row_id,
         bool_or(scope = 'row') as set_aside{refusals}
     from {{{{ source('quarantine', '{name}') }}}}
     group by _row_id
-),{started}
+),{started}{known}
 accepted as (
     select
         {_select_list(cells, 8)}
@@ -108,7 +110,7 @@ accepted as (
 )
 """
     key = (SUBJECT_ID, VISIT_ID) if source.by_visit else (SUBJECT_ID,)
-    typed_rows = f"select\n    {_select_list(outputs, 4)}\nfrom accepted\n"
+    typed_rows = f"select\n    {_select_list(outputs, 4)}\nfrom accepted\n{of_known}"
     if source.grain == "record":
         types = {VISIT_DATE: DATE, **{entry.column: entry.type for entry in own}}
         sql += aggregated(study, name, key, typed_rows, {k: v for k, v in types.items() if k in outputs})
@@ -147,6 +149,20 @@ def _day_one(study: Study, columns: Sequence[DeclaredColumn], name: str) -> tupl
     parts = [entry.column for entry in columns if entry.source == name and entry.kind == "subject"]
     subject = expressions.subject_id(parts, study.clinical[name], "r")
     return f"\nstarts as (\n    {starts}\n),", f"\n    left join starts as s on s.{SUBJECT_ID} = {subject}"
+
+
+def _known_subjects(study: Study, columns: Sequence[DeclaredColumn], name: str) -> tuple[str, str]:
+    """The CTE with the subjects that a visit may be of, and its condition, for a source that is held against others.
+
+    The gate sets every other visit aside already (FM011); here the condition says which row a visit rests on.
+    """
+    source = RawSource(study, tuple(columns), name, lambda table: f"{{{{ source('raw', '{table[4:]}') }}}}")
+    if not source.subject_sources:
+        return "", ""
+    return (
+        f"\nknown as (\n    {source.known_subjects}\n),",
+        f"where {SUBJECT_ID} in (select {SUBJECT_ID} from known)\n",
+    )
 
 
 def _select_list(values: Mapping[str, str], indent: int) -> str:

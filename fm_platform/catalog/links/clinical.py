@@ -19,7 +19,7 @@ ANSWERS, MEASURES, VISITS = "staging.stg_answers", "staging.stg_measures", "stag
 INSTRUMENT_SCORES, SUBJECTS = "staging.stg_instrument_scores", "staging.stg_subjects"
 PEOPLE, SCORES, CHANGE = "marts.participants", "marts.symptom_scores", "marts.symptom_change"
 STATUS, RATES = "stats.responder_status", "stats.responder_rates"
-FAMILY, IMPUTED = "family", "imputed from"
+DECIDES, FAMILY, IMPUTED = "decides", "family", "imputed from"
 
 _WHO = "i.subject_id = o.subject_id"
 _AT = f"{_WHO} AND i.visit_id = o.visit_id"
@@ -29,6 +29,8 @@ _BASELINE = 'i.visit_id IN (SELECT visit_id FROM "study"."visits" WHERE is_basel
 _COUNTS = "p.subject_id = i.subject_id AND p.in_population"
 _IN_STRATUM = "(o.stratum IS NULL OR p.stratum = o.stratum)"
 _POPULATION = RowsOf(PEOPLE, "i.in_population AND (o.stratum IS NULL OR i.stratum = o.stratum)")
+_DESCRIBED, _LEVEL = "split_part(analysis_id, '/', 2)", "substr(o.analysis_id, len(o.variable) + 18)"
+"""Variable and level in the id of an analysis, ``characteristics/sex/female``."""
 _BOTH_VISITS = f"(i.visit_id = o.visit OR {_BASELINE})"
 _PAIRED = (
     'EXISTS (SELECT 1 FROM "marts"."symptom_change" AS c WHERE c.subject_id = i.subject_id '
@@ -108,6 +110,12 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
                 PEOPLE,
                 "o.source_table = 'stats.characteristics' AND i.in_population "
                 'AND (o."group" IS NULL OR i.stratum = o."group")',
+                chooses=f"CASE {_DESCRIBED} WHEN 'n' THEN 'subject_id' ELSE {_DESCRIBED} END",
+            ),
+            RowsOf(
+                PEOPLE,
+                f"o.source_table = 'stats.characteristics' AND {holds_level('o.variable', _LEVEL)}",
+                role=DECIDES,
             ),
         ),
         "report.data_queries": _questions(study),
@@ -118,6 +126,12 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
             if (form := getattr(source, "form", None))
         ),
     }
+
+
+def holds_level(variable: str, level: str) -> str:
+    """Whether a person has a level: of any stratum, as a level has a row in each where somebody has it in one."""
+    value = f"CASE {variable} WHEN 'sex' THEN i.sex WHEN 'arm' THEN i.arm WHEN 'site' THEN i.site END"
+    return f"i.in_population AND {value} = {level}"
 
 
 def _of_change() -> str:

@@ -174,7 +174,7 @@ class Ahead:
                     found.append((given, column, link.role))
                 elif used:
                     found.append((given, column, link.role or _role(used)))
-                    if link.sql and column in key and _told_apart(used):
+                    if link.sql and column in key and (link.role == DECIDES or _told_apart(used)):
                         found.append((given, "", link.role or VALUE))
         return found
 

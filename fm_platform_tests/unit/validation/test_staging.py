@@ -58,10 +58,26 @@ def test_accepted_rows_are_typed_and_quarantined_cells_are_null(warehouse):
     assert made.rows(
         "staging.visits", "subject_id", "visit_id", "visit_date", "pain", "twstrs", "why", "_row_ids"
     ) == [
-        ("p1", "baseline", datetime.date(2021, 2, 1), Decimal("7.3"), Decimal(30), None, ["visits:2"]),
-        ("p1", "extra", datetime.date(2021, 2, 3), Decimal(10), Decimal("6.5"), None, ["visits:4"]),
-        ("p1", "week_4", None, None, None, "holiday", ["visits:3"]),
-        ("p2", "baseline", None, None, None, None, ["visits:5"]),
+        (
+            "p1",
+            "baseline",
+            datetime.date(2021, 2, 1),
+            Decimal("7.3"),
+            Decimal(30),
+            None,
+            ["participants:2", "visits:2"],
+        ),
+        (
+            "p1",
+            "extra",
+            datetime.date(2021, 2, 3),
+            Decimal(10),
+            Decimal("6.5"),
+            None,
+            ["participants:2", "visits:4"],
+        ),
+        ("p1", "week_4", None, None, None, "holiday", ["participants:2", "visits:3"]),
+        ("p2", "baseline", None, None, None, None, ["participants:3", "visits:5"]),
     ]
 
 
@@ -105,10 +121,10 @@ def test_visits_planned_or_not_are_listed_with_their_reason(warehouse):
 def test_measures_are_long_without_nulls(warehouse):
     made = staged(warehouse)
     assert made.rows("staging.stg_measures", "subject_id", "visit_id", "variable", "value", "_row_ids") == [
-        ("p1", "baseline", "visits.pain", Decimal("7.3"), ["visits:2"]),
-        ("p1", "baseline", "visits.twstrs", Decimal(30), ["visits:2"]),
-        ("p1", "extra", "visits.pain", Decimal(10), ["visits:4"]),
-        ("p1", "extra", "visits.twstrs", Decimal("6.5"), ["visits:4"]),
+        ("p1", "baseline", "visits.pain", Decimal("7.3"), ["participants:2", "visits:2"]),
+        ("p1", "baseline", "visits.twstrs", Decimal(30), ["participants:2", "visits:2"]),
+        ("p1", "extra", "visits.pain", Decimal(10), ["participants:2", "visits:4"]),
+        ("p1", "extra", "visits.twstrs", Decimal("6.5"), ["participants:2", "visits:4"]),
     ]
 
 
