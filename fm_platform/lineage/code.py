@@ -149,7 +149,7 @@ class _Module:
     """One of our modules.
 
     Attributes:
-        digest: Of its tree and of the data files of its room (instruments, templates).
+        digest: Of its tree and of the data files of its package (instruments, templates).
         imports: The modules that it imports, wherever it does.
         bound: What each name bound by a top-level import leads to.
         definitions: By name.
@@ -200,7 +200,7 @@ def _read_module(text: bytes, resources: bytes) -> _Module:
 
 
 def _resources(path: Path) -> bytes:
-    """Names and contents of the data files in a module's room."""
+    """Names and contents of the data files beside a module and below; those of a package further in are its own."""
     if path.name == "__init__.py" or path.parent == _ROOT:
         return b""
     return _resources_below(path.parent)
@@ -208,7 +208,12 @@ def _resources(path: Path) -> bytes:
 
 @cache
 def _resources_below(folder: Path) -> bytes:
-    found = sorted(p for p in folder.rglob("*") if p.suffix in RESOURCE_SUFFIXES and p.is_file())
+    inner = [package.parent for package in folder.glob("*/**/__init__.py")]
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in RESOURCE_SUFFIXES and path.is_file() and not set(inner) & set(path.parents)
+    )
     return b"".join(resource.name.encode() + b"\0" + resource.read_bytes() for resource in found)
 
 

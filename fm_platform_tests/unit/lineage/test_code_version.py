@@ -71,6 +71,9 @@ def late():
     "tiny/aside.py": "def never_called():\n    return 1\n",
     "tiny/lazy.py": "value = 1\n",
     "tiny/data.yaml": "a: 1\n",
+    "tiny/texts/words.yaml": "a: 1\n",
+    "tiny/inner/__init__.py": "",
+    "tiny/inner/data.yaml": "a: 1\n",
     "style/__init__.py": "",
     "style/page.css": "p {}\n",
 }
@@ -164,11 +167,14 @@ def test_remarks_and_layout_change_nothing(ask, edit):
         ("tiny_aside_py", lambda text: text.replace("1", "2"), {"other"}),
         ("tiny_lazy_py", lambda text: text.replace("1", "2"), {"late"}),
         ("tiny_data_yaml", lambda text: text.replace("1", "2"), {"build", "other", "late"}),
+        ("tiny_texts_words_yaml", lambda text: text.replace("1", "2"), {"build", "other", "late"}),
+        ("tiny_inner_data_yaml", lambda text: text.replace("1", "2"), set()),
         ("errors_py", lambda text: text + "\n\nclass Other(Problem):\n    pass\n", set()),
         ("style_page_css", lambda text: text + "b {}\n", set()),
     ],
     ids=["body", "helper", "constant", "unused", "reached", "reached through another", "not reached", "import inside",
-         "resource beside", "unused import", "resource of another room"],
+         "resource beside", "resource below", "resource of a package further in", "unused import",
+         "resource of another room"],
 )  # fmt: skip
 def test_an_edit_changes_what_reaches_it_and_nothing_else(ask, file, edit, expected):
     assert changed(ask, **{file: edit}) == expected
