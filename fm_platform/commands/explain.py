@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from fm_platform.commands.recomputing import recompute_number, recompute_options
 if TYPE_CHECKING:
     from fm_platform.lineage.explain.cells import UpstreamCells
     from fm_platform.lineage.explain.explanation import Explanation
+    from fm_platform.lineage.explain.family import FamilyMember
     from fm_platform.lineage.explain.gene import GeneFit
     from fm_platform.lineage.source_rows import FileRows
 
@@ -27,7 +30,9 @@ _HASH = 12
 _CELLS = 20
 _ROWS = 50
 _CELLS_OF_ROW = 5
-_WIDE = 80
+_WIDE, _WIDE_ROW = 80, 160
+_COMPUTING = ("duckdb", "numpy", "polars", "python", "scipy", "sqlglot")
+"""Libraries that values are computed with; the others of a table come along with the code that writes it."""
 _EXACT, _SCALE = "_exact", "_scale"
 
 
@@ -40,7 +45,10 @@ _EXACT, _SCALE = "_exact", "_scale"
 @click.option("--column", help="The cell's column.")
 @recompute_options
 @click.option(
-    "--all", "everything", is_flag=True, help=f"List every delivered row, not only the first {_ROWS}."
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"List every delivered row, not only the first {_ROWS}, with all its cells, and every library.",
 )
 @click.option(
     "--sql", "as_sql", is_flag=True, help="Print a query that lists the delivered rows in plain DuckDB."
@@ -79,7 +87,7 @@ def explain(
     if as_json:
         click.echo(_as_json(explanation))
     else:
-        _print(explanation)
+        _print(explanation, everything)
     if recompute is not None:
         recompute_number(study, home, table, where, column, recompute, reason, with_subject_ids)
 
@@ -91,11 +99,9 @@ def _as_json(explanation: Explanation) -> str:
     return json.dumps(dataclasses.asdict(explanation), default=plain, indent=1)
 
 
-def _print(explanation: Explanation) -> None:
-    """An explanation as a tree."""
-    key = ", ".join(
-        f"{name}={'(all)' if value is None else value}" for name, value in explanation.key.items()
-    )
+def _print(explanation: Explanation, everything: bool) -> None:
+    """An explanation as a tree; with everything nothing is cut short."""
+    key = _key(explanation.key)
     if explanation.publication.get("data_origin") == "synthetic":
         click.echo("SYNTHETIC DATA")
     click.echo(f"{explanation.table} ({key})")
@@ -104,6 +110,8 @@ def _print(explanation: Explanation) -> None:
     else:
         for name, value in explanation.value.items():
             click.echo(f"  {name} = {_said(value)}")
+    if explanation.meaning:
+        click.echo(f"  meaning    {explanation.meaning}")
     if explanation.method:
         click.echo(f"  method     {explanation.method}")
     if explanation.formula:
@@ -111,9 +119,10 @@ def _print(explanation: Explanation) -> None:
     for name, value in explanation.parameters.items():
         if name not in ("method", "engine"):
             click.echo(f"  {name:<10} {value}")
+    _print_family(explanation.family)
     if explanation.gene is not None:
         _print_gene(explanation.gene)
-    _print_made(explanation.made)
+    _print_made(explanation.made, everything)
     _print_inputs(explanation.inputs)
     _print_upstream(explanation.upstream, _CELLS if explanation.column else _CELLS_OF_ROW)
     passed = sum(bool(check["passed"]) for check in explanation.checks)
@@ -121,28 +130,51 @@ def _print(explanation: Explanation) -> None:
     for check in explanation.checks:
         if not check["passed"]:
             click.echo(f"    failed   {check['table_name']}: {check['check_name']} ({check['description']})")
-    _print_rows(explanation)
+    _print_rows(explanation, None if everything else _WIDE_ROW)
     for out in explanation.left_out:
         click.echo(f"  {'imputed   ' if out.imputed else 'left out  '} {out.what} {out.name}: {out.reason}")
     for refused in explanation.quarantined:
         what = f"cell {refused.column}" if refused.column else "row"
         click.echo(f"  refused    {what} of {refused.path}:{refused.line} ({refused.rule}: {refused.reason})")
+    click.echo(f"  command    {_command(explanation)}")
 
 
-def _print_rows(explanation: Explanation) -> None:
+def _command(explanation: Explanation) -> str:
+    """What prints this explanation again; with --recompute DIR --reason TEXT it recomputes the number elsewhere."""
+    where = [
+        word
+        for name, value in explanation.key.items()
+        for word in ("--where", f"{name}={'' if value is None else value}")
+    ]
+    column = ["--column", explanation.column] if explanation.column else []
+    return shlex.join(["fm", "explain", explanation.table, *where, *column])
+
+
+def _print_family(family: Sequence[FamilyMember]) -> None:
+    if family:
+        click.echo(f"  adjusted   over {len(family)} tests")
+    for member in family:
+        click.echo(f"    {_key(member.key)}: {member.column} {member.value}")
+
+
+def _print_rows(explanation: Explanation, wide: int | None) -> None:
     """The delivered rows with their role and cells; those that only decide, in one line a file."""
+    giving = [whole for whole in explanation.wholes if whole.role in ("value", "member")]
     further = Counter[str]()
     for file in explanation.by_file:
         if file.role not in ("decides", "family"):
             further[file.path] += file.rows
-    click.echo(f"  computed from {further.total():,} delivered rows")
+    for whole in giving:
+        click.echo(f"  computed from every row of {whole.table} ({whole.rows:,}), by way of {whole.via}")
+    if further or not giving:
+        click.echo(f"  computed from {further.total():,} delivered rows")
     for row in explanation.rows:
         role = "" if row.role in ("value", "member") else f"  ({row.role})"
         click.echo(f"    {row.path}:{row.line}  sha256 {row.sha256}  row {row.row_id[:_HASH]}{role}")
         if row.cells:
-            click.echo(
-                f"      {_short(', '.join(f'{name}={_said(value)}' for name, value in row.cells.items()), 160)}"
-            )
+            cells = sorted(row.cells.items(), key=lambda cell: _natural(cell[0]))
+            listed = ", ".join(f"{name}={_said(value)}" for name, value in cells)
+            click.echo(f"      {listed if wide is None else _short(listed, wide)}")
         further[row.path] -= 1
     for path, count in further.items():
         if count:
@@ -154,6 +186,8 @@ def _print_rows(explanation: Explanation) -> None:
                 f"  {word:<10} {file.path}: {file.rows} row{'s' * (file.rows != 1)}, lines {_lines(file)}"
             )
     for whole in explanation.wholes:
+        if whole in giving:
+            continue
         click.echo(f"  {whole.role:<10} every row of {whole.table} ({whole.rows:,}), by way of {whole.via}")
 
 
@@ -173,10 +207,17 @@ def _print_gene(gene: GeneFit) -> None:
         f"  padj       Benjamini-Hochberg over the {gene.n_adjusted:,} genes of the contrast that independent "
         f"filtering kept, of {gene.n_tested:,} with a p-value"
     )
+    if gene.pvalue is not None:
+        click.echo(f"  pvalue     {gene.pvalue}")
+    if gene.rank is not None:
+        click.echo(
+            f"    padj     {gene.n_adjusted} * {gene.ranked_p} / {gene.rank} (p-value of rank {gene.rank})"
+        )
     for sample in gene.samples:
         click.echo(
             f"    sample   {sample.sample_id} ({sample.sheet}:{sample.sheet_line}): count {sample.count} in column "
             f"{sample.column} of {sample.matrix}, size factor {sample.size_factor}"
+            + "".join(f", {name} {_said(value)}" for name, value in sample.design.items())
         )
     for note in gene.notes:
         click.echo(f"    note     {note}")
@@ -194,9 +235,7 @@ def _print_upstream(upstream: Sequence[UpstreamCells], most: int) -> None:
         click.echo(f"  from       {entry.table}.{shown}: {entry.count} cell{'s' * (entry.count != 1)}{role}")
         listed = entry.cells if len(entry.cells) <= most + 1 else entry.cells[:most]
         for place, cell in enumerate(listed):
-            key = ", ".join(
-                f"{name}={'(all)' if value is None else value}" for name, value in cell["key"].items()
-            )
+            key = _key(cell["key"])
             value = _fraction(cell["value"], scale.cells[place]["value"]) if scale else _short(cell["value"])
             click.echo(f"    {key}: {value}")
         if entry.count > len(listed):
@@ -240,6 +279,19 @@ def _fraction(exact: Any, scale: Any) -> str:
     return str(whole) if rest == 0 else f"{exact / scale:.4f}".rstrip("0") + f" ({exact}/{scale})"
 
 
+def _key(key: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={'(all)' if value is None else value}" for name, value in key.items())
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """By which names are ordered as people do.
+
+    >>> sorted(["q10", "q2", "age"], key=_natural)
+    ['age', 'q2', 'q10']
+    """
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
 def _said(value: Any) -> str:
     return "(none)" if value is None else str(value)
 
@@ -249,14 +301,16 @@ def _short(value: Any, wide: int = _WIDE) -> str:
     return text if len(text) <= wide else text[: wide - 3] + "..."
 
 
-def _print_made(made: Mapping[str, Any]) -> None:
+def _print_made(made: Mapping[str, Any], everything: bool) -> None:
     click.echo(f"  run        {made['run_id']} at {made['at']} by {made['actor']}")
     if made.get("reason"):
         click.echo(f"  reason     {made['reason']}")
     click.echo(f"  code       {made['code_version'][:_HASH]}   study.yaml {made['study_digest'][:_HASH]}")
     if made["libraries"]:
-        listed = ", ".join(f"{name} {version}" for name, version in sorted(made["libraries"].items()))
-        click.echo(f"  libraries  {listed}")
+        shown = {n: v for n, v in sorted(made["libraries"].items()) if everything or n in _COMPUTING}
+        others = len(made["libraries"]) - len(shown)
+        listed = ", ".join(f"{name} {version}" for name, version in shown.items())
+        click.echo(f"  libraries  {listed}{f' and {others} more (--all lists them)' if others else ''}")
     for name, words in made["environment"].items():
         click.echo(f"  {name.lower():<10} {words}")
     click.echo(f"  ledger     record {made['ledger_seq']}")

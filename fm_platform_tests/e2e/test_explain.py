@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+import shlex
 from fractions import Fraction
 
 import duckdb
@@ -80,7 +81,7 @@ def test_several_matches_are_listed_as_commands(refreshed):
     [
         (["report.nothing"], "report.symptom_change"),
         (["report.responders", "--column", "rat"], "rate"),
-        (["report.responders", "--where", "responder=pain99"], "no row"),
+        (["report.responders", "--where", "responder=pain99"], "responder is pain30, pain50"),
         (["report.responders", "--where", "responder"], "NAME=VALUE"),
     ],
 )
@@ -244,6 +245,59 @@ def test_an_adjusted_p_value_names_its_family(refreshed):
     assert f"over the {len(p):,} genes" in refreshed.fm("explain", "expression.de_results", *gene).out
 
 
+def test_an_adjusted_p_value_can_be_adjusted_again_from_its_explanation_alone(refreshed):
+    where = ["--where", "outcome=fiqr_total", "--where", "visit=week_4", "--where", "stratum="]
+    found = explained(refreshed, "report.symptom_change", *where, "--column", "p_holm")
+    p = sorted(member["value"] for member in found["family"])
+    holm = [max(min(1, (len(p) - i) * p[i]) for i in range(j + 1)) for j in range(len(p))]
+    own = next(m["value"] for m in found["family"] if m["key"] == found["key"])
+    assert len(p) == found["parameters"]["family_size"]
+    assert found["value"] == pytest.approx(holm[p.index(own)])
+    assert not explained(refreshed, "report.symptom_change", *where, "--column", "p_value")["family"]
+    gene = ["--where", "contrast=fm_vs_healthy", "--where", "gene_id=SYNG00007", "--column", "padj"]
+    found = explained(refreshed, "expression.de_results", *gene)
+    fit = found["gene"]
+    assert fit["n_adjusted"] * fit["ranked_p"] / fit["rank"] == pytest.approx(found["value"], rel=1e-12)
+    assert fit["pvalue"] <= fit["ranked_p"]
+    groups = {sample["sample_id"][:3]: sample["design"] for sample in fit["samples"]}
+    assert groups["SYN"] == {"group": "fibromyalgia"}
+    assert groups["H01"] == {"group": "healthy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report.characteristics", "--where", "variable=age", "--where", "stratum=", "--column", "q1"], "type 7"),
+        (["stats.ard", "--where", "analysis_id=characteristics/age/-", "--where", "group=", "--where", "stat_name=q1",
+          "--column", "stat_value"], "type 7"),
+        (["expression.pca", "--where", "sample_id=SYN01_w00", "--where", "component=1", "--column", "coordinate"],
+         "largest variance"),
+    ],
+    ids=lambda given: given[0] if isinstance(given, list) else given,
+)  # fmt: skip
+def test_a_number_says_what_it_means_how_it_is_computed_and_how_to_ask_again(refreshed, arguments, words):
+    text = refreshed.fm("explain", *arguments).out
+    said = dict(re.findall(r"^  (meaning|formula|command) +(.*)$", text, re.MULTILINE))
+    assert words in said["formula"]
+    assert said["meaning"]
+    again = shlex.split(said["command"])[1:]
+    assert refreshed.fm(*again).out == text
+    assert "from 0 delivered rows" not in text
+
+
+def test_a_statistic_of_a_variable_comes_from_that_variable_alone(refreshed):
+    where = [
+        "--where",
+        "analysis_id=characteristics/age/-",
+        "--where",
+        "group=",
+        "--where",
+        "stat_name=median",
+    ]
+    found = explained(refreshed, "stats.ard", *where)
+    assert {entry["column"] for entry in found["upstream"]} == {"age"}
+
+
 @pytest.mark.parametrize(("variable", "column"), [("age", "age"), ("sex", "sex"), ("n", "subject_id")])
 def test_a_described_variable_comes_from_its_own_column(refreshed, variable, column):
     where = ["--where", f"variable={variable}", "--where", "stratum="]
@@ -267,6 +321,10 @@ def test_what_the_gate_kept_out_and_who_has_no_pair_is_said(tmp_path, refreshed)
         damaged.execute(
             "DELETE FROM marts.symptom_scores WHERE subject_id = 'SYN02' AND visit_id = 'week_12'"
         )
+        damaged.execute(
+            "UPDATE stats.responder_status SET responded = NULL, status = 'value missing' "
+            "WHERE subject_id = 'SYN02' AND visit = 'week_12'"
+        )
     with open_published(copy) as published:
         row = published.query(
             "SELECT * FROM stats.symptom_change WHERE outcome = 'pain' AND visit = 'week_12' AND stratum IS NULL"
@@ -276,6 +334,17 @@ def test_what_the_gate_kept_out_and_who_has_no_pair_is_said(tmp_path, refreshed)
         assert [(kept.path, kept.line, kept.rule) for kept in found.quarantined] == [
             ("clinical/visits.csv", 7, "FM007")
         ]
+        rates = published.query(
+            "SELECT * FROM stats.responder_rates WHERE responder = 'pain30' AND visit = 'week_12' AND stratum IS NULL"
+        ).rows(named=True)
+        said = {
+            row["denominator"]: explain_row(published, "stats.responder_rates", row).left_out for row in rates
+        }
+        assert {name: [(out.name, out.imputed) for out in outs] for name, outs in said.items()} == {
+            "observed cases": [("SYN02", False)],
+            "non-responder imputation": [("SYN02", True)],
+            "best case": [("SYN02", True)],
+        }
         other = published.query("SELECT * FROM staging.visits WHERE subject_id = 'SYN01' LIMIT 1").row(
             0, named=True
         )

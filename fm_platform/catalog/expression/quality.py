@@ -123,7 +123,7 @@ def _pca() -> Asset:
         columns(
             sample_id=_SAMPLE,
             component="The component, from 1",
-            coordinate="Where the sample lies on it",
+            coordinate="Where the sample lies on the component",
             variance_share="Its share of the variance of the genes used",
             n_genes="Genes used",
             transform=_TRANSFORM,

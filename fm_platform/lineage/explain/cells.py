@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.lineage.links.behind import Behind
-from fm_platform.lineage.links.book import DECIDES, FAMILY, LinkBook
+from fm_platform.lineage.links.book import DECIDES, FAMILY, MEMBER, VALUE, LinkBook
 from fm_platform.warehouse.names import identifier, quoted_table
 
 LISTED = 20
@@ -51,11 +51,20 @@ def upstream_chain(book: LinkBook, behind: Behind, table: str) -> list[UpstreamC
             for source, column, role in behind.named_by(table)
             if role not in (DECIDES, FAMILY) and not column.startswith("_")
         ]
+        step = _each_once(step)
         found += step
         if len(step) != 1 or step[0].count != 1:
             break
         table = step[0].table
     return found
+
+
+def _each_once(entries: Sequence[UpstreamCells]) -> list[UpstreamCells]:
+    """Without the same cells of a column in another giving role, which are read alike."""
+    alike = {
+        (e.table, e.column, e.count, e.role if e.role not in (VALUE, MEMBER) else VALUE): e for e in entries
+    }
+    return list(alike.values())
 
 
 def _read(book: LinkBook, table: str, column: str, role: str, rows: str) -> UpstreamCells:

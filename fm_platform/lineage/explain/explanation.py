@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from fm_platform.errors import InputError
 from fm_platform.lineage.environment import Contexts, MadeWith, in_words
 from fm_platform.lineage.explain.cells import UpstreamCells, upstream_chain
+from fm_platform.lineage.explain.family import FamilyMember, family_of
 from fm_platform.lineage.explain.formulas import formula_of
 from fm_platform.lineage.explain.gene import GeneFit, gene_fit
 from fm_platform.lineage.explain.inputs import inputs_of_row
@@ -41,6 +43,7 @@ class Explanation:
         key: The row's key.
         value: The cell, or every column of the row when no column was named.
         inputs: Column inputs of the cell: table, column, kind, transformation; without those of other rows.
+        meaning: What the cell's column holds, in words.
         formula: How the cell's column is computed, in words and symbols; None where it says nothing beyond its meaning.
         rows: The delivered rows that the value is made of, each with its role and cells; the first, if so asked.
         decided: Those that decide about it without giving a value (population, strata, family); the first, likewise.
@@ -53,6 +56,7 @@ class Explanation:
         quarantined: Delivered rows and cells that the gate kept out on the way.
         left_out: Subjects or samples that the number does not count, with the reason.
         gene: For a row about a gene in a contrast, its counts and the facts of the fit.
+        family: For an adjusted p-value, the tests that it is adjusted over, smallest p first.
     """
 
     table: str
@@ -74,6 +78,8 @@ class Explanation:
     quarantined: Sequence[Refused] = ()
     left_out: Sequence[LeftOut] = ()
     gene: GeneFit | None = None
+    meaning: str | None = None
+    family: Sequence[FamilyMember] = ()
 
 
 def explain(
@@ -152,7 +158,8 @@ def explain_row(
         else {name: value for name, value in row.items() if not name.startswith("_")},
         method=row.get("method") or row.get("engine"),
         inputs=inputs,
-        formula=formula_of(table, column),
+        meaning=_meaning(published, table, column),
+        formula=formula_of(table, column, row),
         rows=source_rows(published, behind, [role for role in STRENGTH if role not in DECIDING], most),
         decided=source_rows(published, behind, DECIDING, most),
         by_file=rows_by_file(published),
@@ -165,6 +172,7 @@ def explain_row(
         quarantined=quarantined(published, table, column, row),
         left_out=left_out(published, row, column),
         gene=gene_fit(published, row),
+        family=family_of(published, table, made["key"], row, column),
     )
 
 
@@ -230,7 +238,7 @@ def _one_row(
         return frame.row(0, named=True)
     asked = " ".join(f"--where {column}={value}" for column, value in where) or "no --where"
     if frame.is_empty():
-        raise InputError(f"{table}: no row matches {asked}", mend=f"its key is ({', '.join(key)})")
+        raise InputError(f"{table}: no row matches {asked}", mend=_values_held(published, table, where, key))
     keys = [
         " ".join(f"--where {column}={'' if row[column] is None else row[column]}" for column in key)
         for row in frame.iter_rows(named=True)
@@ -240,6 +248,36 @@ def _one_row(
     raise InputError(
         f"{table}: {asked} matches several rows:\n  {listed}{more}\n", mend="name one of these keys"
     )
+
+
+def _meaning(published: Published, table: str, column: str | None) -> str | None:
+    """The description of a column, as it is published with the table."""
+    found = published.recall(
+        "SELECT comment FROM duckdb_columns() WHERE schema_name || '.' || table_name = ? AND column_name = ?",
+        [table, column],
+    )["comment"].to_list()
+    return found[0] if found else None
+
+
+def _values_held(
+    published: Published, table: str, where: Sequence[tuple[str, str]], key: Sequence[str]
+) -> str:
+    """Of the first condition that nothing meets beside those before it, what its column holds there."""
+    clauses, values = ["true"], list[str]()
+    for column, value in where:
+        name = f"coalesce(CAST({identifier(column)} AS VARCHAR), '')"
+        held = published.query(
+            f"SELECT DISTINCT {name} AS held FROM {quoted_table(table)} WHERE {' AND '.join(clauses)} ORDER BY 1",
+            values,
+        )["held"].to_list()
+        if value not in held:
+            alike = [] if value.isdigit() else sorted(get_close_matches(value, held, n=_MANY, cutoff=0.5))
+            near = alike or sorted(held, key=lambda one: len(one) if one.isdigit() else 0)[:_MANY]
+            more = "" if len(near) == len(held) else f" and {len(held) - len(near):,} more"
+            return f"{column} is {', '.join(one or '(null: ' + column + '=)' for one in near)}{more}"
+        clauses.append(f"{name} = ?")
+        values.append(value)
+    return f"its key is ({', '.join(key)})"
 
 
 def _inputs(published: Published, table: str, column: str | None) -> list[dict[str, str]]:

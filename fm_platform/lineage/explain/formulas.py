@@ -6,22 +6,28 @@ Belongs here: looking formulas up in ``formulas.yaml``. Does not belong here: th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 _REPEATS = {"top_genes": "de_results", "responder_rates": "responders"}
+_ARD = "stats.ard"
 _MARTS = {"marts.symptom_change": "symptom_change_rows"}
 
 
-def formula_of(table: str, column: str | None) -> str | None:
+def formula_of(table: str, column: str | None, row: Mapping[str, Any] | None = None) -> str | None:
     """The formula of a column; None where there is none beyond the column's meaning.
 
     Args:
         table: ``schema.table``; report tables have the formulas of the table that they print.
         column: The column; None for a whole row.
+        row: The row; that of the analysis results data says which column of which table it repeats.
     """
+    if table == _ARD and row is not None and column in (None, "stat_value", "stat_text"):
+        table, column = row["source_table"], row["stat_name"]
     if column is None:
         return None
     name = _MARTS.get(table, table.split(".")[1])

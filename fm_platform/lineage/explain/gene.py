@@ -5,12 +5,14 @@ Belongs here: putting together what is published about one gene in one contrast.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fm_platform.lineage.impact.origin import has_table
 from fm_platform.lineage.links.book import LinkBook
+from fm_platform.warehouse.names import identifier
 from fm_platform.warehouse.reader import Published
 
 RESULTS, CONTRASTS, SAMPLES = "expression.de_results", "expression.contrasts", "expression.samples"
@@ -28,6 +30,7 @@ class GeneSample:
         matrix: The file or folder.
         sheet_line: Its line in the sample sheet.
         size_factor: What its counts were divided by.
+        design: Its values of the design's variables, by column of the sample sheet.
     """
 
     sample_id: str
@@ -38,6 +41,7 @@ class GeneSample:
     sheet_line: int | None
     count: int | None
     size_factor: float | None
+    design: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class GeneFit:
     Attributes:
         n_tested: Genes of the contrast with a p-value.
         n_adjusted: Those of them that independent filtering kept: the family of ``padj``.
+        pvalue: The gene's p-value.
+        rank: The rank j of a p-value p in the family at which ``padj`` is n_adjusted p / j; null without ``padj``.
+        ranked_p: That p-value: the gene's own, or a larger one where it gives less.
     """
 
     gene_id: str
@@ -64,6 +71,9 @@ class GeneFit:
     n_tested: int
     n_adjusted: int
     na_reason: str | None
+    pvalue: float | None
+    rank: int | None
+    ranked_p: float | None
     notes: Sequence[str]
     samples: Sequence[GeneSample]
 
@@ -86,18 +96,26 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
     gene, contrast = result.row(0, named=True), declared.row(0, named=True)
     factors = contrast.get("size_factors") or [None] * len(contrast["samples"])
     family = published.recall(
-        f"SELECT count(pvalue) AS n_tested, count(padj) AS n_adjusted FROM {RESULTS} WHERE contrast = ?",
-        [row["contrast"]],
+        f"WITH own AS (SELECT pvalue, padj FROM {RESULTS} WHERE contrast = ?), "
+        "here AS (SELECT max(pvalue) AS p FROM own "
+        f"WHERE padj = (SELECT padj FROM {RESULTS} WHERE contrast = ? AND gene_id = ?)) "
+        "SELECT count(pvalue) AS n_tested, count(padj) AS n_adjusted, (SELECT p FROM here) AS ranked_p, "
+        "nullif(count(padj) FILTER (pvalue <= (SELECT p FROM here)), 0) AS rank FROM own",
+        [row["contrast"], row["contrast"], row["gene_id"]],
     ).row(0, named=True)
     by_sample = dict(zip(contrast["samples"], factors, strict=True))
+    designs = _designs(published, contrast["design"])
     return GeneFit(
         gene_id=gene["gene_id"],
         samples=[
-            GeneSample(**sample, size_factor=by_sample[sample["sample_id"]])
+            GeneSample(
+                **sample, size_factor=by_sample[sample["sample_id"]], design=designs[sample["sample_id"]]
+            )
             for sample in _samples(published, gene["gene_id"], contrast["samples"])
         ],
         dispersion=_dispersion(published, row),
         na_reason=gene["na_reason"],
+        pvalue=gene["pvalue"],
         compares=_compares(contrast),
         notes=contrast["notes"],
         **family,
@@ -140,6 +158,15 @@ def _samples(published: Published, gene: str, samples: Sequence[str]) -> list[di
         [gene, list(samples)],
     )
     return found.to_dicts()
+
+
+def _designs(published: Published, design: str) -> dict[str, dict[str, str | None]]:
+    """The values of a design's variables by sample."""
+    named = re.findall(r"\w+", design)
+    variables = [name for name in published.schema(SAMPLES) if name in named]
+    listed = "".join(f", CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in variables)
+    found = published.recall(f"SELECT sample_id AS fm_sample{listed} FROM {SAMPLES}")
+    return {row.pop("fm_sample"): row for row in found.to_dicts()}
 
 
 def _sheet_lines(published: Published) -> str:

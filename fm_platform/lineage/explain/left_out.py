@@ -19,6 +19,12 @@ _SUBJECT_COLUMNS = ("subject_id", "USUBJID", "subject")
 _PAIRED = {"outcome", "visit", "stratum"}
 _IMPUTING = ("locf", "bocf", "best_case", "worst_case", "mixed_model")
 _JUDGED = {"responder", "visit", "stratum"}
+_MISSING = "value missing"
+_COUNTS_AS = {
+    "non-responder imputation": "counts as not responding",
+    "best case": "counts as responding",
+}
+"""What whoever lacks a value counts as, by the denominator of a rate."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,7 @@ def left_out(published: Published, row: Mapping[str, Any], column: str | None = 
 
 def _fills_holes(row: Mapping[str, Any], column: str | None) -> bool:
     """Whether whoever lacks a value counts all the same: an imputing analysis, a rate with non-responders imputed."""
-    return (
-        row.get("analysis") in _IMPUTING
-        or (column or "").endswith("_nri")
-        or column in ("nri_low", "nri_high")
-    )
+    return row.get("analysis") in _IMPUTING or "nri" in (column or "").split("_")
 
 
 def _sources(published: Published, table: str) -> list[str]:
@@ -158,7 +160,13 @@ def _not_judged(published: Published, row: Mapping[str, Any]) -> list[LeftOut]:
         "AND (?::VARCHAR IS NULL OR stratum = ?) AND responded IS NULL ORDER BY subject_id",
         [row["responder"], row["visit"], row["stratum"], row["stratum"]],
     )
-    return [LeftOut("subject", subject, status) for subject, status in found.rows()]
+    counts_as = _COUNTS_AS.get(str(row.get("denominator")))
+    return [
+        LeftOut("subject", subject, f"{status}: {counts_as}", imputed=True)
+        if counts_as and status == _MISSING
+        else LeftOut("subject", subject, status)
+        for subject, status in found.rows()
+    ]
 
 
 def _unused_samples(published: Published, contrast: str) -> list[LeftOut]:
