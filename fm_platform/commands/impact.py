@@ -155,7 +155,9 @@ def _print_trial(found: Impact, trial: Trial, *, every_table: bool) -> None:
 
 def _print_tried(table: TriedTable, *, rows: bool) -> None:
     parts = (
-        f"{table.changed:,} rows change in {table.cells:,} cells" if table.changed else "",
+        f"{_counted(table.changed, 'row')} changed in {_counted(table.cells, 'cell')}"
+        if table.changed
+        else "",
         f"{table.removed:,} go" if table.removed else "",
         f"{table.added:,} come" if table.added else "",
     )
@@ -169,10 +171,14 @@ def _print_tried(table: TriedTable, *, rows: bool) -> None:
         click.echo(f"    and {rest:,} more rows (--limit N)")
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def _print_origin(found: Impact) -> None:
     if found.publication.get("data_origin") == "synthetic":
         click.echo("SYNTHETIC DATA")
-    click.echo(f"{found.asked}: {len(found.rows)} delivered rows")
+    click.echo(f"{found.asked}: {_counted(len(found.rows), 'delivered row')}")
     for row in found.rows:
         click.echo(f"  {row.path}:{row.line}  sha256 {row.sha256}")
     if found.samples:
