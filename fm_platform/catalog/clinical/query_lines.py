@@ -61,7 +61,8 @@ def with_lines(step: Step, queries: pl.DataFrame, lost: Lost) -> pl.DataFrame:
         found = sorted({place for row_id in row["_row_ids"] or () for place in places.get(row_id, ())})
         if row["rule"] == "FM021":
             found = lost.get((row["source"], row["subject"], row["event"]), "").split()
-        lines.append(" ".join(found) or None if row["state"] in OPEN else row[LINES])
+        said = row["state"] not in OPEN and row[LINES] is not None
+        lines.append(row[LINES] if said else " ".join(found) or None)
     return queries.with_columns(pl.Series(LINES, lines, dtype=pl.String))
 
 

@@ -109,6 +109,7 @@ def test_an_unrelated_delivery_closes_nothing_and_a_decision_what_it_names(site:
     closed = site.queries("FM017")["A", "q2"]
     assert closed["query_id"] == name
     assert closed["closed_by"].endswith(": confirmed by the site")
+    assert closed["_lines"] == "v.csv:3"
     assert site.refresh() == []
     site.deliver({("A", "4", "q2"): "8", ("B", "4", "q3"): "9"})
     assert site.states("FM017") == {("A", "q2"): "reopened", ("B", "q3"): "open"}
