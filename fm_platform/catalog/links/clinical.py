@@ -112,11 +112,7 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
                 'AND (o."group" IS NULL OR i.stratum = o."group")',
                 chooses=f"CASE {_DESCRIBED} WHEN 'n' THEN 'subject_id' ELSE {_DESCRIBED} END",
             ),
-            RowsOf(
-                PEOPLE,
-                f"o.source_table = 'stats.characteristics' AND {holds_level('o.variable', _LEVEL)}",
-                role=DECIDES,
-            ),
+            last_of_level(f"CASE o.source_table WHEN 'stats.characteristics' THEN {_LEVEL} END"),
         ),
         "report.data_queries": _questions(study),
         **{f"quarantine.{name}": _quarantine(study, name) for name in study.clinical},
@@ -128,10 +124,23 @@ def clinical_links(study: Study, instruments: Sequence[Instrument]) -> dict[str,
     }
 
 
-def holds_level(variable: str, level: str) -> str:
-    """Whether a person has a level: of any stratum, as a level has a row in each where somebody has it in one."""
-    value = f"CASE {variable} WHEN 'sex' THEN i.sex WHEN 'arm' THEN i.arm WHEN 'site' THEN i.site END"
-    return f"i.in_population AND {value} = {level}"
+def last_of_level(level: str) -> RowsOf:
+    """Who alone has a level: a level has a row in every stratum for as long as anybody has it in one.
+
+    Args:
+        level: SQL of the level that the row ``o`` with its ``variable`` is about.
+    """
+    people = " UNION ALL ".join(
+        f'SELECT \'{name}\' AS variable, {name} AS level, subject_id FROM "marts"."participants" WHERE in_population'
+        for name in ("sex", "arm", "site")
+    )
+    alone = f"SELECT variable, level, min(subject_id) AS subject_id FROM ({people}) GROUP BY ALL HAVING count(*) = 1"
+    return RowsOf(
+        PEOPLE,
+        f"h.variable = o.variable AND h.level = {level} AND h.subject_id = i.subject_id",
+        f", ({alone}) AS h",
+        role=DECIDES,
+    )
 
 
 def _of_change() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fm_platform.catalog.asset import RowsOf
-from fm_platform.catalog.links.clinical import DECIDES, PEOPLE, holds_level
+from fm_platform.catalog.links.clinical import PEOPLE, last_of_level
 from fm_platform.reporting.arms_table import ARMS
 from fm_platform.reporting.tables import CHANGE, RESPONSE
 from fm_platform.statistics.arms import BETWEEN_ARMS
@@ -33,7 +33,7 @@ def printed_links(quasi_identifiers: Sequence[str] = ()) -> dict[str, tuple[Rows
             RowsOf(
                 PEOPLE, "i.in_population AND (o.stratum IS NULL OR i.stratum = o.stratum)", chooses=_VARIABLE
             ),
-            RowsOf(PEOPLE, holds_level("o.variable", "o.level"), role=DECIDES),
+            last_of_level("o.level"),
         ),
         "privacy.equivalence_classes": tuple(
             RowsOf(table) for table in dict.fromkeys([PEOPLE, *quasi_identifiers])
