@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fm_platform.expression.fit import wald
-from fm_platform.expression.fit.column_units import column_units
+from fm_platform.expression.fit.column_units import as_fitted
 from fm_platform.expression.fit.filtering import independent_filtering
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.likelihood_ratio import likelihood_ratio
@@ -96,7 +96,7 @@ def compare(
     beta, dispersion = np.ascontiguousarray(model.beta[:, live]), model.dispersion[live]
     run = model.options.workers.run
     n_samples = model.setting.normal.shape[0]
-    weights = np.asarray(vector, float) * model.units
+    weights = model.fitted_as.transform.T @ np.asarray(vector, float)
     made = run(wald.contrast, [own, beta, dispersion], len(live), n_samples, model.setting, weights)
     estimate = np.where(silent[live], 0.0, made["estimate"])
     if hypothesis.reduced is None:
@@ -111,7 +111,7 @@ def compare(
             len(live),
             n_samples,
             model.setting,
-            Normal(hypothesis.reduced * column_units(hypothesis.reduced)),
+            Normal(as_fitted(hypothesis.reduced).design),
         )
         stat, p = ratio["stat"], ratio["p"]
     full = {"estimate": estimate, "se": made["se"], "stat": stat, "p": p}

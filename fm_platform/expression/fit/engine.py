@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from fm_platform.expression.counts import NOT_COUNTED
 from fm_platform.expression.designs.contrasts import ContrastPlan, silent_where_compared
 from fm_platform.expression.fit.checks import check_reads, check_request, thin_libraries
+from fm_platform.expression.fit.column_units import Fitted
 from fm_platform.expression.fit.compare import Hypothesis, compare
 from fm_platform.expression.fit.fit_facts import fit_facts
 from fm_platform.expression.fit.gaps import Gaps
@@ -205,7 +206,7 @@ def _own_result(
     if tested.shrunk is not None:
         values[SHRUNK] = tested.shrunk
     notes = [*plan.design.notes, *thin_libraries(chosen, plan)]
-    notes += [*_unit_notes(plan.design.columns, model.units), *tested.notes]
+    notes += [*_unit_notes(plan.design.columns, model.fitted_as), *tested.notes]
     if not counted.all():
         notes.append(f"{int((~counted).sum())} genes are not in the file of every sample and were left out")
     return DeResult(
@@ -220,13 +221,26 @@ def _own_result(
     )
 
 
-def _unit_notes(columns: Sequence[str], units: NDArray[np.float64]) -> list[str]:
-    return [
-        f"{column} is so small that the ridge of the fit would pull its coefficient to 0: it was fitted in units of "
-        f"{1 / unit:g}; fold changes are per unit as declared"
-        for column, unit in zip(columns, units, strict=True)
-        if unit != 1
-    ]
+def _unit_notes(columns: Sequence[str], fitted: Fitted) -> list[str]:
+    """Which columns were fitted in another unit or from another zero than declared, and why."""
+    notes = []
+    for column, unit, centre in zip(columns, fitted.units, fitted.centres, strict=True):
+        if centre:
+            notes.append(
+                f"{column} is so far from 0 (mean {centre:.10g}) that the ridge of the fit would pull on it: it was "
+                "counted from its mean; fold changes are per unit as declared"
+            )
+        if unit != 1:
+            size, harm = (
+                ("small", "the ridge of the fit would pull its coefficient to 0")
+                if unit > 1
+                else ("large", "the fit would lose digits")
+            )
+            notes.append(
+                f"{column} is so {size} that {harm}: it was fitted in units of {1 / unit:g}; fold changes are per unit "
+                "as declared"
+            )
+    return notes
 
 
 def _gaps(model: Model, plan: ContrastPlan, silent: NDArray[np.bool_], threshold: float) -> Gaps:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fm_platform.expression.fit import cooks
 from fm_platform.expression.fit.blocks import Columns, Workers
-from fm_platform.expression.fit.column_units import column_units
+from fm_platform.expression.fit.column_units import Fitted, as_fitted
 from fm_platform.expression.fit.gene_arrays import Floats
 from fm_platform.expression.fit.normal import Normal
 from fm_platform.expression.fit.prior import PriorWidth, fit_prior
@@ -65,7 +65,7 @@ class Model:
         shrunken: The dispersions shrunk towards the trend.
         dispersion: The dispersions used.
         dispersion_outlier: Genes that keep their gene-wise dispersion.
-        units: By what each design column was multiplied for the fit.
+        fitted_as: The zero and the unit of each design column in the fit.
         beta: Columns x genes, natural logarithms, per unit of the fit.
         converged: Whether reweighting ended by itself.
         max_cooks: Largest Cook's distance that may flag the gene.
@@ -90,7 +90,7 @@ class Model:
     shrunken: Floats
     dispersion: Floats
     dispersion_outlier: NDArray[np.bool_]
-    units: Floats
+    fitted_as: Fitted
     beta: Floats
     converged: NDArray[np.bool_]
     max_cooks: Floats
@@ -125,8 +125,8 @@ def fit_model(
     """
     options = options or Options()
     on_stage("size factors")
-    units = column_units(design)
-    block = _prepare(counts, design * units, options)
+    fitted_as = as_fitted(design)
+    block = _prepare(counts, fitted_as.design, options)
     setting = block.setting
     on_stage("gene-wise dispersions")
     made = block.gene_wise()
@@ -142,7 +142,7 @@ def fit_model(
     block.coefficients(made)
     on_stage("outlier replacement")
     made = block.refit(made, trend, prior)
-    return _assemble(made, block, len(counts), units, trend, prior)
+    return _assemble(made, block, len(counts), fitted_as, trend, prior)
 
 
 def fit_trend_only(counts: NDArray[np.int64], design: Floats, options: Options) -> tuple[Floats, Trend]:
@@ -153,7 +153,7 @@ def fit_trend_only(counts: NDArray[np.int64], design: Floats, options: Options) 
         design: Samples x columns.
         options: How.
     """
-    block = _prepare(counts, design, options)
+    block = _prepare(counts, as_fitted(design).design, options)
     made = block.gene_wise()
     return block.factors, fit_trend(made["base_mean"], made["dispersion"])
 
@@ -248,7 +248,7 @@ def _prepare(counts: NDArray[np.int64], design: Floats, options: Options) -> _Ge
 
 
 def _assemble(
-    made: Columns, block: _Genes, n_genes: int, units: Floats, trend: Trend, prior: PriorWidth
+    made: Columns, block: _Genes, n_genes: int, fitted_as: Fitted, trend: Trend, prior: PriorWidth
 ) -> Model:
     setting, live = block.setting, block.live
     fitted = ~made["silenced"]
@@ -284,7 +284,7 @@ def _assemble(
         shrunken=spread("map"),
         dispersion=spread("final"),
         dispersion_outlier=flags(made["kept"]),
-        units=units,
+        fitted_as=fitted_as,
         beta=spread("beta"),
         converged=flags(made["converged"]),
         max_cooks=spread("max_cooks"),

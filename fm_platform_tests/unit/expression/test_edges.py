@@ -12,7 +12,7 @@ import pytest
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import plan_contrast
 from fm_platform.expression.designs.design import build_design
-from fm_platform.expression.fit.column_units import column_units
+from fm_platform.expression.fit.column_units import as_fitted, column_units
 from fm_platform.expression.fit.results import DeResult
 from fm_platform.expression.run import run_plan
 from fm_platform.study.expression import Contrast
@@ -25,12 +25,12 @@ EMPTY = "group[hc]:person[T.3]"
 
 
 def fitted(
-    samples: Any, name: str, shrink: str | None = None, times: int = 1, **declared: Any
+    samples: Any, name: str, shrink: str | None = None, times: float = 1, plus: float = 0, **declared: Any
 ) -> tuple[DeResult, pl.DataFrame]:
     counts = pl.read_csv(FROZEN / f"counts_{name}.csv").drop("gene").to_numpy().astype(np.int64)
     sheet = pl.read_csv(FROZEN / f"samples_{name}.csv", infer_schema=False)
-    if times != 1:
-        sheet = sheet.with_columns((pl.col("fraction").cast(pl.Float64) * times).cast(pl.String))
+    if times != 1 or plus:
+        sheet = sheet.with_columns((pl.col("fraction").cast(pl.Float64) * times + plus).cast(pl.String))
     theirs = pl.read_csv(FROZEN / f"results_{name}.csv", null_values="NA", infer_schema_length=None)
     plan = plan_contrast(samples(**sheet.to_dict(as_series=False)), Contrast(id="c", **declared))
     return run_plan(counts, None, theirs["gene"].to_list(), plan, shrink=shrink), theirs
@@ -87,8 +87,45 @@ def test_a_very_small_covariate_is_fitted_as_in_larger_units(samples: Any) -> No
 
 
 def test_units_are_powers_of_ten_and_leave_ordinary_columns_alone() -> None:
-    columns = [[1.0, 0.0, 70.0, 0.1, 0.0009, -2e-7], [1.0, 1.0, 20.0, 0.3, 0.0001, 1e-7]]
-    np.testing.assert_allclose(column_units(np.array(columns)), [1, 1, 1, 1, 1e3, 1e6], rtol=1e-14)
+    columns = [[1.0, 0.0, 70.0, 0.1, 0.0009, -2e-7, 3e9], [1.0, 1.0, 20.0, 0.3, 0.0001, 1e-7, 0.0]]
+    np.testing.assert_allclose(column_units(np.array(columns)), [1, 1, 1, 1, 1e3, 1e6, 1e-4], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("times", "plus"), [(5_000, 2_019), (100_000, 45_000), (10_000, 20_240_100), (1e9, 1e14)]
+)
+def test_a_covariate_far_from_zero_is_fitted_as_from_its_mean(
+    samples: Any, times: float, plus: float
+) -> None:
+    """Years, a spreadsheet's days, dates as one number, nanoseconds: R's own fit of these misses by up to 0.8 in p."""
+    result, theirs = fitted(
+        samples,
+        "fraction",
+        times=times,
+        plus=plus,
+        design="~ fraction + group",
+        covariates=("fraction",),
+        coefficient="fraction",
+    )
+    assert any("counted from its mean" in note for note in result.notes)
+    for name, theirs_name in (("pvalue", "pvalue"), ("padj", "padj"), ("stat", "stat")):
+        np.testing.assert_allclose(
+            result.frame[name].to_numpy(),
+            theirs[theirs_name].cast(pl.Float64).to_numpy(),
+            rtol=1e-3,
+            atol=1e-4,
+        )
+
+
+def test_every_column_far_from_zero_is_counted_from_the_mean_where_it_is_not_zero() -> None:
+    group, year = np.repeat([0.0, 1.0], 4), np.array([2019.0, 2021, 2020, 2022, 2018, 2023, 2021, 2020])
+    design = np.column_stack([1 - group, group, (1 - group) * year, group * year])
+    made = as_fitted(design)
+    np.testing.assert_allclose(design @ made.transform, made.design, atol=1e-9)
+    np.testing.assert_allclose(made.centres, [0, 0, 2020.5, 2020.5])
+    assert np.abs(made.design).max() < 3
+    alone = as_fitted(year[:, None])
+    np.testing.assert_array_equal(alone.design, year[:, None])
 
 
 def test_beside_a_very_small_covariate_all_else_is_as_beside_the_same_one_times_1000(samples: Any) -> None:
