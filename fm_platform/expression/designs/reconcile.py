@@ -83,6 +83,13 @@ def match_ids(
             file=file,
             mend=f"say so: {_TRANSPOSED}",
         )
+    firsts = [name.partition(" ")[0] for name in sheet_ids]
+    if firsts != list(sheet_ids) and set(firsts) == set(count_ids):
+        raise InputError(
+            f"the sheet has fields separated by blanks, read as one column: {_listed(sheet_ids[:3])}",
+            file=file,
+            mend="separate them by tabs or commas (R: write.table(x, sep='\\t', col.names=NA), or write.csv)",
+        )
     raise InputError(
         _difference(sheet_ids, count_ids), file=file, mend=_mend(sheet_ids, count_ids, reconcile, proposal)
     )

@@ -16,16 +16,25 @@ import polars as pl
 from fm_platform.errors import InputError
 from fm_platform.sources.delimited import LINE
 
-MISSING = frozenset({"", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "#N/A", "<NA>", "n.a."})
-"""Texts that stand for no value; R's ``read.csv`` reads the first two of them so, and DESeq2 refuses such samples."""
+MISSING = frozenset(
+    {
+        *("", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "<NA>", "n.a.", "N.A.", ".", "?"),
+        *("#N/A", "#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!"),
+    }
+)
+"""Texts that stand for no value: R's, those of SAS and Stata, of people, and what a spreadsheet shows for an error.
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+R's ``read.csv`` reads the first two of them so, and DESeq2 refuses such samples.
+"""
+
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d{1,3})?")
+_QUOTES = "'\"`\u2018\u2019\u201c\u201d"
 _SHOWN = 10
 
 
 def is_missing(text: str | None) -> bool:
     """Whether a cell holds no value: empty, blanks only, or a text such as ``NA``."""
-    return text is None or text.strip() in MISSING
+    return text is None or _visible(text) in MISSING
 
 
 def places(samples: pl.DataFrame, at: Sequence[int]) -> str:
@@ -46,7 +55,8 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
         what: What its values are: a level, a subject, a visit.
 
     Raises:
-        InputError: Two texts differ in blanks, letter case or the way a number is written only. The message shows every
+        InputError: Two texts differ in blanks, dashes, quotes, letter case, invisible characters or the way a number
+            is written only. The message shows every
             spelling, with the samples and their lines.
     """
     texts = samples[column].cast(pl.String).to_list()
@@ -62,13 +72,21 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
     )
     more = f" (and {len(doubtful) - 1} more such)" if len(doubtful) > 1 else ""
     raise InputError(
-        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, letter case or form "
-        f"of a number only, and would be taken for different {what}s",
+        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, dashes, letter case, "
+        f"invisible characters or form of a number only, and would be taken for different {what}s",
         mend=f"write it alike everywhere in the sample sheet; if they are different {what}s, give them different names",
     )
 
 
 def _plain(text: str) -> str:
-    """What a reader takes a text for: blanks as one, no letter case, a number as its value."""
-    bare = " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
-    return str(Decimal(bare).normalize()) if _NUMBER.fullmatch(bare) else bare
+    """What a reader takes a text for: no quotes, blanks as one, no letter case, a number as its value."""
+    bare = " ".join(_visible(text).strip(_QUOTES).split()).casefold()
+    if _NUMBER.fullmatch(bare):
+        return str(Decimal(bare.replace(",", ".")).normalize())
+    return bare
+
+
+def _visible(text: str) -> str:
+    """A text without characters that nobody sees, of one form, its dashes one dash."""
+    kinds = ((char, unicodedata.category(char)) for char in unicodedata.normalize("NFKC", text))
+    return "".join("-" if kind == "Pd" else char for char, kind in kinds if kind != "Cf").strip()

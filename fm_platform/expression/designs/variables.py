@@ -118,7 +118,9 @@ def _complete(samples: pl.DataFrame, variable: str) -> list[str]:
         raise InputError(
             f"{variable!r} is {'empty' if said is None else f'missing ({said!r})'} for sample {places(samples, gaps)}"
             + (
-                "" if said is None else "; R reads NA as missing, and variables of a design cannot be missing"
+                ""
+                if said is None
+                else "; it reads as no value, as NA does in R, and variables of a design cannot be missing"
             ),
             mend="fill it in the sample sheet, or leave these samples out with `subset:` (fm de --subset)"
             + ("" if said is None else f"; if {said!r} is a level, give it another name"),

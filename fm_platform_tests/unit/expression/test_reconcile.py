@@ -84,6 +84,12 @@ def test_repeated_ids_are_named() -> None:
         match_ids(["a", "b"], ["a", "b", "b"])
 
 
+def test_a_sheet_of_fields_separated_by_blanks_is_told() -> None:
+    with pytest.raises(InputError, match="separated by blanks") as caught:
+        match_ids(["s1 ctl", "s2 trt"], ["s1", "s2"])
+    assert "write.csv" in str(caught.value.mend)
+
+
 def test_unknown_way_to_reconcile() -> None:
     with pytest.raises(InputError, match="'fuzzy'"):
         match_ids(["a"], ["a"], reconcile="fuzzy")

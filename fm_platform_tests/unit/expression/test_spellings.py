@@ -38,11 +38,36 @@ def refusal(samples: pl.DataFrame, design: str, **options: list[str]) -> InputEr
 # -- missing values --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["NA", "NaN", "N/A", "n/a", "<NA>", "#N/A", " NA "])
+@pytest.mark.parametrize("text", ["NA", "NaN", "N/A", "n/a", "<NA>", "#N/A", " NA ", ".", "#REF!"])
 def test_a_text_that_means_no_value_is_no_level(text):
     error = refusal(resolved(batch=["a", "b", "a", text]), "~ batch")
     assert f"'batch' is missing ({text.strip()!r}) for sample s4 (line 5)" in error.message
     assert "--subset" in str(error.mend)
+
+
+def test_a_cell_of_invisible_characters_is_no_level():
+    assert "'batch' is missing" in refusal(resolved(batch=["a", "b", "a", "\u200b"]), "~ batch").message
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ctl", "ct\u200bl"),
+        ("ctl", "\ufeffctl"),
+        ("ctl", "'ctl'"),
+        ("low-dose", "low\u2013dose"),
+        ("1", "1,0"),
+        ("10", "1e1"),
+    ],
+)
+def test_levels_that_look_alike_are_one_level_in_two_spellings(one, other):
+    error = refusal(resolved(batch=[one, other, "b", one]), "~ batch")
+    assert f"{other!r} of s2 (line 3)" in error.message
+
+
+@pytest.mark.parametrize(("one", "other"), [("-", "+"), ("1", "-1"), ("dose 1", "dose -1"), ("a", "a-")])
+def test_signs_tell_levels_apart(one, other):
+    read_variables(resolved(batch=[one, other, one, other]), "~ batch")
 
 
 @pytest.mark.parametrize("text", ["", "  "])
