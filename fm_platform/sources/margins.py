@@ -96,6 +96,14 @@ def r_row_names(rows: Sequence[Sequence[str]]) -> bool:
     return one_more and len({row[0] for row in rows[1:]}) == len(rows) - 1
 
 
+def row_numbers(cells: Sequence[str]) -> bool:
+    """Whether the cells of a column are running numbers from 0 or 1, as R and pandas number rows."""
+    first = cells[0].strip() if cells else ""
+    return first in ("0", "1") and all(
+        cell.strip() == str(number) for number, cell in enumerate(cells, start=int(first))
+    )
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a decimal number."""
     return _NUMBER.fullmatch(text.strip()) is not None
@@ -114,6 +122,7 @@ def _marked_header(marked: Sequence[str], record: str, delimiters: Sequence[str]
         cells, *above = (_fields(line, delimiter) for line in (record, *reversed(marked)))
         width = len(cells)
         wide = above[: next((at for at, fields in enumerate(above) if len(fields) != width), len(above))]
+        wide = [fields for fields in wide if len({*fields}) == width]
         if width < 2 or not wide:
             continue
         named = next((at for at, fields in enumerate(wide) if not any(map(is_number, fields))), 0)
@@ -188,7 +197,7 @@ def _without_remarks(rows: list[list[str]], lines: list[int]) -> tuple[list[list
         and (mark := rows[at][0].strip()[:1]) in COMMENT_MARKS
         and (
             (len(rows[at]) == 1 and mark not in ids)
-            or (len(rows[at]) != len(rows[0]) and _REMARK.match(rows[at][0]))
+            or ((len(rows[at]) != len(rows[0]) or _width(rows[at]) == 1) and _REMARK.match(rows[at][0]))
         )
     }
     if not remarks and end == len(rows):

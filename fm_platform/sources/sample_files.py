@@ -19,15 +19,16 @@ from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import SourceFile, read_content
 from fm_platform.sources.margins import comment_lines, without_lines
 
-_STAR = re.compile(r"^(?P<sample>.*?)[._-]*ReadsPerGene\.out\.tab(\.gz)?$")
-_KALLISTO = re.compile(r"^abundance\.tsv(\.gz)?$")
-_SALMON = re.compile(r"^quant\.sf(\.gz)?$")
-_RSEM = re.compile(r"^(?P<sample>.*?)[._-]*(?P<what>genes|isoforms)\.results(\.gz)?$")
+_STAR = re.compile(r"^(?P<sample>.*?)[._-]*ReadsPerGene\.out\.(tab|txt|tsv)(\.gz)?$")
+_KALLISTO = re.compile(r"^(?P<sample>.*?)[._-]*abundance\.(tsv|txt)(\.gz)?$")
+_SALMON = re.compile(r"^(?P<sample>.*?)[._-]*quant\.sf(\.txt)?(\.gz)?$")
+_RSEM = re.compile(r"^(?P<sample>.*?)[._-]*(?P<what>genes|isoforms)\.results(\.txt|\.tsv)?(\.gz)?$")
 _ENDING = re.compile(r"\.[^.]*(\.gz)?$")
 _HTSEQ = re.compile(
     r"^(?P<sample>.+?)([._-](htseq|counts?|htseq[._-]counts?))?\.(txt|tsv|counts?|out|htseq)(\.gz)?$",
     re.IGNORECASE,
 )
+_TABLE = re.compile(r"\.(txt|tsv|tab|out|sf|results)(\.gz)?$", re.IGNORECASE)
 _NOT_COUNTS = re.compile(r"readme|summary|md5|log|checksum|licen[cs]e", re.IGNORECASE)
 
 
@@ -36,8 +37,8 @@ class SampleFile:
     """One sample's file.
 
     Attributes:
-        sample: The sample's name: of STAR, HTSeq and RSEM the file's (where all files have one name, the folder's), of
-            kallisto and salmon the folder's.
+        sample: The sample's name: what stands in the file's name before the tool's, or the folder's where nothing does
+            or all files have one name.
         name: What to call the file: folder and path below it.
     """
 
@@ -86,7 +87,7 @@ def folder_format(folder: Path, name: str) -> str:
             file=name,
             mend=f"set `format:` (fm de --format) to one of: {', '.join(found)}",
         )
-    there = [path.relative_to(folder).as_posix() for path in _visible(folder)]
+    there = [path.relative_to(folder).as_posix() for path in visible_files(folder)]
     shown = f"{', '.join(there[:4])}{' ...' if len(there) > 4 else ''}" if there else "it is empty"
     raise InputError(
         f"the folder has no count files that are known by name ({shown})",
@@ -101,7 +102,8 @@ def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
 
     Args:
         folder: Where it is.
-        format: ``star``, ``htseq``, ``kallisto``, ``salmon`` or ``rsem``. HTSeq's may have any name if none is known.
+        format: ``star``, ``htseq``, ``kallisto``, ``salmon`` or ``rsem``. Where no file has a known name, HTSeq's may
+            have any, and the others' any that ends as a text table does.
         name: What to call the folder in messages.
 
     Raises:
@@ -112,11 +114,11 @@ def sample_files(folder: Path, format: str, name: str) -> list[SampleFile]:
             f"format {format} is a folder with a file a sample", file=name, mend="name the folder"
         )
     listed = _files(folder, format)
-    if not listed and format == "htseq":
+    if not listed:
         listed = [
             (path, _ENDING.sub("", path.name))
-            for path in _visible(folder)
-            if not _NOT_COUNTS.search(path.name)
+            for path in visible_files(folder)
+            if not _NOT_COUNTS.search(path.name) and (format == "htseq" or _TABLE.search(path.name))
         ]
     if len({sample for _, sample in listed}) == 1 < len(listed):
         listed = [(path, path.parent.name) for path, _ in listed]
@@ -184,7 +186,7 @@ def _check_widths(text: str, width: int, lines: Sequence[int], name: str) -> Non
 
 def _files(folder: Path, format: str) -> list[tuple[Path, str]]:
     sample_of = _SAMPLE_OF[format]
-    found = [(path, sample) for path in _visible(folder) if (sample := sample_of(path))]
+    found = [(path, sample) for path in visible_files(folder) if (sample := sample_of(path))]
     if format == "rsem":
         of_genes = [
             entry for entry in found if (match := _RSEM.match(entry[0].name)) and match["what"] == "genes"
@@ -193,7 +195,7 @@ def _files(folder: Path, format: str) -> list[tuple[Path, str]]:
     return found
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible_files(folder: Path) -> list[Path]:
     """The files in and below a folder, without hidden ones."""
     return [
         path
@@ -202,14 +204,14 @@ def _visible(folder: Path) -> list[Path]:
     ]
 
 
-def _star(path: PurePath) -> str | None:
-    match = _STAR.match(path.name)
-    return (match["sample"] or path.parent.name) if match else None
+def _named_by(pattern: re.Pattern[str]) -> Callable[[PurePath], str | None]:
+    """The sample of a file with a tool's name: what stands before it, else the folder's name."""
 
+    def sample_of(path: PurePath) -> str | None:
+        match = pattern.match(path.name)
+        return (match["sample"] or path.parent.name) if match else None
 
-def _rsem(path: PurePath) -> str | None:
-    match = _RSEM.match(path.name)
-    return (match["sample"] or path.parent.name) if match else None
+    return sample_of
 
 
 def _htseq(path: PurePath) -> str | None:
@@ -218,11 +220,11 @@ def _htseq(path: PurePath) -> str | None:
 
 
 _SAMPLE_OF: dict[str, Callable[[PurePath], str | None]] = {
-    "star": _star,
+    "star": _named_by(_STAR),
     "htseq": _htseq,
-    "kallisto": lambda path: path.parent.name if _KALLISTO.match(path.name) else None,
-    "salmon": lambda path: path.parent.name if _SALMON.match(path.name) else None,
-    "rsem": _rsem,
+    "kallisto": _named_by(_KALLISTO),
+    "salmon": _named_by(_SALMON),
+    "rsem": _named_by(_RSEM),
 }
 _EXPECTED = {
     "star": "*ReadsPerGene.out.tab",

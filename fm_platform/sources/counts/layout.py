@@ -109,6 +109,7 @@ def layout_of(
     format: str,
     gene_id: str | None,
     texts: Collection[int] = (),
+    row_numbers: bool = False,
 ) -> tuple[str, tuple[MatrixColumn, ...]]:
     """Say what every column of a file is.
 
@@ -119,6 +120,7 @@ def layout_of(
         format: ``auto`` or one of :data:`FORMATS`.
         gene_id: The gene id column; default the first.
         texts: Columns whose cells are texts without a number among them: they hold no counts.
+        row_numbers: Whether the first column only numbers the rows.
 
     Returns:
         The format, and one entry a column.
@@ -128,6 +130,14 @@ def layout_of(
             sample.
     """
     chosen = format if format != "auto" else _detected(header)
+    if chosen == "featurecounts" and not is_featurecounts_header(header):
+        raise InputError(
+            f"declared as featurecounts, but its columns are not Geneid, Chr, Start, End, Strand, Length, ...: "
+            f"{', '.join(header[:6])}",
+            file=name,
+            line=line,
+            mend="drop `format:` (fm de --format), or set it to plain",
+        )
     gene_position = _gene_position(header, gene_id, name, line)
     describe = FORMATS[chosen]
     columns = tuple(
@@ -146,6 +156,8 @@ def layout_of(
         else entry
         for entry in columns
     )
+    if row_numbers:
+        columns = (MatrixColumn(0, header[0], "ignored", reason="numbers the rows"), *columns[1:])
     _check_samples(columns, chosen, name, line)
     return chosen, columns
 
@@ -260,6 +272,13 @@ def _gene_position(header: Sequence[str], gene_id: str | None, name: str, line: 
 
 def _check_samples(columns: Sequence[MatrixColumn], format: str, name: str, line: int) -> None:
     counts = [entry for entry in columns if entry.kind == "count"]
+    if len(columns) == 1:
+        raise InputError(
+            "one column only: its fields are separated by no comma, semicolon, tab or bar",
+            file=name,
+            line=line,
+            mend="separate the fields by tabs or commas (R: write.table(x, sep='\\t', col.names=NA))",
+        )
     if not counts:
         expected = {"provider": "named Counts_<sample>(<group>)", "featurecounts": "after Length"}.get(
             format, "beside the gene id"

@@ -31,6 +31,7 @@ from fm_platform.sources.counts.values import rounded_counts
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import SourceFile, read_content
 from fm_platform.sources.rowid import row_ids
+from fm_platform.sources.sample_files import visible_files
 
 EXPRESSION = "Gene Expression"
 """What 10x's features.tsv calls the features that are genes."""
@@ -86,8 +87,9 @@ def mtx_files(path: Path, name: str) -> MtxFiles:
     """
     matrices = _found(path, _MATRIX)
     if len(matrices) != 1:
+        shown = ", ".join(str(entry.relative_to(path)) for entry in matrices[:5]) or "none"
         raise InputError(
-            f"{len(matrices)} MatrixMarket files: {', '.join(entry.name for entry in matrices[:5]) or 'none'}",
+            f"{len(matrices)} MatrixMarket files: {shown}",
             file=name,
             mend="name one of them, or deliver one matrix with all samples as columns",
         )
@@ -172,7 +174,7 @@ def mtx_matrix(path: Path, *, source: str, name: str, options: CountOptions) -> 
 def _found(path: Path, pattern: re.Pattern[str]) -> list[Path]:
     if not path.is_dir():
         return [path] if pattern.search(path.name) else []
-    return [entry for entry in sorted(path.rglob("*")) if entry.is_file() and pattern.search(entry.name)]
+    return [entry for entry in visible_files(path) if pattern.search(entry.name)]
 
 
 def _aside(row: Sequence[str]) -> str | None:
@@ -186,7 +188,8 @@ def _read_list(path: Path, name: str) -> _List:
     content = read_content(path, name)
     text, _ = decode(content.data, name)
     filled = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    return _List(content.file, [line.split("\t") for _, line in filled], [number for number, _ in filled])
+    rows = [[cell.strip().strip('"') for cell in line.split("\t")] for _, line in filled]
+    return _List(content.file, rows, [number for number, _ in filled])
 
 
 def _read_matrix(

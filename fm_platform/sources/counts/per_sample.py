@@ -24,6 +24,7 @@ from fm_platform.sources.counts.matrix import (
     sample_columns,
 )
 from fm_platform.sources.counts.table import check_genes, damage_notes
+from fm_platform.sources.counts.tools import told_by_header
 from fm_platform.sources.counts.units import inspect_whole, judge, summary_row
 from fm_platform.sources.counts.values import all_decimals, whole_numbers
 from fm_platform.sources.margins import is_number
@@ -51,16 +52,14 @@ def per_sample_matrix(
             strand.
     """
     entries = sample_files(folder, format, name)
-    tables = [read_tab(entry) for entry in entries]
+    tables, headed = _without_headers([read_tab(entry) for entry in entries], format)
     width = 4 if format == "star" else 2 + _attributes(tables[0])
     for entry, table in zip(entries, tables, strict=True):
         if len(table.columns) != width:
-            raise InputError(
-                f"{len(table.columns)} columns; {_SHAPE[format]}",
-                file=entry.name,
-                line=table.lines[0],
-                mend="remove the file from the folder, or set `format:`",
-            )
+            told = told_by_header(table.first)
+            problem = f"this is {told[0]}" if told else f"{len(table.columns)} columns; {_SHAPE[format]}"
+            mend = told[1] if told else _OTHERWISE
+            raise InputError(problem, file=entry.name, line=table.lines[0], mend=mend)
     genes, kept, notes = _genes(entries, tables, 1 if format == "star" else -1)
     column, choice = _strand(entries, tables, kept, options.strand) if format == "star" else (width - 1, [])
     cells = [table.columns[column].gather(list(kept)).to_list() for table in tables]
@@ -92,14 +91,33 @@ def per_sample_matrix(
             }
         ),
         parts=parts,
-        notes=(*choice, *notes, *remarks, *damage_notes(genes, lines)),
+        notes=(*headed, *choice, *notes, *remarks, *damage_notes(genes, lines)),
     )
 
 
 _SHAPE = {
     "star": "STAR's ReadsPerGene.out.tab has four: gene, unstranded, forward and reverse",
-    "htseq": "HTSeq's files have two: gene and count, and between them texts (--additional-attr)",
+    "htseq": "HTSeq's files have two, separated by a tab: gene and count, and between them texts (--additional-attr)",
 }
+_OTHERWISE = "remove the file from the folder, or set `format:` (fm de --format); a table of all samples: name the file"
+_HEADED = "the first line of each file is a header and was passed over"
+
+
+def _without_headers(tables: list[TabFile], format: str) -> tuple[list[TabFile], list[InputNote]]:
+    """HTSeq's files without a first line that names their columns, if all have one above numbers."""
+    headed = format == "htseq" and all(
+        len(table.lines) > 1
+        and len(table.columns) > 1
+        and not is_number(table.columns[-1][0])
+        and [is_number(column[1]) for column in table.columns[1:]]
+        == [False] * (len(table.columns) - 2) + [True]
+        and told_by_header(table.first) is None
+        for table in tables
+    )
+    if not headed:
+        return tables, []
+    cut = [TabFile(table.file, [column[1:] for column in table.columns], table.lines[1:]) for table in tables]
+    return cut, [InputNote("set_aside", _HEADED)]
 
 
 def _attributes(table: TabFile) -> int:

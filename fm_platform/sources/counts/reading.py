@@ -13,13 +13,14 @@ from typing import get_args
 
 from fm_platform.errors import InputError
 from fm_platform.sources.counts.h5ad import h5ad_matrix, is_h5ad
-from fm_platform.sources.counts.layout import is_gene_header
+from fm_platform.sources.counts.layout import is_featurecounts_header, is_gene_header
 from fm_platform.sources.counts.matrix import CountMatrix, CountOptions, Strand
 from fm_platform.sources.counts.merged import is_merged, merged_files, merged_matrix
 from fm_platform.sources.counts.mtx import is_mtx, mtx_files, mtx_matrix
 from fm_platform.sources.counts.per_sample import per_sample_matrix
 from fm_platform.sources.counts.rsem import rsem_matrix
 from fm_platform.sources.counts.table import header_of, sheet_with_counts, table_matrix
+from fm_platform.sources.counts.tools import told_by_header
 from fm_platform.sources.counts.transcripts import transcript_matrix
 from fm_platform.sources.counts.transposed import transposed_matrix
 from fm_platform.sources.records import worksheets
@@ -30,9 +31,6 @@ __all__ = ["FORMATS", "CountMatrix", "count_files", "read_counts"]
 
 FORMATS = tuple(name for name in get_args(CountFormat) if name != "auto")
 """The formats by the names that study.yaml and ``fm de --format`` use; ``auto`` tells them apart."""
-
-_ESTIMATES = {"expected_count": "RSEM", "est_counts": "kallisto", "NumReads": "salmon"}
-"""How a quantifier names its column of estimates, and the quantifier."""
 
 FOLDERS = ("star", "htseq", "kallisto", "salmon", "rsem")
 
@@ -89,22 +87,17 @@ def read_counts(
         return h5ad_matrix(path, source=source, name=name, options=options)
     records = sheet_with_counts(worksheets(path, name), name)
     header = header_of(records)
-    _refuse_one_sample(header, records.lines[0], name)
+    _refuse_other_tables(header, records.lines[0], name)
     if chosen == "transposed" or (chosen == "auto" and is_gene_header(header)):
         return transposed_matrix(records, header, path, source=source, name=name, options=options)
     return table_matrix(records, path, source=source, name=name, format=chosen, options=options)
 
 
-def _refuse_one_sample(header: Sequence[str], line: int, name: str) -> None:
-    """Refuse the file of a single sample, whose columns are no samples."""
-    for column, tool in _ESTIMATES.items():
-        if column in header:
-            raise InputError(
-                f"this is {tool}'s file of one sample, by its column {column!r}",
-                file=name,
-                line=line,
-                mend="name the folder with the files of all samples",
-            )
+def _refuse_other_tables(header: Sequence[str], line: int, name: str) -> None:
+    """Refuse what a tool wrote beside its counts or of a single sample: its columns are no samples."""
+    told = None if is_featurecounts_header(header) else told_by_header(header)
+    if told is not None:
+        raise InputError(f"this is {told[0]}", file=name, line=line, mend=told[1])
 
 
 def count_files(

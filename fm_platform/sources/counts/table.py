@@ -18,7 +18,7 @@ from fm_platform.sources.counts.units import summary_row
 from fm_platform.sources.counts.values import NOTHING, parse_counts
 from fm_platform.sources.delimited import check_header, check_lengths
 from fm_platform.sources.gene_symbols import damage, damaged
-from fm_platform.sources.margins import is_number
+from fm_platform.sources.margins import is_number, row_numbers
 from fm_platform.sources.records import Records
 from fm_platform.sources.rowid import row_ids
 
@@ -52,8 +52,16 @@ def table_matrix(
             line=records.lines[0],
             mend="put data below the header, or ask for the delivery again",
         )
+    texts = _text_columns(body)
+    numbered = options.gene_id is None and _is_numbered(header, body, texts)
     found, columns = layout_of(
-        header, name, records.lines[0], format=format, gene_id=options.gene_id, texts=_text_columns(body)
+        header,
+        name,
+        records.lines[0],
+        format=format,
+        gene_id=header[1] if numbered else options.gene_id,
+        texts=texts,
+        row_numbers=numbered,
     )
     gene_column = next(entry.position for entry in columns if entry.kind == "gene_id")
     ids = row_ids(source, header, body)
@@ -180,6 +188,14 @@ def _text_columns(body: Sequence[Sequence[str]]) -> set[int]:
         if lettered and not any(map(is_number, cells)):
             found.add(place)
     return found
+
+
+def _is_numbered(header: Sequence[str], body: Sequence[Sequence[str]], texts: set[int]) -> bool:
+    """Whether a nameless first column only numbers the rows, and the second holds the gene ids."""
+    nameless = (
+        header[0].strip() in ("", "X", "Unnamed: 0") and len(header) > 2
+    )  # R's and pandas' second writing
+    return nameless and 1 in texts and row_numbers([row[0] for row in body])
 
 
 def _annotation(

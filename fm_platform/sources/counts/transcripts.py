@@ -68,7 +68,7 @@ def transcript_matrix(
         raise InputError(
             f"{format} counts transcripts, and no table says which gene each belongs to",
             file=name,
-            mend="add `tx2gene:` (a table of transcript and gene ids) to counts in study.yaml",
+            mend="add `tx2gene:` (a table of transcript and gene ids) to counts in study.yaml (fm de --tx2gene)",
         )
     table = read_tx2gene(options.tx2gene, options.tx2gene.name)
     entries = sample_files(folder, format, name)

@@ -26,10 +26,81 @@ from fm_platform.sources.counts.table import check_genes, damage_notes, margin_n
 from fm_platform.sources.counts.units import summary_row
 from fm_platform.sources.counts.values import parse_counts
 from fm_platform.sources.delimited import check_header, check_lengths
+from fm_platform.sources.margins import is_number, row_numbers
 from fm_platform.sources.records import Records
 from fm_platform.sources.rowid import row_ids
 
 JOINED_BY = "-"
+
+_OF_SAMPLES = frozenset(
+    {
+        *(
+            "sample",
+            "sample_id",
+            "sampleid",
+            "id",
+            "name",
+            "subject",
+            "subject_id",
+            "patient",
+            "patient_id",
+            "donor",
+        ),
+        *(
+            "age",
+            "sex",
+            "gender",
+            "bmi",
+            "weight",
+            "height",
+            "race",
+            "ethnicity",
+            "group",
+            "condition",
+            "treatment",
+        ),
+        *(
+            "status",
+            "diagnosis",
+            "disease",
+            "case",
+            "control",
+            "genotype",
+            "tissue",
+            "cell_type",
+            "visit",
+            "time",
+        ),
+        *(
+            "timepoint",
+            "day",
+            "week",
+            "month",
+            "year",
+            "hour",
+            "hours",
+            "dose",
+            "batch",
+            "run",
+            "lane",
+            "plate",
+            "pool",
+        ),
+        *(
+            "site",
+            "center",
+            "centre",
+            "replicate",
+            "rep",
+            "rin",
+            "library_size",
+            "size_factor",
+            "sizefactor",
+            "depth",
+        ),
+    }
+)
+"""Headings that describe samples, in lower case: none of them is a gene's symbol."""
 
 
 def transposed_matrix(
@@ -39,7 +110,7 @@ def transposed_matrix(
 
     A gene is a column, so its row id covers the column and its line is the header's. The columns that
     describe samples are those before the first gene: where most headers are stable gene ids, all that are
-    none; otherwise the leading columns that hold any text, and at least the first.
+    none; otherwise the first, the columns of texts, and those with a heading that no gene has (``age``, ``batch``).
 
     Args:
         records: The table, its header first.
@@ -105,12 +176,16 @@ def _describing(header: Sequence[str], by_column: Sequence[Sequence[str]]) -> se
         return {
             p for p, column in enumerate(header) if not is_stable_gene_id(column) and not summary_row(column)
         }
-    leading = {0}
-    for position in range(1, len(header)):
-        if pl.Series(by_column[position]).cast(pl.Float64, strict=False).null_count() == 0:
-            break
-        leading.add(position)
-    return leading
+    return {
+        position
+        for position, column in enumerate(header)
+        if position == 0 or column.strip().casefold() in _OF_SAMPLES or _is_text(by_column[position])
+    }
+
+
+def _is_text(cells: Sequence[str]) -> bool:
+    """Whether a column holds texts and not one number."""
+    return not any(map(is_number, cells)) and any(map(str.isalpha, "".join(cells)))
 
 
 def _samples(
@@ -131,6 +206,8 @@ def _samples(
             line=line,
             mend=f"correct `sample_id:`; columns that describe samples: {', '.join(available)}",
         )
+    if row_numbers(by_column[0]) and not header[0].strip() and len(available) > 1:
+        available = available[1:]  # a table's running row numbers name nothing
     trials = [list(options.sample_id)] if options.sample_id else [available[:1], available]
     for columns in trials:
         cells = [by_column[list(header).index(column)] for column in columns]

@@ -31,11 +31,15 @@ _PLAUSIBLE_READS = 1e9
 _SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^X?__\w+$"), "a summary row of HTSeq, not a gene"),
     (
-        re.compile(r"^(no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)$"),
+        re.compile(
+            r"^X?[_. ]*(no[_. ]feature|ambiguous|too[_. ]low[_. ]a?qual(ity)?|not[_. ]aligned|"
+            r"(alignment[_. ])?not[_. ]unique)$",
+            re.IGNORECASE,
+        ),
         "a summary row of HTSeq, not a gene",
     ),
     (re.compile(r"^N_(unmapped|multimapping|noFeature|ambiguous)$"), "a summary row of STAR, not a gene"),
-    (re.compile(r"^Unassigned_\w+$"), "a summary row of featureCounts, not a gene"),
+    (re.compile(r"^(Assigned|Unassigned_\w+)$"), "a summary row of featureCounts, not a gene"),
     (
         re.compile(r"^(\*|(grand )?totals?|sum|library[ _]?size)$", re.IGNORECASE),
         "a row of totals, not a gene",

@@ -457,3 +457,77 @@ def test_every_file_of_a_delivery_is_listed(tmp_path):
         "t.tsv",
     ]
     assert count_files(tmp_path / "missing.csv") == [tmp_path / "missing.csv"]
+
+
+# -- a tool's file under another format ---------------------------------------------------------------------------
+
+FC = "Geneid\tChr\tStart\tEnd\tStrand\tLength\ta.bam\nG1\tc\t1\t2\t+\t2\t5\n"
+STAR_FILE = "N_unmapped\t9\t9\t9\nN_multimapping\t1\t1\t1\nG1\t5\t4\t1\nG2\t7\t6\t1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "mend"),
+    [
+        (FC, "featureCounts' table", "name the table itself"),
+        (STAR_FILE, "STAR's file of one sample", "--format star"),
+        (
+            "target_id\tlength\teff_length\test_counts\ttpm\nT1\t9\t8\t5\t1\n",
+            "kallisto's",
+            "--format kallisto",
+        ),
+        ("Gene ID\tGene Name\tCoverage\tFPKM\tTPM\nG1\t-\t1.0\t1\t1\n", "StringTie's", "prepDE.py"),
+        ("gene_id\ta\tb\tc\nG1\t1\t2\t3\n", "4 columns", "name the file"),
+    ],
+)
+def test_a_folder_of_another_tool_s_files_says_whose_they_are(tmp_path, text, said, mend):
+    write(tmp_path / "q" / "a.txt", text)
+    with pytest.raises(InputError, match=r"q/a\.txt:1") as caught:
+        read_counts(tmp_path / "q", name="q")
+    assert said in caught.value.message
+    assert mend in str(caught.value.mend)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(STAR_FILE, "STAR's file"), ("Status\ta.bam\nAssigned\t5\n", "featureCounts' summary")]
+)
+def test_a_file_that_holds_no_matrix_says_what_it_is(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        read_counts(write(tmp_path / "c.tsv", text), name="c.tsv")
+
+
+def test_a_plain_table_declared_as_featurecounts_loses_no_samples(tmp_path):
+    path = write(tmp_path / "c.tsv", "gene_id\t" + "\t".join("abcdefgh") + "\nG1" + "\t1" * 8 + "\n")
+    with pytest.raises(InputError, match="declared as featurecounts"):
+        read_counts(path, name="c.tsv", format="featurecounts")
+
+
+def test_star_files_of_any_name_are_read_when_declared(tmp_path):
+    write(tmp_path / "q" / "a.tab", STAR_FILE)
+    write(tmp_path / "q" / "b.tab", STAR_FILE)
+    found = read_counts(tmp_path / "q", name="q", format="star", strand="forward")
+    assert (found.count_ids, found.counts.tolist()) == (("a", "b"), [[4, 4], [6, 6]])
+
+
+def test_names_with_the_sample_before_the_tool_s_name_are_known(tmp_path):
+    tx2gene = write(tmp_path / "t.tsv", "tx\tgene\nT1\tG1\n")
+    for sample in ("a", "b"):
+        salmon = "Name\tLength\tEffectiveLength\tTPM\tNumReads\nT1\t9\t8\t1\t5\n"
+        write(tmp_path / "s" / f"GSM_{sample}.quant.sf", salmon)
+        kallisto = "target_id\tlength\teff_length\test_counts\ttpm\nT1\t9\t8\t5\t1\n"
+        write(tmp_path / "k" / f"GSM_{sample}_abundance.tsv", kallisto)
+    for folder in ("s", "k"):
+        assert read_counts(tmp_path / folder, name=folder, tx2gene=tx2gene).count_ids == ("GSM_a", "GSM_b")
+
+
+def test_headers_of_two_column_files_are_passed_over(tmp_path):
+    for sample in ("a", "b"):
+        write(tmp_path / "q" / f"{sample}.txt", f"gene\t{sample}\nG1\t5\nTOO_LOW_AQUAL\t8\n_no_feature\t9\n")
+    found = read_counts(tmp_path / "q", name="q")
+    assert (found.gene_ids, found.counts.tolist(), found.lines) == (("G1",), [[5, 5]], (2,))
+
+
+def test_symbols_in_columns_leave_the_numbers_that_describe_samples_out(tmp_path):
+    path = write(tmp_path / "c.csv", ",sample,batch,group,age,TP53,MYC\n0,a,1,x,40,5,6\n1,b,2,y,50,7,8\n")
+    found = read_counts(path, name="c.csv", format="transposed")
+    assert (found.gene_ids, found.count_ids) == (("TP53", "MYC"), ("a", "b"))
+    assert found.counts.tolist() == [[5, 7], [6, 8]]

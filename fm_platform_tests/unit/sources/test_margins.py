@@ -283,3 +283,36 @@ def test_files_of_one_sample_may_have_comments_and_trailing_tabs(tmp_path):
     found = read_counts(tmp_path / "h", name="h")
     assert is_plain(found)
     assert [part.lines for part in found.parts] == [(2, 3), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"","gene_id","a","b"\n"1","G1",1,2\n"2","G2",0,30\n',
+        "Unnamed: 0,gene_id,a,b\n0,G1,1,2\n1,G2,0,30\n",
+        "gene_id\ta\tb\n1\tG1\t1\t2\n2\tG2\t0\t30\n",
+    ],
+)
+def test_running_row_numbers_are_no_gene_ids(tmp_path, content):
+    found = counts(tmp_path, content)
+    assert is_plain(found)
+    assert found.columns.row(0)[2:] == ("ignored", None, "numbers the rows")
+
+
+def test_numbers_that_are_gene_ids_stay_gene_ids(tmp_path):
+    found = counts(tmp_path, ",symbol,a\n1,A1BG,5\n2,A2M,7\n9,NAT1,3\n")
+    assert found.gene_ids == ("1", "2", "9")
+
+
+def test_a_remark_filled_up_to_the_table_s_width_is_passed_over(tmp_path):
+    assert is_plain(counts(tmp_path, "gene_id,a,b\nG1,1,2\n# second batch,,\nG2,0,30\n", "c.csv"))
+
+
+def test_groups_on_a_comment_line_as_wide_as_the_table_are_no_header(tmp_path):
+    assert is_plain(counts(tmp_path, "#group\tx\tx\n" + lines_of(PLAIN)))
+
+
+def test_fields_that_nothing_separates_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"counts\.tsv:1: one column only") as caught:
+        counts(tmp_path, "gene_id    a   b\nG1   1    2\nG2  0  30\n")
+    assert "tabs or commas" in str(caught.value.mend)
