@@ -6,6 +6,7 @@ fitting (``model``), the arithmetic of tests (``wald``, ``likelihood_ratio``, ``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,12 @@ from fm_platform.expression.fit.shrinkage import shrink_contrast
 
 _WITHOUT_READS = {"estimate": 0.0, "se": 0.0, "stat": 0.0, "p": 1.0}
 """What DESeq2 gives a gene that has no reads left once outlier counts are replaced; ``exact`` gives it nothing."""
+
+_NO_READS = 0.01
+"""A fitted mean below this, divided by the number of samples, is that of samples without a read."""
+
+_LEAST_RATIO = 1e-8
+"""Below this a likelihood ratio is 0 but for the end of the search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +105,8 @@ def compare(
     n_samples = model.setting.normal.shape[0]
     weights = model.fitted_as.transform.T @ np.asarray(vector, float)
     made = run(wald.contrast, [own, beta, dispersion], len(live), n_samples, model.setting, weights)
+    if model.setting.exact:
+        made["se"] = _errors(model, counts, live, weights, made["estimate"], made["se"])
     estimate = np.where(silent[live], 0.0, made["estimate"])
     if hypothesis.reduced is None:
         stat, p = wald.wald_test(
@@ -135,6 +144,46 @@ def compare(
         shrunk_se=shrunk_se,
         notes=tuple(_notes(model, silent, live)),
     )
+
+
+def _errors(
+    model: Model,
+    counts: NDArray[np.int64],
+    live: NDArray[np.int64],
+    weights: Floats,
+    estimate: Floats,
+    se: Floats,
+) -> Floats:
+    """Standard errors; of a separated gene the estimate over the root of its likelihood ratio.
+
+    Where a group has no reads the optimum lies at the bound of the search, and the curvature there says nothing of how
+    likely 0 is (Hauck and Donner 1977): one read among eight samples had p = 1e-5. The likelihood ratio is defined.
+    """
+    normal = model.setting.normal
+    lowest = normal.predict(np.ascontiguousarray(model.beta[:, live])).min(axis=0)
+    separated = np.flatnonzero(lowest < math.log(_NO_READS / normal.shape[0]))
+    if not len(separated) or normal.shape[1] < 2:
+        return se
+    without = np.linalg.svd(weights[None, :])[2][1:].T
+    genes = live[separated]
+    ratio = model.options.workers.run(
+        likelihood_ratio,
+        [
+            np.ascontiguousarray(_with_replacements(model, counts)[:, genes]),
+            None if model.own_factors is None else np.ascontiguousarray(model.own_factors[:, genes]),
+            np.ascontiguousarray(model.beta[:, genes]),
+            model.dispersion[genes],
+            model.converged[genes],
+        ],
+        len(genes),
+        normal.shape[0],
+        model.setting,
+        Normal(normal.design @ without),
+    )
+    implied = np.abs(estimate[separated]) / np.sqrt(np.maximum(ratio["stat"], _LEAST_RATIO))
+    errors = se.copy()
+    errors[separated] = np.maximum(se[separated], implied)
+    return errors
 
 
 def _with_replacements(model: Model, counts: NDArray[np.int64]) -> Floats:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2, nbinom
 
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.contrasts import plan_contrast
 from fm_platform.expression.designs.design import build_design
 from fm_platform.expression.fit.column_units import as_fitted, column_units
+from fm_platform.expression.fit.model import Options
 from fm_platform.expression.fit.results import DeResult
 from fm_platform.expression.run import run_plan
 from fm_platform.study.expression import Contrast
@@ -158,3 +162,33 @@ def test_where_reweighting_does_not_settle_fold_changes_are_those_of_deseq2s_sec
     )
     assert any("where DESeq2's second search ends" in note for note in result.notes)
     assert_equal(result.frame, theirs)
+
+
+def test_in_exact_mode_a_group_without_reads_is_tested_by_its_likelihood_ratio(samples: Any) -> None:
+    """A single read among eight samples is no finding, although the curvature at the bound would call it one."""
+    rng = np.random.default_rng(8)
+    counts = rng.negative_binomial(5, 0.05, (120, 8))
+    counts[0], counts[1] = [0, 0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 3, 9, 0, 4]
+    declared = Contrast(id="c", design="~ group", variable="group", level="b", reference="a")
+    plan = plan_contrast(samples(group=["a"] * 4 + ["b"] * 4), declared)
+    result = run_plan(
+        counts, None, [f"g{at}" for at in range(len(counts))], plan, options=Options(mode="exact")
+    )
+    assert result.facts is not None
+    factors = np.array(result.size_factors)
+    for gene in (0, 1):
+        size = 1 / result.facts["dispersion"][gene]
+
+        def likelihood(level: float, own: Any, gene: int = gene, size: float = size) -> float:
+            mean = level * factors[own]
+            return float(nbinom.logpmf(counts[gene, own], size, size / (size + mean)).sum())
+
+        def best(own: Any) -> float:
+            found = minimize_scalar(
+                lambda level: -likelihood(math.exp(level), own), bounds=(-5, 5), method="bounded"
+            )
+            return -float(found.fun)
+
+        ratio = 2 * (best(np.arange(4, 8)) - best(np.arange(8)))
+        np.testing.assert_allclose(result.frame["pvalue"][gene], chi2.sf(ratio, 1), rtol=0.01)
+    assert result.frame["pvalue"][0] > 0.1
