@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 OnStage = Callable[[str], None]
 
 ENGINE = "fm-deseq"
-ENGINE_VERSION = "1.1"
+ENGINE_VERSION = "1.2"
 """Changes whenever results may."""
 
 
