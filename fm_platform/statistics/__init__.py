@@ -1,7 +1,7 @@
 """Exact statistics for small paired samples: tests, location, effect sizes, proportions, multiplicity.
 
-Belongs here: functions on numbers, and the two tables built from them (``change``, ``responders``). Does not
-belong here: scoring, reading the warehouse, formatting for a report. Changes are whole numbers or fractions
+Belongs here: functions on numbers, and the tables of ``stats`` built from them. Does
+not belong here: scoring, reading the warehouse, formatting for a report. Changes are whole numbers or fractions
 throughout: floats would break ties. The sign convention everywhere is change = post - base.
 """
 

@@ -69,7 +69,7 @@ BETWEEN_ARMS = Table(
         count("family_size", "Tests in that family", by.FAMILY, _ROWS),
         text("method", "Test and estimate", _COMPARED),
         text("note", "Why something is null", _COMPARED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

@@ -80,7 +80,7 @@ SYMPTOM_CHANGE = Table(
         count("family_size", "Tests in that family", by.FAMILY, _ROWS),
         probability(HOLM_FLOOR, "The smallest p_holm that the design can give", _ADJUSTED),
         text("note", "Why something is null", _TESTED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

@@ -40,7 +40,7 @@ FRIEDMAN = Table(
             _RANKED,
         ),
         text("note", "Why something is null", _RANKED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

@@ -75,7 +75,7 @@ PLANNING = Table(
             _OBSERVED,
         ),
         text("method", "Formula", _OBSERVED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

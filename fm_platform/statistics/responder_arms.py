@@ -73,7 +73,7 @@ RESPONDER_ARMS = Table(
         ),
         text("method", "The test", _RATED),
         text("note", "Why something is null", _RATED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

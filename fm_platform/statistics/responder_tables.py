@@ -72,7 +72,7 @@ RATES = Table(
             _OF_STATUS,
         ),
         text("method", "Interval method", _RATED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 
@@ -113,7 +113,7 @@ MCNEMAR = Table(
         ),
         text("method", "The test", _COMPARED),
         text("note", "Why something is null", _COMPARED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

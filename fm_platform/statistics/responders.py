@@ -75,7 +75,7 @@ RESPONDER_COUNTS = Table(
         share("nri_low", "Lower end of its Clopper-Pearson interval", _OF_ALL),
         share("nri_high", "Upper end of that interval", _OF_ALL),
         text("note", "Why something is null", _JUDGED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

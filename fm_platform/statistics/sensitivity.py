@@ -69,7 +69,7 @@ SENSITIVITY = Table(
         probability("p_max", "leave_one_out: largest p-value", _COMPLETE),
         text("method", "How it was computed", _FILLED),
         text("note", "Why something is null, or at the edge of what can be estimated", _FILLED),
-        text("engine_version", "Version of the statistics engine", constant=by.ENGINE),
+        by.VERSION,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What the columns of ``stats.*`` are computed from: the inputs that several tables share.
+"""What the columns of ``stats.*`` are computed from: inputs that several tables share, and a column that all have.
 
 Belongs here: groups of input columns with the meaning that they have together. Does not belong here: which column has
 which of them (that stands where the column is declared).
@@ -6,13 +6,18 @@ which of them (that stands where the column is declared).
 
 from __future__ import annotations
 
-from fm_platform.warehouse.table import direct, indirect
+from fm_platform.warehouse.table import direct, indirect, text
 
 CHANGE, SCORES, PEOPLE = "marts.symptom_change", "marts.symptom_scores", "marts.participants"
 INSTRUMENT_SCORES = "staging.stg_instrument_scores"
 OUTCOMES, VISITS, RESPONDERS = "study.outcomes", "study.visits", "study.responders"
-ENGINE = "the version of the statistics engine in code"
 DENOMINATORS = "the names of the denominators in code"
+VERSION = text(
+    "engine_version",
+    "Version of the statistics engine",
+    constant="the version of the statistics engine in code",
+)
+"""The last column of every table of results."""
 
 OF_OUTCOME = direct(OUTCOMES, "outcome_id", how="IDENTITY")
 OF_VISIT = direct(VISITS, "visit_id", how="IDENTITY")

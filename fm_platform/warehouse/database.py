@@ -40,6 +40,7 @@ _AUDIT_TABLES = (
         table_name VARCHAR, input_table VARCHAR, "role" VARCHAR, columns VARCHAR[], cells VARCHAR[],
         chooses VARCHAR, "sql" VARCHAR)""",
 )
+
 _SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
 """The files that DuckDB keeps for one database."""
 
