@@ -5,10 +5,14 @@ Belongs here: turning a loaded model into an asset, and running its tests. Does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from fm_platform.catalog.asset import Asset, Built, Step
 from fm_platform.lineage.code import CodeVersion, code_version
@@ -76,13 +80,15 @@ def _version_of(model: SqlModel, make: Callable[..., Built]) -> CodeVersion:
 
 
 def build_model(step: Step, model: SqlModel) -> Built:
-    """Compile a model against the tables as they are, and derive its link to their rows."""
+    """Run a model as its author wrote it; derive its lineage and its link to the rows of its inputs."""
     warehouse = step.warehouse
+    if model.path is not None:
+        require_read_alike(model, warehouse.connection)
     compiled = _compiled(
         model, tuple((table, tuple(warehouse.schema(table).items())) for table in model.refs)
     )
     return Built(
-        rows=compiled.sql,
+        rows=model.sql,
         lineage=compiled.lineage,
         links=(compiled.link,),
         checks=_checks_of(model, warehouse),
@@ -92,9 +98,8 @@ def build_model(step: Step, model: SqlModel) -> Built:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """What a model is against tables of certain columns: plain SQL, lineage, link."""
+    """What follows from a model and the columns of its tables."""
 
-    sql: str
     lineage: ColumnLineage
     link: Link
 
@@ -105,9 +110,35 @@ def _compiled(model: SqlModel, tables: tuple[tuple[str, tuple[tuple[str, str], .
     schemas = {table: dict(columns) for table, columns in tables}
     check_types(model, schemas)
     derived = link_query(model, schemas, quoted_table)
-    return _Compiled(
-        model.compiled(relation), column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells)
-    )
+    return _Compiled(column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells))
+
+
+def require_read_alike(model: SqlModel, connection: duckdb.DuckDBPyConnection) -> None:
+    """DuckDB, which runs the text as written, sees in it what was checked: one SELECT from the same tables.
+
+    Raises:
+        InputError: It sees anything else.
+    """
+    found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [model.sql]).fetchone()
+    seen = json.loads(found[0]) if found else {}
+    tables = set(_tables_in(seen))
+    if len(seen.get("statements", ())) != 1 or tables != set(model.refs):
+        raise model.error(
+            f"DuckDB reads it in another way: {seen.get('error_message') or f'tables {sorted(tables)}'}",
+            mend="look for comments and quotes that end elsewhere than they seem to",
+        )
+
+
+def _tables_in(node: Any) -> Iterator[str]:
+    """The tables with a schema that a statement, as DuckDB serializes it, reads."""
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE" and node.get("schema_name"):
+            yield f"{node['schema_name']}.{node['table_name']}"
+        for value in node.values():
+            yield from _tables_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _tables_in(value)
 
 
 def test_name(test: ModelTest) -> str:

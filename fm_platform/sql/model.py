@@ -120,14 +120,6 @@ class SqlModel:
         """What error messages call the model's text."""
         return str(self.path) if self.path is not None else f"generated model {self.name}"
 
-    def compiled(self, relation: Relation) -> str:
-        """The model as plain SQL.
-
-        Args:
-            relation: Names each table read.
-        """
-        return plain_sql(self.tree.copy(), relation)
-
     def error(self, message: str, *, node: exp.Expr | None = None, mend: str) -> InputError:
         """An error that points at this model, at the line of a node of its tree where one is given."""
         return InputError(

@@ -372,7 +372,7 @@ def _allow_only(connection: duckdb.DuckDBPyConnection, home: Home, url: str) -> 
 
 @contextmanager
 def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Iterator[Warehouse]:
-    """Attach the work database as ``fm``. The caller holds the home's lock.
+    """Attach the work database as ``fm``, where SQL finds ``schema.table``. The caller holds the home's lock.
 
     SQL that runs here can load no extension and can read and write only the databases of the home and its scratch
     folder; a DuckLake catalog needs the whole home for its data files.
@@ -391,6 +391,7 @@ def open_warehouse(home: Home, run_id: str, *, read_only: bool = False) -> Itera
         _allow_only(connection, home, url)
         connection.execute("SET enable_external_access = false")
         connection.execute(f"ATTACH {literal(url)} AS fm{' (READ_ONLY)' if read_only else ''}")
+        connection.execute("USE fm")
         if not read_only:
             connection.execute("CREATE SCHEMA IF NOT EXISTS fm.audit")
             for statement in _AUDIT_TABLES:

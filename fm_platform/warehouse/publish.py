@@ -219,7 +219,7 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: str, sql: str) -> 
         schema, name = split_table(view)
         connection.execute(f"CREATE VIEW {identifier(schema)}.{identifier(name)} AS {sql}")
     finally:
-        connection.execute("USE memory")
+        connection.execute("USE fm")
 
 
 def _comment(

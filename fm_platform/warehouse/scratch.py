@@ -106,6 +106,7 @@ def open_scratch(home: Home) -> Iterator[Scratch]:
     try:
         connection.execute(f"ATTACH {literal(str(home.published))} AS source (READ_ONLY)")
         connection.execute("ATTACH ':memory:' AS fm")
+        connection.execute("USE fm")
     except duckdb.Error as error:
         connection.close()
         raise EnvironmentFailure(

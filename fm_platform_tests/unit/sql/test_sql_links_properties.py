@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
-from fm_platform_tests.unit.sql.linked import Linked, relation
+from fm_platform_tests.unit.sql.linked import Linked
 from fm_platform_tests.unit.sql.random_queries import TABLES, Query, positive, queries
 
 Database = dict[str, list[tuple[str, str | None, int | None]]]
@@ -44,7 +44,7 @@ class Run:
 
     def __init__(self, sql: str, *columns: str) -> None:
         model = model_of(sql, *columns)
-        self.plain = model.compiled(relation)
+        self.plain = model.sql
         self.linked = Linked(model, SCHEMAS)
 
     def rows(self, gone: Iterable[str] = ()) -> Rows:

@@ -60,7 +60,6 @@ def test_rows_and_types_are_those_of_duckdb(sql: str, tmp_path: Path) -> None:
     assert linked.columns[:width] == native.columns
     assert [str(kind) for kind in linked.types[:width]] == [str(kind) for kind in native.types]
     assert Counter(row[:width] for row in linked.fetchall()) == Counter(native.fetchall())
-    assert Counter(connection.sql(model.compiled(lambda name: name)).fetchall()) == Counter(native.fetchall())
 
 
 @pytest.mark.parametrize(

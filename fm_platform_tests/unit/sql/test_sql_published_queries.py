@@ -197,7 +197,7 @@ def test_a_published_query_stores_what_duckdb_gives_or_is_refused_with_a_mend(na
     for number, model in loaded.items():
         expected = stored(connection, benchmark(name).queries[number].text)
         assert expected[0], number
-        assert stored(connection, model.compiled(relation)) == expected, number
+        assert stored(connection, model.sql) == expected, number
     for number, error in refused.items():
         assert error.line is not None, (number, error)
         assert error.mend, (number, error)
@@ -243,7 +243,7 @@ def test_taking_a_raw_row_away_changes_only_rows_that_name_it(name: str) -> None
         if not SOAK and (number % STEP[name] or (name, number) in SLOW):
             continue
         named = Named(name, model)
-        sql = model.compiled(relation)
+        sql = model.sql
         assert Counter(row for row, _ in named.rows) == rows_of(connection, sql), number
         for table, row in sample(name, model, named):
             if table in benchmark(name).queries[number].hidden or (name, number, table) in COUNTED:

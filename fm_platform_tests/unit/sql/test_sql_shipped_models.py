@@ -12,7 +12,7 @@ from fm_platform.sql.lineage import column_lineage
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
 from fm_platform.sql.number_types import check_types
-from fm_platform_tests.unit.sql.linked import create_linked, relation
+from fm_platform_tests.unit.sql.linked import create_linked
 
 FOLDER = Path(__file__).resolve().parents[3] / "dbt_like_sql"
 
@@ -87,7 +87,7 @@ def built(models: list[SqlModel]) -> duckdb.DuckDBPyConnection:
     for model in models:
         known = schemas(connection)
         check_types(model, known)
-        plain = connection.execute(model.compiled(relation)).fetchall()
+        plain = connection.execute(model.sql).fetchall()
         create_linked(connection, model, known)
         columns = ", ".join(f'"{name}"' for name in model.columns)
         again = connection.execute(f"select {columns} from {model.name}").fetchall()
@@ -238,7 +238,7 @@ def test_schedule_of_a_study_without_dates_is_null(models: list[SqlModel]) -> No
     connection.execute(STUDY)
     connection.execute("update staging.stg_visits set visit_date = null")
     model = next(model for model in models if model.name == "staging.stg_visit_schedule")
-    found = connection.execute(model.compiled(relation)).fetchall()
+    found = connection.execute(model.sql).fetchall()
     assert len(found) == 4
     assert {row[2:6] for row in found} == {(None, None, None, None)}
 

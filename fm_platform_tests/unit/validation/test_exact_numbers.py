@@ -15,7 +15,6 @@ from fm_platform.catalog.models import models_folder
 from fm_platform.instruments.recorded import recorded_scores
 from fm_platform.sql.loader import load_models
 from fm_platform.validation.staging_models import staging_models
-from fm_platform.warehouse.names import relation
 
 STUDY = """
 study: {{id: exact, title: Exact numbers}}
@@ -52,7 +51,8 @@ def exact(made):
     )
     models = load_models(models_folder(), staging_models(made.study, made.instruments))
     scores = next(model for model in models if model.name == "marts.symptom_scores")
-    rows = made.con.sql(scores.compiled(relation)).pl()
+    made.con.execute("use fm")
+    rows = made.con.sql(scores.sql).pl()
     assert rows.schema["value_exact"] == rows.schema["value_scale"] == pl.Int64
     return {
         row["subject_id"]: Fraction(row["value_exact"], row["value_scale"])

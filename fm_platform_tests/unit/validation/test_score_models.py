@@ -92,7 +92,7 @@ def both(study, seed: int, n: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
     connection.execute("create schema staging")
     connection.register("wide", wide.to_arrow())
     connection.execute("create table staging.visits as select * from wide")
-    sql = connection.execute(model.compiled(lambda name: name)).pl()
+    sql = connection.execute(model.sql).pl()
     return pl.concat(frames), sql
 
 
