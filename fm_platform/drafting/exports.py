@@ -24,6 +24,7 @@ from fm_platform.drafting.structure import (
     may_name_visits,
     numbers_of,
     order_of_dates,
+    repeated_words,
     subject_and_visit,
     usual_scale,
     visit_beside,
@@ -57,7 +58,7 @@ class Guess:
         roles: Further roles.
         visits: The texts of the visit column, in order.
         missing: Texts that seem to mean "no value".
-        dates: The order of year, month and day.
+        dates: The order of year, month and day, where it must be said.
         comma: Whether numbers have a decimal comma.
         numbers: Numeric columns without a role that change from visit to visit, with a usual range.
     """
@@ -130,6 +131,9 @@ def guess(table: TextTable) -> Guess:
         values = numbers_of(cells[name], missing)
         if values is not None and _is_followed(cells, subject, name, visit, missing):
             numbers[name] = usual_scale(float(values.min()), float(values.max()))  # type: ignore[arg-type]
+    names = set(cells[visit].to_list()) if visit else set()
+    words = [word for name in numbers for word in repeated_words(cells[name]) if word not in names]
+    missing = tuple(dict.fromkeys((*missing, *words)))
     return Guess(
         subject,
         visit,
@@ -137,7 +141,7 @@ def guess(table: TextTable) -> Guess:
         roles,
         in_visit_order(cells[visit].unique(maintain_order=True).to_list()) if visit else (),
         missing,
-        dated[date] if date else None,
+        dated[date] if date and dated[date] != "named" else None,
         has_decimal_comma(
             cells, [name for name in table.columns if numbers_of(cells[name], missing) is not None]
         ),

@@ -9,26 +9,43 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+import duckdb
 import polars as pl
+
+from fm_platform.validation.month_names import named_date
 
 NUMBER = r"^[+-]?([0-9]+([.,][0-9]+)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 MOST_VISITS = 24
+_YEAR_FIRST = r"^\d{4}-\d{1,2}-\d{1,2}|^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
 _FEWEST_SHARE = 0.5
 """A subject is at so many of the visits, on average."""
+_FEWEST_NUMBERS = 0.8
+"""Such a share of a measured column's cells are numbers; the others a refresh asks the site about."""
 
 
 def order_of_dates(values: pl.Series) -> str:
-    """The order of a column of dates; ``none`` where it holds others."""
-    present = values.filter(values != "").str.replace_all("[/.]", "-")
-    if not len(present):
+    """The order of a column of dates; ``named`` where months have names, ``none`` where it holds others."""
+    given = values.filter(values != "")
+    if not len(given):
         return "none"
-    if present.str.contains(r"^\d{4}-\d{1,2}-\d{1,2}").all():
+    present = given.str.replace_all("[/.]", "-")
+    if present.str.contains(_YEAR_FIRST).all():
         return "ymd"
+    if given.str.contains("[^\\W\\d_]{3}").all() and _have_named_months(given):
+        return "named"
     if not present.str.contains(r"^\d{1,2}-\d{1,2}-\d{4}").all():
         return "none"
     second = present.str.extract(r"^\d{1,2}-(\d{1,2})-", 1).cast(pl.Int32)
     return "mdy" if (second > 12).any() else "dmy"
+
+
+def _have_named_months(texts: pl.Series) -> bool:
+    """Whether every text is a date with a month's name, as the staging of a study reads it."""
+    with duckdb.connect() as connection:
+        connection.register("given", texts.unique().to_frame("cell"))
+        found = connection.sql(f"SELECT bool_and({named_date('cell')} IS NOT NULL) FROM given").fetchone()
+    return bool(found and found[0])
 
 
 def has_decimal_comma(cells: pl.DataFrame, columns: Collection[str]) -> bool:
@@ -39,11 +56,18 @@ def has_decimal_comma(cells: pl.DataFrame, columns: Collection[str]) -> bool:
 
 
 def numbers_of(values: pl.Series, missing: Collection[str]) -> pl.Series | None:
-    """A column's numbers, null where it has no value; None where it holds anything else, or nothing."""
-    present = ~values.is_in(["", *missing])
-    if not present.any() or not values.filter(present).str.contains(NUMBER).all():
+    """A column's numbers, null where it has none; None where it holds something else as a rule, or nothing."""
+    number = values.str.contains(NUMBER) & ~values.is_in(list(missing))
+    given = ~values.is_in(["", *missing])
+    if not number.any() or len(values.filter(number)) < _FEWEST_NUMBERS * len(values.filter(given)):
         return None
-    return values.set(~present, None).str.replace(",", ".", literal=True).cast(pl.Float64)
+    return values.set(~number, None).str.replace(",", ".", literal=True).cast(pl.Float64)
+
+
+def repeated_words(values: pl.Series) -> list[str]:
+    """The words that stand more than once among a measured column's numbers: what a site writes where it has none."""
+    words = values.filter(~values.str.contains(NUMBER) & values.str.contains(r"^\D{2,20}$"))
+    return sorted(words.filter(words.is_duplicated()).unique().to_list())
 
 
 def is_key(cells: pl.DataFrame, columns: Sequence[str]) -> bool:

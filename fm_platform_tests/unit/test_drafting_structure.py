@@ -109,3 +109,43 @@ def test_a_range_is_a_usual_one_and_not_what_was_seen():
     assert [usual_scale(*seen) for seen in ((2, 7), (38, 71), (0, 100.5), (-3, 8))] == [
         (0, 10), (0, 100), (0, 1000), (-10, 10)
     ]  # fmt: skip
+
+
+def export_of(days, texts, visits=("1", "2", "EOT")):
+    """Five people at three visits, their days written in one way, some scores as texts."""
+    lines = ["Patient,Visit,Date,Pain VAS"]
+    for n in range(1, 6):
+        for at, (visit, day) in enumerate(zip(visits, days, strict=True)):
+            score = texts.get((n, at), str(10 * n + at))
+            lines.append(f'P{n},{visit},"{day}",{score}')
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("20240103", "20240131", "20240328"),
+        ("03-Jan-2024", "31JAN2024", "28-Mar-2024"),
+        ("January 3, 2024", "January 31, 2024", "March 28, 2024"),
+        ("3. Januar 2024", "31. Jan. 2024", "28. März 2024"),
+    ],
+)
+def test_days_in_one_number_or_with_a_months_name_are_dates(tmp_path, days):
+    path = tmp_path / "export.csv"
+    path.write_text(export_of(days, {}), encoding="utf-8")
+    draft_study(tmp_path / "new", path)
+    study = load_study(tmp_path / "new")
+    assert study.clinical["visits"].role("date") == "Date"
+    assert [outcome.column for outcome in study.outcomes] == ["visits.Pain VAS"]
+
+
+def test_what_a_site_writes_for_no_score_is_guessed_where_it_repeats_and_never_a_visit(tmp_path):
+    path = tmp_path / "export.csv"
+    texts = {(1, 1): "geweigerd", (4, 2): "geweigerd", (5, 0): "1O"}
+    path.write_text(export_of(("2024-01-03", "2024-01-31", "2024-03-28"), texts), encoding="utf-8")
+    draft_study(tmp_path / "new", path)
+    study = load_study(tmp_path / "new")
+    source = study.clinical["visits"]
+    assert set(source.missing) == {"", "geweigerd"}
+    assert [visit.found_as for visit in study.visits] == [("1",), ("2",), ("EOT",)]
+    assert [outcome.column for outcome in study.outcomes] == ["visits.Pain VAS"]
