@@ -16,7 +16,7 @@ from fm_platform.validation.declared import DATE, DeclaredColumn
 from fm_platform.validation.number_styles import FEWEST, Unreadable, number_styles
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.spelled_columns import Spelled, spelled_columns
-from fm_platform.validation.spellings import is_odd, shown, spelled_twice
+from fm_platform.validation.spellings import ONLY_IN, is_odd, shown, spelled_twice
 from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _require_one_spelling(con: duckdb.DuckDBPyConnection, source: RawSource, spe
                 source,
                 f"select _row_id from ({spelled.rows}) where t = {literal(text)}",
                 spelled.column,
-                f"{shown(text)} differs from {others} only in case, blanks, zeros or what cannot be seen",
+                f"{shown(text)} differs from {others} {ONLY_IN}",
                 f"write it in one way, or say what it means in `clinical: {source.name}:` of study.yaml: `{alias}` "
                 "(a text that means itself is another one)",
             )

@@ -11,19 +11,23 @@ import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 
+ONLY_IN = "only in case, blanks, zeros, script or what cannot be seen"
+"""How texts of one :func:`canonical` form differ."""
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
+_LOOK_ALIKES = str.maketrans("авекмнорстухіјѕαβεζηικμνορτυχ", "abekmhopctyxijsabezhikmnoptyx")
+"""Small letters of Cyrillic and Greek whose capitals look like Latin ones (Unicode TR 39, confusables)."""
 _EXPONENT = re.compile(r"^[0-9]+([.,][0-9]+)?e[+]?[0-9]{1,2}$")
 _WHOLE = re.compile(r"^[0-9]+[.]0+$")
 _ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
 
 
 def canonical(text: str) -> str:
-    r"""A text without what people do not see or mean: width, case, blanks, dashes, marks of control, zeros, exponents.
+    r"""A text without what people do not see or mean: width, case, blanks, dashes, scripts, zeros, exponents.
 
-    >>> canonical("S2\t"), canonical("1E+05"), canonical("p007")
-    ('s2', '100000', 'p7')
+    >>> canonical("S2\t"), canonical("1E+05"), canonical("p007"), canonical("\u0420007")
+    ('s2', '100000', 'p7', 'p7')
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
+    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES).translate(_LOOK_ALIKES)
     plain = "".join(sign for sign in plain if unicodedata.category(sign)[0] not in "CZ")
     if _EXPONENT.match(plain) or _WHOLE.match(plain):
         number = Decimal(plain.replace(",", "."))
@@ -37,12 +41,23 @@ def is_odd(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A text in quotes in which every character that cannot be seen is named: ``'S2<U+0009>'``."""
+    r"""A text in quotes in which every character that cannot be seen, or told from a Latin letter, is named.
+
+    >>> shown("S2\t"), shown("\u042502")
+    ("'S2<U+0009>'", "'<U+0425>02'")
+    """
+    mixed = any(sign.isascii() and sign.isalnum() for sign in text)
     signs = [
-        sign if sign == " " or unicodedata.category(sign)[0] not in "CZ" else f"<U+{ord(sign):04X}>"
+        f"<U+{ord(sign):04X}>"
+        if _is_unseen(sign) or (mixed and ord(sign.lower()[0]) in _LOOK_ALIKES)
+        else sign
         for sign in text
     ]
     return f"'{''.join(signs)}'"
+
+
+def _is_unseen(sign: str) -> bool:
+    return sign != " " and unicodedata.category(sign)[0] in "CZ"
 
 
 def spelled_twice(texts: Iterable[str], apart: Iterable[str] = ()) -> list[tuple[str, ...]]:

@@ -11,7 +11,7 @@ import re
 import polars as pl
 
 from fm_platform.validation.query_rows import FOUND_SCHEMA, finding, found_frame
-from fm_platform.validation.spellings import shown, spelled_twice
+from fm_platform.validation.spellings import ONLY_IN, shown, spelled_twice
 from fm_platform.validation.staged_visits import StagedVisits
 
 RHEUMATIC = re.compile(
@@ -174,7 +174,7 @@ def subjects_spelled_twice(staged: StagedVisits) -> pl.DataFrame:
                     "subject",
                     source="",
                     value=shown(subject),
-                    text=f"{shown(subject)} differs from {others} only in case, blanks, zeros or what cannot be seen",
+                    text=f"{shown(subject)} differs from {others} {ONLY_IN}",
                     row_ids=tuple(row.get("_row_ids", ())),
                 )
             )

@@ -39,6 +39,7 @@ def delivered(warehouse, *ids, arms=("drug", "placebo"), visits=("v1",), more=""
         ("S2", "s2"), ("S2", "S2\t"), ("S2", "S\u200b2"), ("S2", "S2\u00a0"), ("S2", "\uff332"), ("P7", "p007"),
         ("100000", "1E+05"), ("101", "101.0"), ("A 1", "A1"), ("x\u0301", "\u0078\u0301"),
         ("S-2", "S\u20112"), ("S-2", "S\u20132"), ("100000", "1,00E+05"),
+        ("P01", "\u042001"), ("BA-7", "\u0392\u0391-7"),
     ],
 )  # fmt: skip
 def test_texts_that_are_one_to_a_reader(one, other):
@@ -55,6 +56,8 @@ def test_texts_that_are_two(one, other):
 def test_what_cannot_be_seen_is_named():
     assert shown("S2\t") == "'S2<U+0009>'"
     assert shown("S\u200b2 x") == "'S<U+200B>2 x'"
+    assert shown("\u042001") == "'<U+0420>01'"
+    assert shown("\u043c\u0443\u0436") == "'\u043c\u0443\u0436'"
 
 
 def test_groups_leave_out_what_is_known_to_be_another():
@@ -68,6 +71,7 @@ def test_groups_leave_out_what_is_known_to_be_another():
         (("100000", "1E+05"), "'1E+05' differs from '100000'"),
         (("S1", "S2\t"), "'S2<U+0009>' differs from 'S2'"),
         (("S1", "S3\u200b"), "'S3<U+200B>' differs from 'S3'"),
+        (("S1", "\u04051"), "'<U+0405>1' differs from 'S1'"),
     ],
 )
 def test_two_spellings_of_a_subject_are_refused_with_both(warehouse, ids, named):
