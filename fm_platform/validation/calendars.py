@@ -53,5 +53,6 @@ def moment(validation: str) -> str:
         validation: The field's validation type: ``time``, ``datetime_dmy``, ``datetime_seconds_mdy`` and so on.
     """
     if validation.startswith("datetime"):
-        return f"{dates(['ymd'])} {TIMES['time']}"
+        time = TIMES["time_hh_mm_ss" if validation.startswith("datetime_seconds") else "time"]
+        return f"{dates(['ymd'])} {time}"
     return TIMES.get(validation, "")

@@ -46,6 +46,7 @@ class DeclaredColumn:
         kind: What it is used as.
         type: DuckDB type in ``staging``.
         low, high: Inclusive bounds in the staged unit (numbers only).
+        span: Inclusive ends of a REDCap date or time, year first; empty: open.
         integer: Whether only whole numbers are accepted.
         instrument, item, domain: For items and totals, the questionnaire's own names.
         role: The role in study.yaml (``sex``, ``arm``); for measures and totals the variable's name
@@ -66,6 +67,7 @@ class DeclaredColumn:
     type: str = TEXT
     low: Decimal | None = None
     high: Decimal | None = None
+    span: tuple[str, str] = ("", "")
     integer: bool = False
     instrument: str = ""
     item: str = ""

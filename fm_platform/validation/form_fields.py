@@ -53,9 +53,9 @@ def _field(name: str, column: ExportColumn) -> DeclaredColumn | None:
         whole = field.validation == "integer" or field.type == "slider"
         return replace(entry, type=NUMBER, low=field.low, high=field.high, integer=whole)
     if field.validation.startswith("date_"):
-        return replace(entry, type=DATE)
+        return replace(entry, type=DATE, span=field.span)
     pattern = moment(field.validation)
-    return replace(entry, pattern=pattern) if pattern else None
+    return replace(entry, pattern=pattern, span=field.span) if pattern else None
 
 
 def with_form(source: ClinicalSource, columns: Sequence[DeclaredColumn]) -> list[DeclaredColumn]:

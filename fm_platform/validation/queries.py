@@ -16,10 +16,11 @@ import polars as pl
 from fm_platform.instruments.model import Instrument
 from fm_platform.instruments.rules import AnswerMatrix, score_matrix
 from fm_platform.validation import expressions
-from fm_platform.validation.cell_findings import number
-from fm_platform.validation.declared import DeclaredColumn
+from fm_platform.validation.cell_findings import date, number
+from fm_platform.validation.declared import DATE, DeclaredColumn
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.rules import Rule
+from fm_platform.warehouse.names import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,17 +58,44 @@ def varying_subjects(con: duckdb.DuckDBPyConnection, source: RawSource, entry: D
     return len(varying.fetchall())
 
 
-def outside(entry: DeclaredColumn) -> str:
-    """Whether a number is outside the range of the dictionary, each end of which may be open."""
-    value = number(expressions.text(entry.column), entry)
-    ends = [f"{value} < {entry.low}" if entry.low is not None else "false"]
-    ends.append(f"{value} > {entry.high}" if entry.high is not None else "false")
+def outside(entry: DeclaredColumn, source: RawSource) -> str:
+    """Whether a number, date or time is outside the range of the dictionary, each end of which may be open."""
+    cell = expressions.text(entry.column)
+    if any(entry.span):
+        value = _moment(cell, entry, source)
+        low, high = (_moment_of(literal(end), end) if end else None for end in entry.span)
+    else:
+        value = number(cell, entry)
+        low, high = (None if end is None else str(end) for end in (entry.low, entry.high))
+    ends = [f"{value} < {low}" if low else "false", f"{value} > {high}" if high else "false"]
     return " or ".join(ends)
+
+
+def span_of(entry: DeclaredColumn) -> str:
+    """The range of the dictionary, in words."""
+    ends = entry.span if any(entry.span) else (entry.low, entry.high)
+    return "..".join("" if end is None else str(end) for end in ends)
+
+
+def _moment(cell: str, entry: DeclaredColumn, source: RawSource) -> str:
+    """A cell on the scale of its range; null for what is none."""
+    if entry.type == DATE:
+        return date(cell, source.declaration)
+    return _moment_of(cell, next(end for end in entry.span if end))
+
+
+def _moment_of(text: str, like: str) -> str:
+    """SQL of a text as DATE, TIME or TIMESTAMP, whichever an end of a range is; null for what is none."""
+    if "-" in like:
+        return f"try_cast({text} as {'timestamp' if ':' in like else 'date'})"
+    if like.count(":") == 2:
+        text = f"case when {text} like '%:%:%' then {text} else '00:' || {text} end"
+    return f"try_cast({text} as time)"
 
 
 def _outside(con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn) -> int:
     present = f"not {expressions.is_missing(entry.column, source.declaration)}"
-    return _count(con, f"select _row_id from {source.table} where {present} and ({outside(entry)})")
+    return _count(con, f"select _row_id from {source.table} where {present} and ({outside(entry, source)})")
 
 
 def _blank(con: duckdb.DuckDBPyConnection, source: RawSource, entry: DeclaredColumn) -> int:

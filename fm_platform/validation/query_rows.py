@@ -14,7 +14,7 @@ import polars as pl
 from fm_platform.instruments.model import Instrument
 from fm_platform.validation import expressions
 from fm_platform.validation.declared import DeclaredColumn
-from fm_platform.validation.queries import outside, totals_that_differ
+from fm_platform.validation.queries import outside, span_of, totals_that_differ
 from fm_platform.validation.raw_source import RawSource
 from fm_platform.validation.rules import RULES, rules_of
 from fm_platform.warehouse.frames import frame_of
@@ -164,11 +164,8 @@ def _asked(
             where {present}
         ) where subject is not null and value <> usual"""
     elif rule == "FM028":
-        span = literal(
-            f"{'' if entry.low is None else entry.low}..{'' if entry.high is None else entry.high}"
-        )
-        sql = f"""select _row_id, {cell} as value, {span} as expected from {source.table}
-        where {present} and ({outside(entry)})"""
+        sql = f"""select _row_id, {cell} as value, {literal(span_of(entry))} as expected from {source.table}
+        where {present} and ({outside(entry, source)})"""
     else:
         sql = f"select _row_id, '' as value, 'a value' as expected from {source.table} where not ({present})"
     return frame_of(con.sql(sql))

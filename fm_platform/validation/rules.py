@@ -37,7 +37,7 @@ RULES: dict[str, tuple[Scope, str]] = {
     "FM025": ("cell", "A number can be read and is in its declared range"),
     "FM026": ("query", "What belongs to the subject is the same at every visit"),
     "FM027": ("cell", "A REDCap field holds what its dictionary allows: type (rule C), choice (rule G)"),
-    "FM028": ("query", "A REDCap number is in the range of its dictionary (rule D)"),
+    "FM028": ("query", "A REDCap number, date or time is in the range of its dictionary (rule D)"),
     "FM029": ("query", "A REDCap field that is required and always shown has a value (rule B)"),
     "FM033": ("row", "The subject had not withdrawn"),
 }
@@ -143,7 +143,9 @@ def _recorded_only(study: Study, entry: DeclaredColumn) -> bool:
 def _dictionary_rules(columns: Sequence[DeclaredColumn]) -> list[Rule]:
     """What a REDCap dictionary asks of the fields that study.yaml does not name."""
     fields = tuple(entry for entry in columns if entry.kind == "field")
-    bounded = tuple(e for e in fields if e.type == NUMBER and (e.low is not None or e.high is not None))
+    bounded = tuple(
+        e for e in fields if any(e.span) or (e.type == NUMBER and (e.low is not None or e.high is not None))
+    )
     required = tuple(entry for entry in fields if entry.required)
     rules = [
         Rule("FM027", "fm027_dictionary", tuple(e for e in fields if e.is_checked)),

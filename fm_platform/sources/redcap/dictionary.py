@@ -44,6 +44,8 @@ CHECKBOX_CHOICES = {"0": "Unchecked", "1": "Checked"}
 _NEEDED = ("field_name", "form_name", "field_type", "field_label")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _FIXED_CHOICES = {"yesno": {"1": "Yes", "0": "No"}, "truefalse": {"1": "True", "0": "False"}}
+_DATE_END = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/]\d{1,2}[-/]\d{4}"
+_END = re.compile(rf"(?P<date>{_DATE_END})?\s*(?P<time>\d{{1,2}}:\d{{2}}(:\d{{2}})?)?")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -56,6 +58,8 @@ class Field:
         choices: Code to label, for fields with a list of answers.
         validation: ``integer``, ``number``, ``date_ymd``...; empty for none.
         low, high: Inclusive bounds of a number; None where there are none.
+        span: Inclusive ends of a date (``2024-01-31``), a time (``08:00``) or both; empty where open, or where the
+            end depends on the day (``today``) or another field.
         identifier: Whether the field is marked as identifying a person.
         required: Whether REDCap asks for a value.
         branching: The condition under which the field is shown.
@@ -71,6 +75,7 @@ class Field:
     validation: str = ""
     low: Decimal | None = None
     high: Decimal | None = None
+    span: tuple[str, str] = ("", "")
     identifier: bool = False
     required: bool = False
     branching: str = ""
@@ -197,7 +202,9 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
             )
     validation = cells.get("text_validation_type_or_show_slider_number", "").lower() if kind == "text" else ""
     numeric = validation.startswith(("integer", "number"))
-    low, high = (_bound(cells.get(f"text_validation_{end}", "")) for end in ("min", "max"))
+    ends = [cells.get(f"text_validation_{end}", "") for end in ("min", "max")]
+    low, high = (_bound(end) for end in ends)
+    first, last = (_moment(end, validation) for end in ends)
     if kind == "slider":
         low, high = (Decimal(0) if low is None else low), (Decimal(100) if high is None else high)
     return Field(
@@ -209,6 +216,7 @@ def _field(cells: Mapping[str, str], name: str, line: int) -> Field:
         validation=validation,
         low=low if numeric or kind == "slider" else None,
         high=high if numeric or kind == "slider" else None,
+        span=(first, last),
         identifier=cells.get("identifier", "").lower() in ("y", "yes", "1", "true"),
         required=cells.get("required_field", "").lower() in ("y", "yes", "1", "true"),
         branching=cells.get("branching_logic", ""),
@@ -260,6 +268,22 @@ def _bound(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() else None
+
+
+def _moment(text: str, validation: str) -> str:
+    """The end of a range of dates or times, year first, with hours; empty for what is none."""
+    found = _END.fullmatch(text.strip())
+    if found is None or not validation.startswith(("date", "time")):
+        return ""
+    parts = found["date"].replace("/", "-").split("-") if found["date"] else []
+    if parts and len(parts[0]) < 4:
+        day, month = parts[:2] if "dmy" in validation else (parts[1], parts[0])
+        parts = [parts[2], month, day]
+    written = "-".join(part.zfill(2) for part in parts)
+    time = found["time"].zfill(5) if found["time"] else ""
+    if validation == "time_mm_ss" and time:
+        time = f"00:{time}"
+    return f"{written} {time}".strip()
 
 
 def plain_label(text: str) -> str:
