@@ -83,6 +83,7 @@ class Behind:
         self._con = book.published.connection
         self._codes = Codes()
         self._alike: Sequence[int] = ()
+        self._named = {table}
         self.wholes: list[Whole] = []
         sets = ", ".join(f"fm_r{place} BIGINT" for place in _PLACES)
         self._con.execute(
@@ -106,7 +107,7 @@ class Behind:
     # -- following ------------------------------------------------------------------------------------------------
 
     def _follow(self, table: str) -> None:
-        links = self._book.links.get(table, ())
+        links = self._book.links.get(table, ()) if table in self._named else ()
         asked, several = self._asked(table) if links else ({}, False)
         if not asked:
             return
@@ -126,6 +127,7 @@ class Behind:
                 self._follow_marks(link, asked, wanted)
             else:
                 self._follow_rows(link, asked, wanted)
+            self._named.update(source for source, _ in link.cells or [(link.input, "")] if source)
 
     def _asked(self, table: str) -> tuple[dict[Roles, list[str]], bool]:
         """Roles that go the same way upstream to the columns of a table that are reached in any of them.
