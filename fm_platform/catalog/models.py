@@ -109,7 +109,7 @@ def _compiled(model: SqlModel, tables: tuple[tuple[str, tuple[tuple[str, str], .
     """The same model against the same columns is compiled once a process."""
     schemas = {table: dict(columns) for table, columns in tables}
     check_types(model, schemas)
-    derived = link_query(model, schemas, quoted_table)
+    derived = link_query(model, schemas, quoted_table, columns=model.key)
     return _Compiled(column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells))
 
 

@@ -28,7 +28,7 @@ misses, an output row may appear, vanish or change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -50,7 +50,8 @@ class LinkQuery:
     """The link of one model.
 
     Attributes:
-        sql: A SELECT of the model's columns, ``_rows``, ``_decides`` and a ``~column`` for each, all BIGINT[].
+        sql: A SELECT of the model's columns, or some of them, ``_rows``, ``_decides`` and a ``~column`` for each column
+            of the model, all BIGINT[].
         cells: What the marks name: table and column, the column "" standing for the row as a whole.
     """
 
@@ -58,19 +59,24 @@ class LinkQuery:
     cells: tuple[tuple[str, str], ...]
 
 
-def link_query(model: SqlModel, schemas: Schemas, relation: Relation) -> LinkQuery:
+def link_query(
+    model: SqlModel, schemas: Schemas, relation: Relation, *, columns: Collection[str] | None = None
+) -> LinkQuery:
     """The link of a model to the tables that it reads.
 
     Args:
         model: The model.
         schemas: The columns of the tables that the model reads.
         relation: Names each table read.
+        columns: Those of the model's columns that are needed beside the marks, such as its key; None for all.
 
     Raises:
         InputError: A name that cannot be resolved.
     """
     cells = InputCells()
     tree = _Rewriting(cells).query(resolved_tree(model, schemas).copy())
+    if columns is not None:
+        _leave_out(tree, {at for at, name in enumerate(model.columns) if name not in columns})
     spelling = {(ref, name.lower()): name for ref in model.refs for name in schemas[ref]}
     named = tuple((table, spelling.get((table, column), column)) for table, column in cells.found)
     return LinkQuery(plain_sql(tree, relation), named)
@@ -369,6 +375,25 @@ def _all_marks(query: exp.Query, alias: str, marks: exp.Expr, condition: exp.Exp
         query.subquery(exp.to_identifier(alias, quoted=True), copy=False)
     )
     return (rows.where(condition) if condition is not None else rows).subquery(copy=False)
+
+
+def _leave_out(query: exp.Query, places: set[int]) -> None:
+    """Take outputs away where no row depends on them: without its outputs, a SELECT may group no more."""
+    selects = list(_arms(query))
+    if any(is_grouped(select) for select in selects):
+        return
+    for select in selects:
+        select.set("expressions", [e for at, e in enumerate(select.expressions) if at not in places])
+
+
+def _arms(query: exp.Expr) -> Iterator[exp.Select]:
+    """The outermost SELECTs of a query: itself, or the arms of its unions."""
+    if isinstance(query, exp.Select):
+        yield query
+    else:
+        yield from _arms(query.this)
+        if isinstance(query, exp.SetOperation):
+            yield from _arms(query.expression)
 
 
 def _distinct(query: exp.Query, columns: Sequence[str]) -> exp.Query:

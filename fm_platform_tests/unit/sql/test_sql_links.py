@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,6 +57,14 @@ def fill(database: Database) -> None:
         )
 
 
+def keyed(model: SqlModel, columns: Collection[str] | None) -> Counter[str]:
+    """The rows of a link that gives some of the model's columns: its key and all marks."""
+    found = CONNECTION.execute(link_query(model, SCHEMAS, relation, columns=columns).sql)
+    names = [entry[0] for entry in found.description]
+    wanted = [at for at, name in enumerate(names) if name in model.key or name[0] in "~_"]
+    return Counter(repr([values[at] for at in wanted]) for values in found.fetchall())
+
+
 def traced(model: SqlModel, database: Database) -> Counter[tuple[tuple[object, ...], tuple[str, ...]]]:
     """Output rows with their ids, checked against the plain query's rows."""
     fill(database)
@@ -66,6 +75,7 @@ def traced(model: SqlModel, database: Database) -> Counter[tuple[tuple[object, .
     rows = Linked(model, SCHEMAS).fetch(CONNECTION, ids)
     plain = CONNECTION.execute(model.sql).fetchall()
     assert Counter(entry["row"] for entry in rows) == Counter(plain)
+    assert keyed(model, None) == keyed(model, model.key)
     return Counter((entry["row"], tuple(sorted(entry["rows"]))) for entry in rows)
 
 
@@ -157,6 +167,12 @@ def test_output_columns_keep_their_spelling() -> None:
     fill(LITERAL)
     described = CONNECTION.execute(link_query(model, SCHEMAS, relation).sql).description
     assert [column[0] for column in described] == ["Kind", "N_all", "~Kind", "~N_all", "_decides", "_rows"]
+
+
+def test_a_link_gives_no_other_columns_than_are_asked_for() -> None:
+    model = model_of("select t.k, t.n as x from raw.a as t union all select t.k, t.n from raw.b as t")
+    described = CONNECTION.execute(link_query(model, SCHEMAS, relation, columns=("k",)).sql).description
+    assert [column[0] for column in described] == ["k", "~k", "~x", "_decides", "_rows"]
 
 
 def test_an_unknown_column_names_its_line() -> None:
