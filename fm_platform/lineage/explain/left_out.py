@@ -73,12 +73,15 @@ def quarantined(
     for source in _sources(published, table):
         read = _columns_read(published, table, column, f"raw.{source}")
         condition, values = "(q.scope = 'row' OR list_contains(?::VARCHAR[], q.\"column\"))", [read]
+        refused = f"FROM quarantine.{identifier(source)} AS q"
+        if published.recall(f"SELECT 1 {refused} WHERE {condition} LIMIT 1", values).is_empty():
+            continue
         if subject is not None:
             condition += " AND list_contains(?::VARCHAR[], q._row_id)"
             values.append(rows_of_subject(published, source, str(subject)))
         rows = published.recall(
             'SELECT DISTINCT s.source, s.path, s.line, q.scope, q."column", q.rule, q.reason '
-            f"FROM quarantine.{identifier(source)} AS q JOIN audit.source_rows AS s ON s._row_id = q._row_id "
+            f"{refused} JOIN audit.source_rows AS s ON s._row_id = q._row_id "
             f'AND s.source = ? WHERE {condition} ORDER BY s.path, s.line, q.rule, q."column" LIMIT {LISTED}',
             [source, *values],
         )

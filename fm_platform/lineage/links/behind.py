@@ -239,7 +239,8 @@ class Behind:
 
     def _collected(self, link: StoredLink, column: str) -> frozenset[str]:
         """The inputs of which a column collects several rows."""
-        return frozenset(t for t, _ in link.cells if self._book.collects(link.table, column, t))
+        sources = {source for source, _ in link.cells}
+        return frozenset(source for source in sources if self._book.collects(link.table, column, source))
 
     def _where(self, held: str, marks: str) -> str:
         """The marks of the entries for which a condition holds."""
