@@ -64,6 +64,7 @@ class LinkBook:
 
     def __init__(self, published: Published) -> None:
         self.published = published
+        self._lineage: dict[str, dict[str, list[Entry]]] = {}
 
     @cached_property
     def present(self) -> bool:
@@ -114,19 +115,16 @@ class LinkBook:
             ordered.update(dict.fromkeys(ready))
         return list(ordered)
 
-    @cached_property
-    def _lineage(self) -> Mapping[tuple[str, str], Sequence[Entry]]:
-        found: dict[tuple[str, str], list[Entry]] = {}
-        for table, column, *entry in self.published.recall(
-            "SELECT DISTINCT table_name, column_name, input_table, input_column, kind, transformation "
-            "FROM audit.column_lineage ORDER BY ALL"
-        ).rows():
-            found.setdefault((table, column), []).append(Entry(*entry))
-        return found
-
     def lineage(self, table: str, column: str) -> Sequence[Entry]:
         """The recorded inputs of a column."""
-        return self._lineage.get((table, column), ())
+        if table not in self._lineage:
+            found = self._lineage.setdefault(table, {})
+            for name, *entry in self.published.recall(
+                "SELECT DISTINCT column_name, input_table, input_column, kind, transformation "
+                f"FROM audit.column_lineage WHERE table_name = {literal(table)} ORDER BY ALL"
+            ).rows():
+                found.setdefault(name, []).append(Entry(*entry))
+        return self._lineage[table].get(column, ())
 
     def delivered_pairs(self, table: str, source: str) -> str:
         """A SELECT of a table's key and the ``_row_id`` of each delivered row that its own link to ``source`` names."""
