@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-import duckdb
 import polars as pl
 
 from fm_platform.validation.month_names import named_date
+from fm_platform.warehouse.connection import connect
 
 NUMBER = r"^[+-]?([0-9]+([.,][0-9]+)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 MOST_VISITS = 24
@@ -42,7 +42,7 @@ def order_of_dates(values: pl.Series) -> str:
 
 def _have_named_months(texts: pl.Series) -> bool:
     """Whether every text is a date with a month's name, as the staging of a study reads it."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("given", texts.unique().to_frame("cell"))
         found = connection.sql(f"SELECT bool_and({named_date('cell')} IS NOT NULL) FROM given").fetchone()
     return bool(found and found[0])
