@@ -17,6 +17,8 @@ from fm_platform.warehouse.connection import connect
 NUMBER = r"^[+-]?([0-9]+([.,][0-9]+)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 MOST_VISITS = 24
 _YEAR_FIRST = r"^\d{4}-\d{1,2}-\d{1,2}|^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
+_NAMED_PARTS = (r"[^\W\d_]{3}", r"(19|20|21)\d{2}")
+"""What every date with a month's name has; most columns of words lack a year and need no further look."""
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
 _FEWEST_SHARE = 0.5
 """A subject is at so many of the visits, on average."""
@@ -32,7 +34,7 @@ def order_of_dates(values: pl.Series) -> str:
     present = given.str.replace_all("[/.]", "-")
     if present.str.contains(_YEAR_FIRST).all():
         return "ymd"
-    if given.str.contains("[^\\W\\d_]{3}").all() and _have_named_months(given):
+    if all(given.str.contains(part).all() for part in _NAMED_PARTS) and _have_named_months(given):
         return "named"
     if not present.str.contains(r"^\d{1,2}-\d{1,2}-\d{4}").all():
         return "none"
