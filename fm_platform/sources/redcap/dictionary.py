@@ -280,7 +280,7 @@ def _moment(text: str, validation: str) -> str:
         day, month = parts[:2] if "dmy" in validation else (parts[1], parts[0])
         parts = [parts[2], month, day]
     written = "-".join(part.zfill(2) for part in parts)
-    time = found["time"].zfill(5) if found["time"] else ""
+    time = ":".join(part.zfill(2) for part in found["time"].split(":")) if found["time"] else ""
     if validation == "time_mm_ss" and time:
         time = f"00:{time}"
     return f"{written} {time}".strip()
