@@ -8,28 +8,12 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
-from importlib import metadata
+from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
-from fm_platform.commands.audit import audit
-from fm_platform.commands.comparing import diff
-from fm_platform.commands.deliveries import accept, queries
-from fm_platform.commands.erasing import erase
-from fm_platform.commands.explain import explain
-from fm_platform.commands.exporting import export
-from fm_platform.commands.exports import exports
-from fm_platform.commands.expression import de
-from fm_platform.commands.history import lock, snapshots
-from fm_platform.commands.impact import impact
-from fm_platform.commands.lineage import lineage
-from fm_platform.commands.reading import query
-from fm_platform.commands.refreshing import refresh, status
-from fm_platform.commands.reproducing import reproduce
-from fm_platform.commands.serving import dev
-from fm_platform.commands.studies import init
-from fm_platform.commands.tracing import verify
 from fm_platform.errors import FmError
 
 INTERNAL_ERROR = 4
@@ -75,32 +59,48 @@ def _log(error: Exception) -> Path:
     return Path(handle.name)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(metadata.version("fm-platform"), prog_name="fm")
+class _Commands(click.Group):
+    """Commands by the module that has them, loaded when one is asked for."""
+
+    modules: ClassVar = {
+        "accept": "deliveries",
+        "audit": "audit",
+        "de": "expression",
+        "dev": "serving",
+        "diff": "comparing",
+        "erase": "erasing",
+        "explain": "explain",
+        "export": "exporting",
+        "exports": "exports",
+        "impact": "impact",
+        "init": "studies",
+        "lineage": "lineage",
+        "lock": "history",
+        "queries": "deliveries",
+        "query": "reading",
+        "refresh": "refreshing",
+        "reproduce": "reproducing",
+        "snapshots": "history",
+        "status": "refreshing",
+        "verify": "tracing",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name not in self.modules:
+            return None
+        found = getattr(import_module(f"fm_platform.commands.{self.modules[cmd_name]}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(package_name="fm-platform", prog_name="fm")
 def fm() -> None:
     """A study's clinical and expression data, validated, analysed and traceable to the delivered line."""
-
-
-for _command in (
-    refresh,
-    status,
-    query,
-    queries,
-    accept,
-    erase,
-    explain,
-    impact,
-    lineage,
-    diff,
-    snapshots,
-    lock,
-    reproduce,
-    verify,
-    audit,
-    export,
-    exports,
-    de,
-    init,
-    dev,
-):
-    fm.add_command(_command)

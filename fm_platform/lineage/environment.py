@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +86,8 @@ def environment_state() -> dict[str, Any]:
         platform), ``commit`` and ``modified`` (None without a checkout or git), ``installed`` (SHA-256 of the list of
         installed distributions).
     """
+    from importlib import metadata
+
     commit, modified = _commit()
     return {
         "python": platform.python_version(),

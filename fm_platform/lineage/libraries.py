@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 
 PYTHON = "python"
 """How Python is called among libraries; its version there is the minor one."""
@@ -60,6 +59,8 @@ def python_version() -> str:
 @cache
 def installed(name: str) -> Library | None:
     """An installed distribution; None where there is none of this name."""
+    from importlib import metadata
+
     try:
         text = metadata.distribution(name).read_text("METADATA") or ""
     except metadata.PackageNotFoundError:
@@ -78,6 +79,8 @@ def installed(name: str) -> Library | None:
 @cache
 def distribution_of(module: str) -> str:
     """The distribution that a top-level module comes from, as far as one is installed."""
+    from importlib import metadata
+
     named = _NAMED_OTHERWISE.get(module, _normal(module))
     if installed(named) is None:  # reading every installed file list takes long, so it comes last
         return next(iter(metadata.packages_distributions().get(module, [])), named)
