@@ -110,7 +110,9 @@ def _compiled(model: SqlModel, tables: tuple[tuple[str, tuple[tuple[str, str], .
     schemas = {table: dict(columns) for table, columns in tables}
     check_types(model, schemas)
     derived = link_query(model, schemas, quoted_table, columns=model.key)
-    return _Compiled(column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells))
+    return _Compiled(
+        column_lineage(model, schemas), Link(sql=derived.sql, cells=derived.cells, marks=derived.marks)
+    )
 
 
 def require_read_alike(model: SqlModel, connection: duckdb.DuckDBPyConnection) -> None:

@@ -97,7 +97,7 @@ def source_rows(
     limit = "" if most is None else f"LIMIT {most:d}"
     numbers = ", ".join(str(STRENGTH.index(role)) for role in roles)
     published.connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fm_listed AS SELECT d.source, d.row, d.cols, d.role, "
+        "CREATE OR REPLACE TEMP TABLE fm_listed AS SELECT d.source, d.row, d.played, d.role, "
         f"s._row_id, s.source AS delivered, s.path, s.line, s.file_sha256 {_PLACED} WHERE d.role IN ({numbers}) "
         f"ORDER BY s.source, s.path, s.line {limit}"
     )
@@ -105,7 +105,7 @@ def source_rows(
         "SELECT _row_id, delivered, path, line, file_sha256, role, row FROM fm_listed "
         "ORDER BY delivered, path, line"
     ).fetchall()
-    cells = behind.cells_of("SELECT source, row, cols FROM fm_listed") if behind else {}
+    cells = behind.cells_of("SELECT source, row, played FROM fm_listed") if behind else {}
     return [
         SourceRow(row_id, source, path, line, sha256, STRENGTH[role], cells.get((source, row), {}))
         for row_id, source, path, line, sha256, role, row in found
@@ -118,5 +118,5 @@ def gather_recorded(published: Published, row: Mapping[str, Any]) -> None:
     listed = f"[{', '.join(literal(row_id) for row_id in ids)}]"
     published.connection.execute(
         "CREATE OR REPLACE TEMP TABLE fm_delivered AS SELECT NULL AS source, NULL AS row, "
-        f"unnest({listed}::VARCHAR[]) AS _row_id, {STRENGTH.index(VALUE)} AS role, NULL AS cols"
+        f"unnest({listed}::VARCHAR[]) AS _row_id, {STRENGTH.index(VALUE)} AS role, NULL AS played"
     )

@@ -4,11 +4,14 @@ Belongs here: the rewriting of a resolved syntax tree. Does not belong here: wha
 links over several tables, running anything.
 
 The table that is stored is what the model's author wrote; the link is a second query over the same inputs, run when
-somebody asks. Beside the model's own columns it gives lists of marks (``marks``):
+somebody asks. Beside the model's own columns it says in marks (``marks``), for each output row:
 
 * ``_rows``: every input row that contributes to the output row, or that it is told apart or let through by;
 * ``_decides``: those of them on which it depends that the row is there at all;
 * ``~column``, for each output column: the input cells that its value is computed from.
+
+Most marks name one row of an input, the same for many columns. That row is given once (``_row0``, ...), and which cells
+of it are meant is said beside the query, for each arm of its unions (``_arm``); only what collects rows is a list.
 
 What contributes to an output row:
 
@@ -28,21 +31,21 @@ misses, an output row may appear, vanish or change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from fm_platform.sql.functions import is_aggregate, is_grouped
-from fm_platform.sql.marks import InputCells, call, collected, gathered, united
-from fm_platform.sql.model import Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
+from fm_platform.sql.marks import InputCells, call, collected, gathered, mark_at, none, of_one_row, united
+from fm_platform.sql.model import DIALECT, Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
 from fm_platform.sql.resolve import resolved_tree
 from fm_platform.sql.rules import DECLARED
 from fm_platform.sql.subqueries import is_test, is_value, looked_for, of_group, sense_of
 from fm_platform.sql.windows import frames_of, over
+from fm_platform.warehouse.records import ARM, CELL, DECIDES, ROW, ROWS, Marks
 
-ROWS, DECIDES, CELL = "_rows", "_decides", "~"
-_LEFT, _ALL, _ARM = "_left", "_all", "_arm"
+_LEFT, _ALL, _SIDE = "_left", "_all", "_side"
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,14 @@ class LinkQuery:
     """The link of one model.
 
     Attributes:
-        sql: A SELECT of the model's columns, or some of them, ``_rows``, ``_decides`` and a ``~column`` for each column
-            of the model, all BIGINT[].
+        sql: A SELECT of the model's columns, or some of them, and of what ``marks`` says.
         cells: What the marks name: table and column, the column "" standing for the row as a whole.
+        marks: Where the marks stand of ``_rows``, ``_decides`` and a ``~column`` for each column of the model.
     """
 
     sql: str
     cells: tuple[tuple[str, str], ...]
+    marks: Marks
 
 
 def link_query(
@@ -74,12 +78,76 @@ def link_query(
         InputError: A name that cannot be resolved.
     """
     cells = InputCells()
-    tree = _Rewriting(cells).query(resolved_tree(model, schemas).copy())
+    tree, marks = _Rewriting(cells).link(resolved_tree(model, schemas).copy())
     if columns is not None:
         _leave_out(tree, {at for at, name in enumerate(model.columns) if name not in columns})
     spelling = {(ref, name.lower()): name for ref in model.refs for name in schemas[ref]}
     named = tuple((table, spelling.get((table, column), column)) for table, column in cells.found)
-    return LinkQuery(plain_sql(tree, relation), named)
+    return LinkQuery(plain_sql(tree, relation), named, marks)
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """A SELECT among those that a query unites, and lists of marks that are its hidden outputs, not yet written.
+
+    They are in the order of :func:`_hidden`, under the names of the query's columns.
+    """
+
+    select: exp.Select
+    hidden: Sequence[Sequence[exp.Expr]]
+
+    def as_lists(self, names: Sequence[str]) -> None:
+        """Each hidden output is one list of marks."""
+        self._write({name: united(marks) for name, marks in zip(names, self.hidden, strict=True)})
+
+    def as_rows(self, names: Sequence[str]) -> _Told:
+        """Rows that marks name singly are outputs themselves, what they mean is told."""
+        told = self.told(names)
+        self.write(None, len(told.rows), list(told.lists), told)
+        return told
+
+    def told(self, names: Sequence[str]) -> _Told:
+        """The marks, those of one row taken apart from the lists."""
+        rows: dict[str, exp.Column] = {}
+        ones: dict[str, list[tuple[int, int]]] = {}
+        lists: dict[str, exp.Expr] = {}
+        for name, marks in zip(names, self.hidden, strict=True):
+            collecting = []
+            for mark in marks:
+                one = of_one_row(mark)
+                if one is None:
+                    collecting.append(mark)
+                    continue
+                place, row = one
+                rows.setdefault(row.sql(dialect=DIALECT), row)
+                entry = (place, list(rows).index(row.sql(dialect=DIALECT)))
+                if entry not in ones.setdefault(name, []):
+                    ones[name].append(entry)
+            if collecting:
+                lists[name] = united(collecting)
+        return _Told(list(rows.values()), ones, lists)
+
+    def write(self, number: int | None, rows: int, lists: Sequence[str], told: _Told) -> None:
+        """Give the arm's number, if any, so many rows, and these lists."""
+        nothing = exp.cast(exp.Null(), "BIGINT", dialect=DIALECT)
+        padded = [*told.rows, *(nothing.copy() for _ in range(rows - len(told.rows)))]
+        outputs: dict[str, exp.Expr] = {} if number is None else {ARM: exp.Literal.number(number)}
+        outputs |= {f"{ROW}{at}": row.copy() for at, row in enumerate(padded)}
+        outputs |= {name: told.lists.get(name) or none() for name in lists}
+        self._write(outputs)
+
+    def _write(self, outputs: Mapping[str, exp.Expr]) -> None:
+        named = [exp.alias_(marks, name, quoted=True) for name, marks in outputs.items()]
+        self.select.set("expressions", [*self.select.expressions, *named])
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The marks of a SELECT: its rows, of which a hidden output means cells (place, row), and what it has as lists."""
+
+    rows: Sequence[exp.Column]
+    ones: Mapping[str, Sequence[tuple[int, int]]]
+    lists: Mapping[str, exp.Expr]
 
 
 @dataclass(frozen=True)
@@ -88,12 +156,14 @@ class _Source:
 
     Attributes:
         base: The table of the warehouse, if it is one; None for a query or CTE, which carries marks itself.
+        told: Of a query: the marks that it carries as rows; None where all are lists.
         optional: Whether it is a side of an outer join that may be missing.
         conditions: The ON clause under which it is joined.
     """
 
     alias: str
     base: str | None
+    told: _Told | None = None
     optional: bool = False
     conditions: tuple[exp.Expr, ...] = ()
 
@@ -101,95 +171,123 @@ class _Source:
 class _Rewriting:
     def __init__(self, cells: InputCells) -> None:
         self._cells = cells
+        self._named: dict[str, _Told | None] = {}
+        """The CTEs in sight."""
 
     # -- queries --------------------------------------------------------------------------------------------------
 
+    def link(self, query: exp.Expr) -> tuple[exp.Query, Marks]:
+        """The outermost query: the same rows, lists and number of the arm in all arms."""
+        result, arms = self._rewritten(query)
+        names = _hidden(output_columns(result))
+        found = [arm.told(names) for arm in arms]
+        rows = max(len(told.rows) for told in found)
+        lists = tuple(dict.fromkeys(name for told in found for name in told.lists))
+        for number, (arm, told) in enumerate(zip(arms, found, strict=True)):
+            arm.write(number if len(arms) > 1 else None, rows, lists, told)
+        ones = tuple({name: tuple(entries) for name, entries in told.ones.items()} for told in found)
+        return result, Marks(lists, ones)
+
     def query(self, query: exp.Expr) -> exp.Query:
-        """A query that yields its rows with their marks as further columns; ORDER BY is dropped."""
-        with_ = query.args.get("with_")
+        """A query that yields its rows with their marks as further columns, all of them lists."""
+        result, arms = self._rewritten(query)
+        _as_lists(result, arms)
+        return result
+
+    def _source(self, query: exp.Expr) -> tuple[exp.Query, _Told | None]:
+        """A query of FROM, or a CTE: with rows where it is one SELECT, with lists where it unites several."""
+        result, arms = self._rewritten(query)
+        if len(arms) == 1:
+            return result, arms[0].as_rows(_hidden(output_columns(result)))
+        _as_lists(result, arms)
+        return result, None
+
+    def _rewritten(self, query: exp.Expr) -> tuple[exp.Query, list[_Arm]]:
+        """A query over rewritten tables, and its arms, whose marks are to be written; ORDER BY is dropped."""
+        outer, with_ = self._named, query.args.get("with_")
         if with_ is not None:
+            self._named = dict(outer)
             for cte in with_.expressions:
-                cte.set("this", self.query(cte.this))
+                result, self._named[cte.alias] = self._source(cte.this)
+                cte.set("this", result)
             with_.pop()
         order = query.args.get("order")
         if order is not None:
             order.pop()
-        result: exp.Query
         if isinstance(query, exp.Subquery):
-            result = self.query(query.this)
+            result, arms = self._rewritten(query.this)
         elif isinstance(query, exp.Union):
-            result = self._union(query)
+            result, arms = self._union(query)
         elif isinstance(query, exp.SetOperation):
-            result = self._difference(query)
+            result, arms = self._difference(query)
         elif isinstance(query, exp.Select):
-            result = self._select(query)
+            result, arms = self._select(query)
         else:
             raise TypeError(f"no rule for {type(query).__name__}")
+        self._named = outer
         if with_ is not None:
             inner = result.args.get("with_")
             if inner is not None:
                 with_.set("expressions", [*with_.expressions, *inner.expressions])
             result.set("with_", with_)
-        return result
+        return result, arms
 
-    def _union(self, query: exp.Union) -> exp.Query:
+    def _union(self, query: exp.Union) -> tuple[exp.Query, list[_Arm]]:
         columns = output_columns(query)
-        query.set("this", _in_parentheses(self.query(query.left)))
-        query.set("expression", _in_parentheses(self.query(query.right)))
+        left, arms = self._rewritten(query.left)
+        right, others = self._rewritten(query.right)
+        query.set("this", _in_parentheses(left))
+        query.set("expression", _in_parentheses(right))
         if not query.args.get("distinct"):
-            return query
+            return query, [*arms, *others]
+        _as_lists(query, [*arms, *others])
         query.set("distinct", False)
         return _distinct(query, columns)
 
-    def _difference(self, query: exp.SetOperation) -> exp.Query:
+    def _difference(self, query: exp.SetOperation) -> tuple[exp.Query, list[_Arm]]:
         """EXCEPT and INTERSECT: both arms in one, each row told by its side, then grouped."""
         columns = output_columns(query)
         kept = isinstance(query, exp.Intersect)
         both = exp.union(
             *(
                 exp.select(exp.Star(), exp.alias_(exp.Boolean(this=left), _LEFT, quoted=True)).from_(
-                    self.query(arm).subquery(exp.to_identifier(_ARM, quoted=True), copy=False)
+                    self.query(arm).subquery(exp.to_identifier(_SIDE, quoted=True), copy=False)
                 )
                 for arm, left in ((query.left, True), (query.right, False))
             ),
             distinct=False,
             copy=False,
         )
-        rows = _distinct(both, columns)
+        rows, arms = _distinct(both, columns)
         side = exp.column(_LEFT, _ALL, quoted=True)
         given = call("bool_and", side)
         if kept:
             given = exp.and_(call("bool_or", side), exp.not_(given))
         rows.set("having", exp.Having(this=given))
-        return rows
+        return rows, arms
 
-    def _select(self, select: exp.Select) -> exp.Query:
+    def _select(self, select: exp.Select) -> tuple[exp.Query, list[_Arm]]:
         columns = output_columns(select)
         sources = self._sources(select)
         grouped, qualify = is_grouped(select), select.args.get("qualify")
         frames = frames_of(select, *select.expressions, qualify)
-        rows = [self._rows(source) for source in sources.values()]
+        rows = [mark for source in sources.values() for mark in self._rows(source)]
         for node in _in_sight(select):
             rows += self._behind(node, ROWS)
         decides = self._deciding(select, sources)
 
-        def all_of(marks: Sequence[exp.Expr], seen: Sequence[exp.Window]) -> exp.Expr:
-            own = gathered(marks) if grouped else united(marks)
-            return united([own, *(over(own, frame) for frame in seen)])
+        def all_of(marks: Sequence[exp.Expr], seen: Sequence[exp.Window]) -> list[exp.Expr]:
+            own = [gathered(marks)] if grouped and marks else list(marks)
+            return [*own, *(over(united(own), frame) for frame in seen if own)]
 
         hidden = [
-            exp.alias_(
-                all_of(self._of_value(projection, sources, rows), frames_of(select, projection)),
-                CELL + name,
-                quoted=True,
-            )
-            for name, projection in zip(columns, select.expressions, strict=True)
+            all_of(self._of_value(projection, sources, rows), frames_of(select, projection))
+            for projection in select.expressions
         ]
-        hidden.append(exp.alias_(all_of(decides, frames_of(select, qualify)), DECIDES, quoted=True))
-        hidden.append(exp.alias_(all_of(rows, frames), ROWS, quoted=True))
-        select.set("expressions", [*select.expressions, *hidden])
+        arm = _Arm(select, [*hidden, all_of(decides, frames_of(select, qualify)), all_of(rows, frames)])
         if select.args.get("distinct") is None:
-            return select
+            return select, [arm]
+        _as_lists(select, [arm])
         select.set("distinct", None)
         return _distinct(select, columns)
 
@@ -209,7 +307,7 @@ class _Rewriting:
             side = join.side
             if side in ("RIGHT", "FULL"):
                 found = {
-                    alias: _Source(alias, source.base, True, (*source.conditions, *_on(join)))
+                    alias: _Source(alias, source.base, source.told, True, (*source.conditions, *_on(join)))
                     for alias, source in found.items()
                 }
             self._add(found, join.this, optional=side in ("LEFT", "FULL"), conditions=_on(join))
@@ -227,34 +325,42 @@ class _Rewriting:
         if isinstance(source, exp.Table):
             if source.db and table_name(source).startswith(DECLARED):
                 return
-            base = table_name(source) if source.db else None
-            found[alias] = _Source(alias, base, optional, conditions)
+            base, told = (table_name(source), None) if source.db else (None, self._named.get(source.name))
+            found[alias] = _Source(alias, base, told, optional, conditions)
         elif isinstance(source, exp.Subquery):
-            source.set("this", self.query(source.this))
-            found[alias] = _Source(alias, None, optional, conditions)
+            query, told = self._source(source.this)
+            source.set("this", query)
+            found[alias] = _Source(alias, None, told, optional, conditions)
         elif not isinstance(source, (exp.Unnest, exp.Values)):
             raise TypeError(f"no rule for {type(source).__name__} in FROM")
 
-    def _rows(self, source: _Source) -> exp.Expr:
-        if source.base is not None:
-            return self._cells.mark(source.base, "", source.alias)
-        return exp.column(ROWS, source.alias, quoted=True)
+    def _rows(self, source: _Source) -> list[exp.Expr]:
+        return self._marks(source, "", ROWS)
 
-    def _decides(self, source: _Source) -> exp.Expr:
-        if source.base is not None:
-            return self._cells.mark(source.base, "", source.alias)
-        return exp.column(DECIDES, source.alias, quoted=True)
+    def _decides(self, source: _Source) -> list[exp.Expr]:
+        return self._marks(source, "", DECIDES)
 
-    def _cell(self, source: _Source, column: str) -> exp.Expr:
+    def _cell(self, source: _Source, column: str) -> list[exp.Expr]:
+        return self._marks(source, column, CELL + column)
+
+    def _marks(self, source: _Source, column: str, hidden: str) -> list[exp.Expr]:
+        """Of a table, the row as a cell of a column; of a query, what its hidden output means."""
         if source.base is not None:
-            return self._cells.mark(source.base, column, source.alias)
-        return exp.column(CELL + column, source.alias, quoted=True)
+            return [self._cells.mark(source.base, column, source.alias)]
+        lists: list[exp.Expr] = [exp.column(hidden, source.alias, quoted=True)]
+        if source.told is None:
+            return lists
+        ones = source.told.ones.get(hidden, ())
+        return [
+            *(mark_at(place, f"{ROW}{row}", source.alias) for place, row in ones),
+            *(lists if hidden in source.told.lists else ()),
+        ]
 
     # -- marks of a SELECT ----------------------------------------------------------------------------------------
 
     def _deciding(self, select: exp.Select, sources: dict[str, _Source]) -> list[exp.Expr]:
         """What the row's being there depends on: the rows that must be joined, and all that conditions read."""
-        found = [self._decides(source) for source in sources.values() if not source.optional]
+        found = [mark for source in sources.values() if not source.optional for mark in self._decides(source)]
         required = [
             condition
             for join in select.args.get("joins") or []
@@ -289,7 +395,7 @@ class _Rewriting:
         for node in expression.walk(prune=lambda node: isinstance(node, exp.Query)):
             if isinstance(node, exp.Column) and node.table in sources:
                 source = sources[node.table]
-                found.append(self._cell(source, node.name))
+                found += self._cell(source, node.name)
                 if source.optional and source.alias not in partners:
                     partners.add(source.alias)
                     found += self._partner(source, sources)
@@ -299,11 +405,11 @@ class _Rewriting:
 
     def _partner(self, source: _Source, sources: dict[str, _Source]) -> list[exp.Expr]:
         """What decides which row of an outer join's side is met."""
-        found = [self._decides(source)]
+        found = self._decides(source)
         for condition in source.conditions:
             for column in condition.find_all(exp.Column):
                 if column.table in sources:
-                    found.append(self._cell(sources[column.table], column.name))
+                    found += self._cell(sources[column.table], column.name)
         return found
 
     def _behind(self, node: exp.Expr, wanted: str | None) -> list[exp.Expr]:
@@ -348,6 +454,17 @@ class _Rewriting:
                 condition, *(exp.Is(this=exp.paren(part), expression=exp.Null()) for part in same)
             )
         return _all_marks(self.query(query), alias, exp.column(ROWS, alias, quoted=True), condition)
+
+
+def _hidden(columns: Sequence[str]) -> list[str]:
+    """The names of the hidden outputs of a query with some columns."""
+    return [*(CELL + name for name in columns), DECIDES, ROWS]
+
+
+def _as_lists(query: exp.Query, arms: Sequence[_Arm]) -> None:
+    names = _hidden(output_columns(query))
+    for arm in arms:
+        arm.as_lists(names)
 
 
 def _on(join: exp.Join) -> tuple[exp.Expr, ...]:
@@ -396,13 +513,12 @@ def _arms(query: exp.Expr) -> Iterator[exp.Select]:
             yield from _arms(query.expression)
 
 
-def _distinct(query: exp.Query, columns: Sequence[str]) -> exp.Query:
+def _distinct(query: exp.Query, columns: Sequence[str]) -> tuple[exp.Select, list[_Arm]]:
     """One row for each combination of values, with the marks of all rows that have it."""
-    hidden = [*(CELL + name for name in columns), DECIDES, ROWS]
     outer = [exp.alias_(exp.column(name, _ALL, quoted=True), name, quoted=True) for name in columns]
-    marks = [exp.alias_(collected(exp.column(name, _ALL, quoted=True)), name, quoted=True) for name in hidden]
-    return (
-        exp.select(*outer, *marks)
+    rows = (
+        exp.select(*outer)
         .from_(query.subquery(exp.to_identifier(_ALL, quoted=True), copy=False))
         .group_by(*(exp.column(name, _ALL, quoted=True) for name in columns))
     )
+    return rows, [_Arm(rows, [[collected(exp.column(name, _ALL, quoted=True))] for name in _hidden(columns)])]

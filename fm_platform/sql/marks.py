@@ -28,9 +28,21 @@ class InputCells:
 
     def mark(self, table: str, column: str, alias: str) -> exp.Expr:
         """The list of one mark: the row of ``alias`` in this query, as a cell of ``table``."""
-        place = self.found.setdefault((table, column), len(self.found))
-        row = exp.column(ROWID, alias, quoted=True)
-        return call("list_value", exp.Add(this=exp.Literal.number(place << ROWS_BITS), expression=row))
+        return mark_at(self.found.setdefault((table, column), len(self.found)), ROWID, alias)
+
+
+def mark_at(place: int, row: str, alias: str) -> exp.Expr:
+    """The list of one mark: the row that a column of ``alias`` gives, as the cell at a place."""
+    named = exp.column(row, alias, quoted=True)
+    return call("list_value", exp.Add(this=exp.Literal.number(place << ROWS_BITS), expression=named))
+
+
+def of_one_row(marks: exp.Expr) -> tuple[int, exp.Column] | None:
+    """Place and row of a list of one mark; None for other lists."""
+    if not (isinstance(marks, exp.Anonymous) and marks.name.lower() == "list_value" and marks.expressions):
+        return None
+    mark = marks.expressions[0]
+    return int(mark.this.name) >> ROWS_BITS, mark.expression
 
 
 def united(marks: Sequence[exp.Expr]) -> exp.Expr:

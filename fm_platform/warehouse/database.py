@@ -38,7 +38,8 @@ _AUDIT_TABLES = (
         source VARCHAR, _row_id VARCHAR, file_sha256 VARCHAR, path VARCHAR, line BIGINT)""",
     """CREATE TABLE IF NOT EXISTS fm.audit.links (
         table_name VARCHAR, input_table VARCHAR, "role" VARCHAR, columns VARCHAR[], cells VARCHAR[],
-        chooses VARCHAR, "sql" VARCHAR)""",
+        chooses VARCHAR, "sql" VARCHAR, marks VARCHAR)""",
+    "ALTER TABLE fm.audit.links ADD COLUMN IF NOT EXISTS marks VARCHAR",
 )
 
 _SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
@@ -307,7 +308,7 @@ class Warehouse:
         self.connection.execute(f"DELETE FROM fm.audit.links WHERE table_name = {literal(table)}")
         for entry in links:
             self.connection.execute(
-                "INSERT INTO fm.audit.links VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO fm.audit.links VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     table,
                     entry.input or None,
@@ -316,6 +317,7 @@ class Warehouse:
                     [f"{source}.{column}" for source, column in entry.cells] or None,
                     entry.chooses or None,
                     entry.sql,
+                    entry.marks.as_json() if entry.marks else None,
                 ],
             )
         return self.links_digest(table)

@@ -198,9 +198,8 @@ def _copy_links(
     )
     if previous:
         listed = ", ".join(literal(table) for table in previous)
-        connection.execute(
-            f"INSERT INTO {target} SELECT * FROM {relation(LINKS, 'fm_previous')} WHERE table_name IN ({listed})"
-        )
+        earlier = relation(LINKS, "fm_previous")
+        connection.execute(f"INSERT INTO {target} BY NAME FROM {earlier} WHERE table_name IN ({listed})")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

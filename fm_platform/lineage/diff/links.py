@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import duckdb
 
 from fm_platform.lineage.diff.records import Records
-from fm_platform.lineage.links.book import StoredLink, stored_link
+from fm_platform.lineage.links.book import StoredLink, columns_of_links, stored_link
 from fm_platform.warehouse.names import identifier, literal, relation
-from fm_platform.warehouse.records import ROW_MASK, ROWS_BITS
+from fm_platform.warehouse.records import ROW_MASK, ROWS, ROWS_BITS
 
 
 def key_links(records: Records, table: str, key: Sequence[str], upstream: str) -> list[tuple[str, str]]:
@@ -83,20 +83,19 @@ class RowPairs:
 
 def _links_of(connection: duckdb.DuckDBPyConnection, side: str) -> list[StoredLink]:
     try:
-        rows = connection.sql(
-            'SELECT table_name, input_table, "role", columns, cells, chooses, "sql" '
-            f"FROM {relation('audit.links', side)} ORDER BY ALL"
-        ).fetchall()
+        links = connection.sql(f"FROM {relation('audit.links', side)}")
     except duckdb.CatalogException:  # a snapshot of the first version
         return []
-    return [stored_link(*row) for row in rows]
+    rows = links.project(columns_of_links(links.columns)).fetchall()
+    return [stored_link(*row) for row in sorted(rows, key=str)]
 
 
 def _pairs(link: StoredLink, side: str, same: str, pairs: str) -> str:
     if link.derived:
         places = ", ".join(f"({place}, {literal(table)})" for place, (table, _) in enumerate(link.cells))
+        rows = f"unnest({link.marks.sql(ROWS)})"
         return (
-            f"INSERT INTO {pairs} WITH m AS (SELECT w.fm_o, unnest(q._rows) AS mark FROM ({link.sql}) AS q "
+            f"INSERT INTO {pairs} WITH m AS (SELECT w.fm_o, {rows} AS mark FROM ({link.sql}) AS q "
             f"JOIN fm_wanted AS w ON {same}) SELECT DISTINCT {literal(side)}, c.tbl, m.fm_o, m.mark & {ROW_MASK} "
             f"FROM m JOIN (VALUES {places or '(NULL, NULL)'}) AS c(place, tbl) ON c.place = m.mark >> {ROWS_BITS}"
         )

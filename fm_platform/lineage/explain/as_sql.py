@@ -123,7 +123,7 @@ def _empty(columns: str) -> str:
     return f"SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in pairs)} WHERE false"
 
 
-def _answer(cells: Mapping[str, Mapping[str, tuple[int, int]]]) -> str:
+def _answer(cells: Mapping[str, Mapping[str, Sequence[int]]]) -> str:
     """The SELECT over ``fm_delivered``."""
     roles = f"[{', '.join(literal(role) for role in STRENGTH)}]"
     parts = " UNION ALL ".join(_of_table(table, columns) for table, columns in cells.items())
@@ -138,12 +138,12 @@ def _answer(cells: Mapping[str, Mapping[str, tuple[int, int]]]) -> str:
     )
 
 
-def _of_table(table: str, columns: Mapping[str, tuple[int, int]]) -> str:
+def _of_table(table: str, columns: Mapping[str, Sequence[int]]) -> str:
     """The delivered rows of a table with the cells that play their role, a cell a row."""
     played = ", ".join(
-        f"CASE WHEN d.cols[{part + 1}] & {bit} <> 0 THEN "
+        f"CASE WHEN d.played IN ({', '.join(map(str, numbers))}) THEN "
         f"{{'name': {literal(name)}, 'text': CAST(r.{identifier(name)} AS VARCHAR)}} END"
-        for name, (part, bit) in columns.items()
+        for name, numbers in columns.items()
     )
     listed = f"list_filter([{played}], lambda c: c IS NOT NULL)" if played else "[]"
     return (

@@ -26,7 +26,8 @@ from fm_platform.lineage.links.book import (
 )
 from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier, literal, quoted_table
-from fm_platform.warehouse.records import ROWS_BITS
+from fm_platform.warehouse.records import CELL, ROWS_BITS
+from fm_platform.warehouse.records import DECIDES as DECIDED
 
 _FEW = 1000
 _FEW_MARKS = 20
@@ -102,10 +103,10 @@ class Ahead:
         key = self._book.keys[link.table]
         kept = ", ".join(f"q.{identifier(name)}" for name in key)
         listed = ", ".join(literal(name) for name in names)
-        marks = ", ".join(f"q.{identifier('~' + name)}" for name in names)
+        marks = ", ".join(link.marks.sql(hidden) for hidden in (DECIDED, *(CELL + name for name in names)))
         self._con.execute(
             f"INSERT INTO fm_ahead WITH u AS (SELECT {kept}, unnest(['', {listed}]) AS fm_c, "
-            f"unnest([q._decides, {marks}]) AS fm_m FROM ({link.sql}) AS q {self._with_few_marks(names)}), "
+            f"unnest([{marks}]) AS fm_m FROM ({link.sql}) AS q {self._with_few_marks(link, names)}), "
             f"m AS (SELECT {', '.join(identifier(name) for name in key)}, fm_c, unnest(fm_m) AS fm_mark FROM u) "
             f"SELECT DISTINCT {literal(link.table)}, m.fm_c, t.rowid, "
             f"CASE WHEN k.role NOT IN {texts(GIVES)} THEN k.role WHEN m.fm_c = '' THEN {literal(DECIDES)} "
@@ -113,14 +114,16 @@ class Ahead:
             f"JOIN {quoted_table(link.table)} AS t ON {_same('m', key)}"
         )
 
-    def _with_few_marks(self, names: Sequence[str]) -> str:
+    def _with_few_marks(self, link: StoredLink, names: Sequence[str]) -> str:
         """A condition on rows of a SQL model's link (q) that spares taking apart lists without a reached mark."""
         found = self._con.execute(f"SELECT DISTINCT mark FROM fm_marks LIMIT {_FEW_MARKS + 1}").fetchall()
         if len(found) > _FEW_MARKS:
             return ""
         listed = ", ".join(str(mark) for (mark,) in found)
-        lists = ["_decides", *(f"~{name}" for name in names)]
-        return "WHERE " + " OR ".join(f"list_has_any(q.{identifier(name)}, [{listed}])" for name in lists)
+        lists = dict.fromkeys(
+            link.marks.sql(hidden) for hidden in (DECIDED, *(CELL + name for name in names))
+        )
+        return "WHERE " + " OR ".join(f"list_has_any({marks}, [{listed}])" for marks in lists)
 
     def _with_few_rows(self, table: str) -> str:
         """A condition on a link's query (q) that DuckDB pushes down into the scan of the input."""

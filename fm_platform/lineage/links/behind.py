@@ -1,48 +1,40 @@
 """The cells and rows behind a cell, table by table, back to delivered rows.
 
 Belongs here: following links upstream, with the role that each row plays. Does not belong here: the answer to a person
-(``explain``), links themselves (``book``).
+(``explain``), links themselves (``book``), what a row and its cells play (``playing``).
 
-What is found stands in one temporary table, ``fm_behind`` (tbl, part, row, via, fm_r0 to fm_r5), whose entries are a
-row, given by its ``rowid``, and for each role the set of its cells that play it, in the order of ``STRENGTH``. ``via``
-is the table whose link named it; tables and columns are numbered (``codes``). A row that decides or belongs to a family
-keeps that role however far it is followed. Where every row of an input stands behind a row, that is said once and not
-followed.
+What is found stands in one temporary table, ``fm_behind`` (tbl, row, via, played), whose entries are a row, given by
+its ``rowid``, and the number of what it plays: which of its cells in which roles. ``via`` is the table whose link named
+it. Rows are many and what they play is few: what a link leads to is found once for each of these, and DuckDB joins
+numbers. A row that decides or belongs to a family keeps that role however far it is followed. Where every row of an
+input stands behind a row, that is said once and not followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import or_
 from typing import Any
 
 from fm_platform.lineage.links.book import (
     DECIDES,
+    GIVES,
     MEMBER,
     STRENGTH,
     VALUE,
     LinkBook,
     StoredLink,
 )
-from fm_platform.lineage.links.codes import WHOLE_ROW, Codes
+from fm_platform.lineage.links.marked import Marked
+from fm_platform.lineage.links.playing import NOTHING, Played, Plays
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
-from fm_platform.warehouse.records import ROW_MASK, ROWS_BITS
 
 _FEW = 50
-_NO_MARKS = "NULL"
 _ASKED = -1
 """``via`` of what was asked about."""
-_PLACES = range(len(STRENGTH))
-_DECIDING = STRENGTH.index(DECIDES)
-_GIVING = (STRENGTH.index(VALUE), STRENGTH.index(MEMBER))
-_KEPT = tuple((place,) for place in _PLACES if place not in _GIVING)
-"""Roles that rows keep upstream, each by itself; in the others, the link says the role of its input."""
-_SETS = ", ".join(f"fm_r{place}" for place in _PLACES)
-_UNITED = ", ".join(f"bit_or(fm_r{place}) AS fm_r{place}" for place in _PLACES)
-Roles = tuple[int, ...]
+_WHOLE, _OTHER = "", "*"
+"""What a key says of the cell of an input row: that it is none; that it may be any."""
 
 
 @dataclass(frozen=True)
@@ -81,46 +73,40 @@ class Behind:
     def __init__(self, book: LinkBook, table: str, rows: Sequence[int], column: str | None) -> None:
         self._book = book
         self._con = book.published.connection
-        self._codes = Codes()
-        self._alike: Sequence[int] = ()
+        self._plays = Plays()
+        self._numbers: dict[str, int] = {}
         self._named = {table}
         self.wholes: list[Whole] = []
-        sets = ", ".join(f"fm_r{place} BIGINT" for place in _PLACES)
         self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE fm_behind "
-            f"(tbl INTEGER, part INTEGER, row BIGINT, via INTEGER, {sets})"
+            "CREATE OR REPLACE TEMP TABLE fm_behind (tbl INTEGER, row BIGINT, via INTEGER, played INTEGER)"
         )
         schema = book.published.schema(table)
         columns = [column] if column else [name for name in schema if not name.startswith("_")]
-        number, asked = self._codes.table(table), self._codes.united(table, columns)
-        others = ", 0" * (len(STRENGTH) - 1)
-        listed = ", ".join(
-            f"({number}, {part}, {int(row)}, {_ASKED}, {bits}{others})"
-            for row in rows
-            for part, bits in asked.items()
-        )
+        asked = self._plays.number({VALUE: frozenset(columns)})
+        listed = ", ".join(f"({self._number(table)}, {int(row)}, {_ASKED}, {asked})" for row in rows)
         if listed:
             self._con.execute(f"INSERT INTO fm_behind VALUES {listed}")
         for name in reversed(book.order):
             self._follow(name)
 
+    def _number(self, table: str) -> int:
+        return self._numbers.setdefault(table, len(self._numbers))
+
     # -- following ------------------------------------------------------------------------------------------------
 
     def _follow(self, table: str) -> None:
         links = self._book.links.get(table, ()) if table in self._named else ()
-        asked, several = self._asked(table) if links else ({}, False)
-        if not asked:
+        entries = self._entries(table) if links else ""
+        if not entries:
             return
         key = self._book.keys[table]
         listed = ", ".join(f"t.{identifier(name)}" for name in key)
-        entries = f"SELECT row, part, {_SETS} FROM fm_behind WHERE tbl = {self._codes.table(table)}"
-        if several:
-            entries = f"SELECT row, part, {_UNITED} FROM ({entries}) GROUP BY row, part"
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE fm_want AS SELECT b.row AS fm_o, b.part AS fm_part, {_SETS}, {listed} "
+            f"CREATE OR REPLACE TEMP TABLE fm_want AS SELECT b.row AS fm_o, b.played AS fm_played, {listed} "
             f"FROM ({entries}) AS b JOIN {quoted_table(table)} AS t ON t.rowid = b.row"
         )
-        self._alike = self._only_sets()
+        found = self._con.execute("SELECT DISTINCT fm_played FROM fm_want ORDER BY ALL").fetchall()
+        asked = {number: self._plays.of(number) for (number,) in found}
         wanted = self._wanted(key)
         for link in links:
             if link.derived:
@@ -129,26 +115,28 @@ class Behind:
                 self._follow_rows(link, asked, wanted)
             self._named.update(source for source, _ in link.cells or [(link.input, "")] if source)
 
-    def _asked(self, table: str) -> tuple[dict[Roles, list[str]], bool]:
-        """Roles that go the same way upstream to the columns of a table that are reached in any of them.
-
-        And whether several links reached them, so that rows may have several entries.
-        """
+    def _entries(self, table: str) -> str:
+        """A SELECT of each reached row of a table, and of all that it plays; empty where none is reached."""
+        own = f"FROM fm_behind WHERE tbl = {self._number(table)}"
         found = self._con.execute(
-            f"SELECT part, min(via) <> max(via), {_UNITED} FROM fm_behind "
-            f"WHERE tbl = {self._codes.table(table)} GROUP BY part"
-        ).fetchall()
-        asked = {}
-        for roles in (_GIVING, *_KEPT):
-            bits = [(part, reduce(or_, (sets[place] for place in roles))) for part, _, *sets in found]
-            if any(held for _, held in bits):
-                asked[roles] = self._codes.names(table, bits)
-        return asked, any(several for _, several, *_ in found)
-
-    def _only_sets(self) -> Sequence[int]:
-        """Part and sets of the wanted rows where all have the same."""
-        found = self._con.execute(f"SELECT DISTINCT fm_part, {_SETS} FROM fm_want LIMIT 2").fetchall()
-        return found[0] if len(found) == 1 else ()
+            f"SELECT count(*), count(DISTINCT row), min(played) = max(played) {own}"
+        ).fetchone()
+        entries, rows, alike = found or (0, 0, None)
+        if entries == rows or alike:
+            return f"SELECT {'' if entries == rows else 'DISTINCT '}row, played {own}" if rows else ""
+        self._con.execute(
+            "CREATE OR REPLACE TEMP TABLE fm_several AS "
+            f"SELECT row, bitstring_agg(played, 0, {self._plays.count}) AS bits {own} GROUP BY row"
+        )
+        several = self._con.execute("SELECT DISTINCT bits FROM fm_several ORDER BY ALL").fetchall()
+        united = ", ".join(
+            f"('{bits}'::BIT, {self._plays.united(at for at, bit in enumerate(bits) if bit == '1')})"
+            for (bits,) in several
+        )
+        return (
+            "SELECT s.row, u.played FROM fm_several AS s "
+            f"JOIN (VALUES {united}) AS u(bits, played) ON u.bits = s.bits"
+        )
 
     def _wanted(self, key: Sequence[str]) -> _Wanted:
         """How the wanted rows are picked from a link's query: few values of a key column are pushed down into it."""
@@ -166,171 +154,94 @@ class Behind:
                 compared.append(name)
         return _Wanted(f"WHERE {' AND '.join(conditions)}" if conditions else "", _same("q", "b", compared))
 
-    def _rows_asked(self, link: StoredLink, wanted: _Wanted) -> str:
+    def _rows_asked(self, link: StoredLink, wanted: _Wanted, also: str = "") -> str:
         """FROM: the rows of a link's query (q) for the wanted rows, and what is asked of these (b)."""
-        said = f", {link.chooses} AS fm_said" if link.chooses else ""
         same = wanted.same if link.derived else "q.fm_o = b.fm_o"
         return (
-            f"FROM (SELECT *{said} FROM ({link.numbered}) AS q {wanted.few}) AS q "
+            f"FROM (SELECT *{also} FROM ({link.numbered}) AS q {wanted.few}) AS q "
             f"JOIN fm_want AS b ON {same or 'true'}"
         )
 
-    def _follow_marks(self, link: StoredLink, asked: Mapping[Roles, Sequence[str]], wanted: _Wanted) -> None:
-        """Along a SQL model's link: the lists of marks that are asked for, taken apart and united by row."""
-        if not link.cells:
-            return
-        lists = [
-            entry
-            for roles, columns in asked.items()
-            for entry in self._lists(link, roles, columns)
-            if entry.marks != _NO_MARKS
-        ]
-        if not lists:
-            return
-        marks = ", ".join(entry.marks for entry in lists)
-        self._con.execute(
-            f"INSERT INTO fm_behind WITH l AS (SELECT unnest([{', '.join(map(str, range(len(lists))))}]) AS list, "
-            f"unnest([{marks}]) AS marks {self._rows_asked(link, wanted)}), "
-            f"u AS (SELECT list, unnest(marks) AS mark FROM l), "
-            f"cells(list, place, tbl, part, {_SETS}) AS (VALUES {self._cells_marked(link, lists)}) "
-            f"SELECT c.tbl, c.part, u.mark & {ROW_MASK} AS fm_row, {self._codes.table(link.table)}, "
-            f"{', '.join(f'bit_or(c.fm_r{place})' for place in _PLACES)} FROM u JOIN cells AS c "
-            f"ON c.list = u.list AND c.place = u.mark >> {ROWS_BITS} GROUP BY c.tbl, c.part, fm_row"
+    def _follow_marks(self, link: StoredLink, asked: Mapping[int, Played], wanted: _Wanted) -> None:
+        named = Marked(self._book, link, asked, self._plays, self._number).named(
+            self._rows_asked(link, wanted)
         )
-
-    def _lists(self, link: StoredLink, roles: Roles, columns: Sequence[str]) -> Iterator[_Marked]:
-        """The lists of marks behind what is reached in some roles: what decides, rows, cells."""
-        kept = None if roles == _GIVING else roles[0]
-        named = [name for name in columns if name]
         if named:
-            yield _Marked(
-                self._where(self._holds(link.table, named, roles), "q._decides"),
-                lambda _: _DECIDING if kept is None else kept,
-                whole=True,
-            )
-        if "" in columns:
-            yield _Marked(
-                self._where(self._holds(link.table, [""], roles), "q._rows"),
-                lambda _: _GIVING[0] if kept is None else kept,
-            )
-        collected = {name: self._collected(link, name) for name in named}
-        for group in dict.fromkeys(collected.values()):
-            parts = [
-                self._where(self._holds(link.table, [name], roles), f"q.{identifier(f'~{name}')}")
-                for name in collected
-                if collected[name] == group
-            ]
-            held = [marks for marks in parts if marks != _NO_MARKS] or [_NO_MARKS]
-            yield _Marked(
-                f"list_concat({', '.join(held)})" if len(held) > 1 else held[0],
-                partial(_gives, group) if kept is None else lambda _: kept,
+            self._con.execute(
+                f"INSERT INTO fm_behind SELECT tbl, row, {self._number(link.table)}, plays FROM ({named})"
             )
 
-    def _cells_marked(self, link: StoredLink, lists: Sequence[_Marked]) -> str:
-        """VALUES: what a mark's place means in each list: table, part, and its bit in the set of the role it gives."""
-        meanings = []
-        for number, entry in enumerate(lists):
-            for place, (table, column) in enumerate(link.cells):
-                part, bit = self._codes.column(table, "" if entry.whole else column)
-                role = entry.role(table)
-                sets = ", ".join(str(bit if role == other else 0) for other in _PLACES)
-                meanings.append(f"({number}, {place}, {self._codes.table(table)}, {part}, {sets})")
-        return ", ".join(meanings)
-
-    def _collected(self, link: StoredLink, column: str) -> frozenset[str]:
-        """The inputs of which a column collects several rows."""
-        sources = {source for source, _ in link.cells}
-        return frozenset(source for source in sources if self._book.collects(link.table, column, source))
-
-    def _where(self, held: str, marks: str) -> str:
-        """The marks of the entries for which a condition holds."""
-        return {"true": marks, "false": _NO_MARKS}.get(held, f"CASE WHEN {held} THEN {marks} END")
-
-    def _holds(self, table: str, columns: Sequence[str], roles: Roles) -> str:
-        """Whether an entry (b) has one of some columns in one of some roles; ``true`` or ``false`` where all agree."""
-        united = self._codes.united(table, columns)
-        if self._alike:
-            part, *sets = self._alike
-            held = reduce(or_, (sets[place] for place in roles))
-            return "true" if held & united.get(part, 0) else "false"
-        return " OR ".join(
-            f"(b.fm_part = {part} AND {_united(roles)} & {bits} <> 0)" for part, bits in united.items()
-        )
-
-    def _follow_rows(self, link: StoredLink, asked: Mapping[Roles, Sequence[str]], wanted: _Wanted) -> None:
+    def _follow_rows(self, link: StoredLink, asked: Mapping[int, Played], wanted: _Wanted) -> None:
         assert link.input is not None
-        targets = {
-            roles: found
-            for roles, columns in asked.items()
-            if (found := [target for column in columns for target in self._targets(link, column)])
-        }
-        if not targets:
+        reached = {number: self._targets(link, played) for number, played in asked.items()}
+        reached = {number: played for number, played in reached.items() if played}
+        if not reached:
             return
         if not link.sql:
-            self._every_row(link, targets)
+            self._every_row(link, reached)
             return
-        for part, sets in self._sets(link, targets).items():
-            made = ", ".join(f"{sets.get(place, '0')} AS fm_e{place}" for place in _PLACES)
-            held = " | ".join(f"fm_e{place}" for place in sets)
-            united = ", ".join(f"bit_or(fm_e{place})" if place in sets else "0" for place in _PLACES)
+        said, values = self._chosen(link)
+        listed = ", ".join(
+            f"({number}, {literal(one)}, {self._plays.number(plays)})"
+            for number, played in reached.items()
+            for one in values
+            if (plays := _only(played, one))
+        )
+        if listed:
+            asking = self._rows_asked(link, wanted, f", {said} AS fm_said" if said else "")
             self._con.execute(
-                f"INSERT INTO fm_behind WITH e AS (SELECT q._row, {made} {self._rows_asked(link, wanted)}) "
-                f"SELECT {self._codes.table(link.input)}, {part}, _row, {self._codes.table(link.table)}, {united} "
-                f"FROM e WHERE {held} <> 0 GROUP BY _row"
+                f"INSERT INTO fm_behind SELECT {self._number(link.input)}, row, {self._number(link.table)}, plays "
+                f"FROM (SELECT DISTINCT q._row AS row, c.plays {asking} JOIN (VALUES {listed}) "
+                f"AS c(played, said, plays) ON c.played = b.fm_played{' AND c.said = q.fm_said' if said else ''})"
             )
 
-    def _sets(
-        self, link: StoredLink, targets: Mapping[Roles, Sequence[tuple[str, str, str]]]
-    ) -> dict[int, dict[int, str]]:
-        """Part to role to the bits of the input's cells that an entry's columns rest on."""
-        asking: dict[tuple[int, int, int, Roles], list[str]] = {}
-        for roles, found in targets.items():
-            for column, target, how in found:
-                part, bit = self._codes.column(str(link.input), target)
-                role = STRENGTH.index(how) if roles == _GIVING else roles[0]
-                asking.setdefault((part, role, bit, roles), []).append(column)
-        bits: dict[int, dict[int, list[str]]] = {}
-        for (part, role, bit, roles), columns in asking.items():
-            held = self._holds(link.table, columns, roles)
-            case = f"CASE WHEN {held} THEN {bit} ELSE 0 END"
-            bits.setdefault(part, {}).setdefault(role, []).append(case)
-        return {
-            part: {role: f"({' | '.join(cases)}){self._chosen(link, part)}" for role, cases in of.items()}
-            for part, of in bits.items()
-        }
+    def _targets(self, link: StoredLink, played: Played) -> Played:
+        """What an input row plays behind a row that plays something itself."""
+        found: dict[str, frozenset[str]] = {}
+        for role, columns in played.items():
+            for column in columns:
+                for target, how in self._target(link, column):
+                    kept = how if role in GIVES else role
+                    found[kept] = found.get(kept, NOTHING) | {target}
+        return found
 
-    def _targets(self, link: StoredLink, column: str) -> list[tuple[str, str, str]]:
-        """The cells of an input row that a column rests on (column, input column or '', role)."""
+    def _target(self, link: StoredLink, column: str) -> Iterator[tuple[str, str]]:
+        """The cells of an input row that a column rests on, '' for the row, each with its role."""
         if link.columns and column not in link.columns:
-            return []
+            return
         if column == "":
-            return [("", "", link.role or VALUE)]
+            yield "", link.role or VALUE
+            return
         entries = [entry for entry in self._book.lineage(link.table, column) if entry.table == link.input]
         direct = [entry.column for entry in entries if entry.kind == "DIRECT"]
         if link.role:
-            return [(column, target, link.role) for target in (*direct, "")]
-        if direct:
+            yield from ((target, link.role) for target in (*direct, ""))
+        elif direct:
             how = MEMBER if self._book.collects(link.table, column, str(link.input)) else VALUE
-            return [(column, target, how) for target in direct]
-        return [(column, entry.column, DECIDES) for entry in entries]
+            yield from ((target, how) for target in direct)
+        else:
+            yield from ((entry.column, DECIDES) for entry in entries)
 
-    def _chosen(self, link: StoredLink, part: int) -> str:
-        """Of the cells of an input row, the one that the row's key names; all of them where it names none."""
+    def _chosen(self, link: StoredLink) -> tuple[str, list[str]]:
+        """What the key says of the cell of an input row, in SQL; and all that it may say. Empty: nothing."""
         if not link.chooses:
-            return ""
-        whole, bits = WHOLE_ROW if part == 0 else 0, []
-        for name in self._book.published.schema(str(link.input)):
-            place, bit = self._codes.column(str(link.input), name)
-            bits.append(f"WHEN {literal(name)} THEN {whole | (bit if place == part else 0)}")
-        return (
-            f" & (CASE WHEN fm_said IS NULL THEN {whole} ELSE CASE fm_said {' '.join(bits)} ELSE -1 END END)"
+            return "", [_OTHER]
+        names = list(self._book.published.schema(str(link.input)))
+        known = ", ".join(literal(name) for name in names)
+        chooses = f"({link.chooses})"
+        said = (
+            f"CASE WHEN {chooses} IS NULL THEN {literal(_WHOLE)} WHEN {chooses} IN ({known}) THEN {chooses} "
+            f"ELSE {literal(_OTHER)} END"
         )
+        return said, [_WHOLE, *names, _OTHER]
 
-    def _every_row(self, link: StoredLink, targets: Mapping[Roles, Sequence[tuple[str, str, str]]]) -> None:
-        table, roles = str(link.input), next(iter(targets))
-        role = targets[roles][0][2] if roles == _GIVING else STRENGTH[roles[0]]
+    def _every_row(self, link: StoredLink, reached: Mapping[int, Played]) -> None:
+        table = str(link.input)
+        roles = {role for played in reached.values() for role in played}
         rows = self._con.execute(f"SELECT count(*) FROM {quoted_table(table)}").fetchone()
-        self.wholes.append(Whole(table, role, link.table, int(rows[0]) if rows else 0))
+        self.wholes.append(
+            Whole(table, min(roles, key=STRENGTH.index), link.table, int(rows[0]) if rows else 0)
+        )
 
     # -- answers --------------------------------------------------------------------------------------------------
 
@@ -338,51 +249,48 @@ class Behind:
         """The delivered rows, each with its strongest role and the cells that play it."""
         self.gather()
         found = self._con.execute(
-            "SELECT source, _row_id, row, role, cols FROM fm_delivered ORDER BY source, row"
+            "SELECT source, _row_id, row, role FROM fm_delivered ORDER BY source, row"
         ).fetchall()
-        cells = self.cells_of("SELECT source, row, cols FROM fm_delivered")
+        cells = self.cells_of("SELECT source, row, played FROM fm_delivered")
         return [
             BehindRow(f"raw.{source}", row_id, STRENGTH[role], cells[source, row])
-            for source, row_id, row, role, _ in found
+            for source, row_id, row, role in found
         ]
 
     def gather(self) -> None:
-        """Make ``fm_delivered`` (source, row, _row_id, role, cols): each delivered row once.
+        """Make ``fm_delivered`` (source, row, _row_id, role, played): each delivered row once.
 
-        Role is the place of its strongest role in ``STRENGTH``; ``cols`` are the cells that play it, bits by part.
+        Role is the place of its strongest role in ``STRENGTH``.
         """
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE fm_delivered "
-            "(source VARCHAR, row BIGINT, _row_id VARCHAR, role TINYINT, cols BIGINT[])"
+            "(source VARCHAR, row BIGINT, _row_id VARCHAR, role TINYINT, played INTEGER)"
         )
-        numbers = [row[0] for row in self._con.execute("SELECT DISTINCT tbl FROM fm_behind").fetchall()]
-        for number, table in self._codes.known().items():
-            if number in numbers and self._book.delivered(table):
-                self._gather(number, table)
+        for table in [name for name in self._numbers if self._book.delivered(name)]:
+            entries = self._entries(table)
+            if not entries:
+                continue
+            found = self._con.execute(f"SELECT DISTINCT played FROM ({entries}) ORDER BY ALL").fetchall()
+            roles = ", ".join(
+                f"({number}, {STRENGTH.index(self._strongest(number)[0])})" for (number,) in found
+            )
+            self._con.execute(
+                f"INSERT INTO fm_delivered SELECT {literal(table.split('.', 1)[1])}, r.rowid, r._row_id, c.role, "
+                f"b.played FROM ({entries}) AS b JOIN (VALUES {roles}) AS c(played, role) ON c.played = b.played "
+                f"JOIN {quoted_table(table)} AS r ON r.rowid = b.row"
+            )
 
-    def _gather(self, number: int, table: str) -> None:
-        parts = self._con.execute(f"SELECT max(part) FROM fm_behind WHERE tbl = {number}").fetchone()
-        assert parts is not None
-        sets = {place: [f"fm_{place}_{part}" for part in range(parts[0] + 1)] for place in _PLACES}
-        united = ", ".join(
-            f"coalesce(bit_or(fm_r{place}) FILTER (part = {part}), 0) AS {name}"
-            for place, names in sets.items()
-            for part, name in enumerate(names)
-        )
-        holds = {place: f"({' | '.join(names)}) <> 0" for place, names in sets.items()}
-        role = " ".join(f"WHEN {held} THEN {place}" for place, held in holds.items())
-        cols = " ".join(f"WHEN {held} THEN [{', '.join(sets[place])}]" for place, held in holds.items())
-        self._con.execute(
-            f"INSERT INTO fm_delivered SELECT {literal(table.split('.', 1)[1])}, r.rowid, r._row_id, "
-            f"CASE {role} END, CASE {cols} END FROM {quoted_table(table)} AS r "
-            f"JOIN (SELECT row, {united} FROM fm_behind WHERE tbl = {number} GROUP BY row) AS b ON b.row = r.rowid"
-        )
+    def _strongest(self, number: int) -> tuple[str, frozenset[str]]:
+        """The strongest role of what a row plays, and the cells that play it."""
+        played = self._plays.of(number)
+        role = min(played, key=STRENGTH.index)
+        return role, played[role]
 
     def cells_of(self, chosen: str) -> dict[tuple[str, int], dict[str, Any]]:
         """The cells of delivered rows that play their role: source and ``rowid`` to column to value.
 
         Args:
-            chosen: A SELECT of source, row and cols, as ``fm_delivered`` has them.
+            chosen: A SELECT of source, row and played, as ``fm_delivered`` has them.
         """
         sources = self._con.execute(f"SELECT DISTINCT source FROM ({chosen}) ORDER BY ALL").fetchall()
         return {
@@ -391,53 +299,60 @@ class Behind:
 
     def _cells_of(self, source: str, chosen: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """``rowid`` of a source's chosen rows, with the cells that play their role."""
-        table, mine = f"raw.{source}", f"(SELECT row, cols FROM ({chosen}) WHERE source = {literal(source)})"
-        schema, sets = self._book.published.schema(table), {}
-        for (cols,) in self._con.execute(f"SELECT DISTINCT cols FROM {mine}").fetchall():
-            names = self._codes.names(table, enumerate(cols))
-            sets[tuple(cols)] = [name for name in names if name in schema and not name.startswith("_")]
-        read = list(dict.fromkeys(name for names in sets.values() for name in names))
+        table, mine = (
+            f"raw.{source}",
+            f"(SELECT row, played FROM ({chosen}) WHERE source = {literal(source)})",
+        )
+        found = self._con.execute(f"SELECT DISTINCT played FROM {mine}").fetchall()
+        named = {number: self._cells_played(table, number) for (number,) in found}
+        read = list(dict.fromkeys(name for names in named.values() for name in names))
         listed = "".join(f", r.{identifier(name)}" for name in read)
         rows = self._con.execute(
-            f"SELECT c.row, c.cols{listed} FROM {mine} AS c JOIN {quoted_table(table)} AS r ON r.rowid = c.row"
+            f"SELECT c.row, c.played{listed} FROM {mine} AS c JOIN {quoted_table(table)} AS r ON r.rowid = c.row"
         ).fetchall()
-        for row, cols, *values in rows:
+        for row, number, *values in rows:
             given = dict(zip(read, values, strict=True))
-            yield row, {name: given[name] for name in sets[tuple(cols)]}
+            yield row, {name: given[name] for name in named[number]}
 
-    def delivered_cells(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Make ``fm_delivered``; every table that is in it, with part and bit of the columns that play a role."""
+    def _cells_played(self, table: str, number: int) -> list[str]:
+        """The columns of a table whose cells play the strongest role, by name."""
+        schema = self._book.published.schema(table)
+        return sorted(name for name in self._strongest(number)[1] if name in schema and name[0] != "_")
+
+    def delivered_cells(self) -> dict[str, dict[str, list[int]]]:
+        """Make ``fm_delivered``; its tables, and of each column what is ``played`` where its cell plays a role."""
         self.gather()
-        found: dict[str, dict[str, tuple[int, int]]] = {}
-        for source, cols in self._con.execute(
-            "SELECT DISTINCT source, cols FROM fm_delivered ORDER BY ALL"
+        found: dict[str, dict[str, list[int]]] = {}
+        for source, number in self._con.execute(
+            "SELECT DISTINCT source, played FROM fm_delivered ORDER BY ALL"
         ).fetchall():
-            table = f"raw.{source}"
-            schema = self._book.published.schema(table)
-            names = [n for n in self._codes.names(table, enumerate(cols)) if n in schema and n[:1] != "_"]
-            found.setdefault(table, {}).update({name: self._codes.column(table, name) for name in names})
+            columns = found.setdefault(f"raw.{source}", {})
+            for name in self._cells_played(f"raw.{source}", number):
+                columns.setdefault(name, []).append(number)
         return found
 
     def named_by(self, via: str) -> list[tuple[str, str, str]]:
         """The cells that a table's own link named: table, column, role."""
-        tables = self._codes.known()
         found = self._con.execute(
-            f"SELECT tbl, part, {_UNITED} FROM fm_behind WHERE via = {self._codes.table(via)} GROUP BY tbl, part"
+            f"SELECT DISTINCT tbl, played FROM fm_behind WHERE via = {self._number(via)}"
         ).fetchall()
+        tables = {number: table for table, number in self._numbers.items()}
         return sorted(
-            (tables[number], column, STRENGTH[place])
-            for number, part, *sets in found
-            for place, bits in enumerate(sets)
-            for column in self._codes.names(tables[number], [(part, bits)])
-            if column
+            {
+                (tables[number], column, role)
+                for number, played in found
+                for role, cells in self._plays.of(played).items()
+                for column in cells
+                if column
+            }
         )
 
     def rows_named_by(self, via: str, table: str, column: str, role: str) -> str:
         """A SELECT of the ``row`` of each cell that a table's own link named in a role."""
-        part, bit = self._codes.column(table, column)
+        playing = ", ".join(str(number) for number in self._plays.playing(column, role))
         return (
-            f"SELECT DISTINCT row FROM fm_behind WHERE via = {self._codes.table(via)} "
-            f"AND tbl = {self._codes.table(table)} AND part = {part} AND fm_r{STRENGTH.index(role)} & {bit} <> 0"
+            f"SELECT DISTINCT row FROM fm_behind WHERE via = {self._number(via)} "
+            f"AND tbl = {self._number(table)} AND played IN ({playing or 'NULL'})"
         )
 
 
@@ -454,29 +369,12 @@ class _Wanted:
     same: str
 
 
-@dataclass(frozen=True)
-class _Marked:
-    """A list of marks of a SQL model's link.
-
-    Attributes:
-        marks: Its SQL.
-        role: The role that it gives the rows of a table.
-        whole: Whether it names rows, whatever cell a mark is of.
-    """
-
-    marks: str
-    role: Callable[[str], int]
-    whole: bool = False
-
-
-def _united(roles: Roles) -> str:
-    """The cells of an entry (b) that play any of some roles."""
-    return f"({' | '.join(f'b.fm_r{place}' for place in roles)})" if len(roles) > 1 else f"b.fm_r{roles[0]}"
-
-
-def _gives(collected: frozenset[str], table: str) -> int:
-    """The role that marks give the rows of a table, of which a column may collect several."""
-    return STRENGTH.index(MEMBER if table in collected else VALUE)
+def _only(played: Played, said: str) -> Played:
+    """What is played where the key says which cell: that cell and the row as a whole."""
+    if said == _OTHER:
+        return played
+    chosen = {role: cells & {"", said} for role, cells in played.items()}
+    return {role: cells for role, cells in chosen.items() if cells}
 
 
 def rowids_of(published: Published, table: str, key: Mapping[str, Any]) -> list[int]:

@@ -6,12 +6,13 @@ Belongs here: reading it once for a question. Does not belong here: following it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
+from fm_platform.warehouse.records import Marks
 
 VALUE, MEMBER, DECIDES = "value", "member", "decides"
 FAMILY, DESIGN, IMPUTED = "family", "design", "imputed from"
@@ -34,6 +35,7 @@ class StoredLink:
     cells: tuple[tuple[str, str], ...]
     chooses: str | None
     sql: str
+    marks: Marks
 
     @property
     def derived(self) -> bool:
@@ -81,7 +83,7 @@ class LinkBook:
         if not self.present:
             return found
         for row in self.published.recall(
-            'SELECT table_name, input_table, "role", columns, cells, chooses, "sql" FROM audit.links ORDER BY ALL'
+            f"SELECT {columns_of_links(self.published.schema('audit.links'))} FROM audit.links ORDER BY ALL"
         ).rows():
             found.setdefault(row[0], []).append(stored_link(*row))
         return found
@@ -156,6 +158,12 @@ def texts(values: Sequence[str]) -> str:
     return f"({', '.join(literal(value) for value in values)})"
 
 
+def columns_of_links(held: Collection[str]) -> str:
+    """What is read of ``audit.links``, whose first publications had no ``marks``."""
+    marks = "marks" if "marks" in held else "NULL AS marks"
+    return f'table_name, input_table, "role", columns, cells, chooses, "sql", {marks}'
+
+
 def stored_link(
     table: str,
     source: str | None,
@@ -164,10 +172,11 @@ def stored_link(
     cells: Sequence[str] | None,
     chooses: str | None,
     sql: str,
+    marks: str | None,
 ) -> StoredLink:
     """A row of ``audit.links``."""
     named = tuple(_cell(cell) for cell in cells or ())
-    return StoredLink(table, source, role, tuple(columns or ()), named, chooses, sql)
+    return StoredLink(table, source, role, tuple(columns or ()), named, chooses, sql, Marks.of_json(marks))
 
 
 def _cell(text: str) -> tuple[str, str]:

@@ -150,8 +150,11 @@ def test_literal_cases(query: str, expected: dict[tuple[object, ...], str]) -> N
 
 
 def test_marks_are_a_list_of_numbers_even_where_nothing_contributes() -> None:
-    sql = link_query(model_of("select 1 as k"), {}, relation).sql
-    assert [str(kind) for kind in duckdb.sql(sql).types[1:]] == ["BIGINT[]"] * 3
+    link = link_query(model_of("select 1 as k"), {}, relation)
+    listed = ", ".join(link.marks.sql(name) for name in ("~k", "_decides", "_rows"))
+    assert [str(kind) for kind in duckdb.sql(f"select {listed} from ({link.sql}) as q").types] == [
+        "BIGINT[]"
+    ] * 3
 
 
 def test_output_columns_keep_their_spelling() -> None:
@@ -165,14 +168,16 @@ def test_output_columns_keep_their_spelling() -> None:
         )
         model = load_models(Path(folder), [generated])[0]
     fill(LITERAL)
-    described = CONNECTION.execute(link_query(model, SCHEMAS, relation).sql).description
-    assert [column[0] for column in described] == ["Kind", "N_all", "~Kind", "~N_all", "_decides", "_rows"]
+    link = link_query(model, SCHEMAS, relation)
+    described = CONNECTION.execute(link.sql).description
+    assert [column[0] for column in described] == ["Kind", "N_all", "_row0"]
+    assert list(link.marks.ones[0]) == ["~Kind", "~N_all", "_decides", "_rows"]
 
 
 def test_a_link_gives_no_other_columns_than_are_asked_for() -> None:
     model = model_of("select t.k, t.n as x from raw.a as t union all select t.k, t.n from raw.b as t")
     described = CONNECTION.execute(link_query(model, SCHEMAS, relation, columns=("k",)).sql).description
-    assert [column[0] for column in described] == ["k", "~k", "~x", "_decides", "_rows"]
+    assert [column[0] for column in described] == ["k", "_arm", "_row0"]
 
 
 def test_an_unknown_column_names_its_line() -> None:
