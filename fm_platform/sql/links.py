@@ -45,6 +45,8 @@ from fm_platform.sql.subqueries import is_test, is_value, looked_for, of_group, 
 from fm_platform.sql.windows import frames_of, over
 from fm_platform.warehouse.records import ARM, CELL, DECIDES, ROW, ROWS, Marks
 
+MOST_ROWS = 8
+"""Of how many input rows a query inside a query carries each in a column of its own."""
 _LEFT, _ALL, _SIDE = "_left", "_all", "_side"
 
 
@@ -100,12 +102,6 @@ class _Arm:
         """Each hidden output is one list of marks."""
         self._write({name: united(marks) for name, marks in zip(names, self.hidden, strict=True)})
 
-    def as_rows(self, names: Sequence[str]) -> _Told:
-        """Rows that marks name singly are outputs themselves, what they mean is told."""
-        told = self.told(names)
-        self.write(None, len(told.rows), list(told.lists), told)
-        return told
-
     def told(self, names: Sequence[str]) -> _Told:
         """The marks, those of one row taken apart from the lists."""
         rows: dict[str, exp.Column] = {}
@@ -127,10 +123,12 @@ class _Arm:
                 lists[name] = united(collecting)
         return _Told(list(rows.values()), ones, lists)
 
-    def write(self, number: int | None, rows: int, lists: Sequence[str], told: _Told) -> None:
-        """Give the arm's number, if any, so many rows, and these lists."""
-        nothing = exp.cast(exp.Null(), "BIGINT", dialect=DIALECT)
-        padded = [*told.rows, *(nothing.copy() for _ in range(rows - len(told.rows)))]
+    def write(
+        self, told: _Told, lists: Collection[str], *, rows: int, first: int = 0, number: int | None = None
+    ) -> None:
+        """Give the arm's number, if any, its rows among so many from the first on, and these lists."""
+        padded: list[exp.Expr] = [exp.cast(exp.Null(), "BIGINT", dialect=DIALECT) for _ in range(rows)]
+        padded[first : first + len(told.rows)] = told.rows
         outputs: dict[str, exp.Expr] = {} if number is None else {ARM: exp.Literal.number(number)}
         outputs |= {f"{ROW}{at}": row.copy() for at, row in enumerate(padded)}
         outputs |= {name: told.lists.get(name) or none() for name in lists}
@@ -145,9 +143,16 @@ class _Arm:
 class _Told:
     """The marks of a SELECT: its rows, of which a hidden output means cells (place, row), and what it has as lists."""
 
-    rows: Sequence[exp.Column]
-    ones: Mapping[str, Sequence[tuple[int, int]]]
-    lists: Mapping[str, exp.Expr]
+    rows: list[exp.Column]
+    ones: dict[str, list[tuple[int, int]]]
+    lists: dict[str, exp.Expr]
+
+    def add(self, other: _Told) -> None:
+        """Add those of another arm, whose rows get columns of their own."""
+        for name, entries in other.ones.items():
+            self.ones.setdefault(name, []).extend((place, row + len(self.rows)) for place, row in entries)
+        self.lists.update(other.lists)
+        self.rows.extend(other.rows)
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ class _Rewriting:
         rows = max(len(told.rows) for told in found)
         lists = tuple(dict.fromkeys(name for told in found for name in told.lists))
         for number, (arm, told) in enumerate(zip(arms, found, strict=True)):
-            arm.write(number if len(arms) > 1 else None, rows, lists, told)
+            arm.write(told, lists, rows=rows, number=number if len(arms) > 1 else None)
         ones = tuple({name: tuple(entries) for name, entries in told.ones.items()} for told in found)
         return result, Marks(lists, ones)
 
@@ -195,12 +200,22 @@ class _Rewriting:
         return result
 
     def _source(self, query: exp.Expr) -> tuple[exp.Query, _Told | None]:
-        """A query of FROM, or a CTE: with rows where it is one SELECT, with lists where it unites several."""
+        """A query of FROM, or a CTE: each arm has its rows in columns of its own; lists where these are many."""
         result, arms = self._rewritten(query)
-        if len(arms) == 1:
-            return result, arms[0].as_rows(_hidden(output_columns(result)))
-        _as_lists(result, arms)
-        return result, None
+        names = _hidden(output_columns(result))
+        found = [arm.told(names) for arm in arms]
+        rows = sum(len(told.rows) for told in found)
+        if rows > MOST_ROWS:
+            _as_lists(result, arms)
+            return result, None
+        united = _Told([], {}, {})
+        for told in found:
+            united.add(told)
+        first = 0
+        for arm, told in zip(arms, found, strict=True):
+            arm.write(told, united.lists, rows=rows, first=first)
+            first += len(told.rows)
+        return result, united
 
     def _rewritten(self, query: exp.Expr) -> tuple[exp.Query, list[_Arm]]:
         """A query over rewritten tables, and its arms, whose marks are to be written; ORDER BY is dropped."""

@@ -24,9 +24,10 @@ from fm_platform.lineage.links.book import (
     StoredLink,
     texts,
 )
+from fm_platform.lineage.links.marked import in_turn
 from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import identifier, literal, quoted_table
-from fm_platform.warehouse.records import CELL, ROWS_BITS
+from fm_platform.warehouse.records import ARM, CELL, ROW, ROWS_BITS
 from fm_platform.warehouse.records import DECIDES as DECIDED
 
 _FEW = 1000
@@ -89,6 +90,72 @@ class Ahead:
         inputs = {table for table, _ in link.cells}
         if not any(self._reached(table) for table in inputs):
             return
+        schema = self._book.published.schema(link.table)
+        hidden = {DECIDED: "", **{CELL + name: name for name in schema if not name.startswith("_")}}
+        key = self._book.keys[link.table]
+        lists = [name for name in hidden if link.marks.collects(name)]
+        singles = self._singles(link, hidden)
+        given = [f"q.{ROW}{row}" for row in range(link.marks.rows)] if singles else []
+        ways, conditions = [], []
+        if singles:
+            conditions.append(self._of_few_rows(link))
+            ways.append(
+                f"SELECT {_listed('e', key)}, v.fm_c, a.role FROM (SELECT *, {in_turn(ROW, len(given), 'row')} FROM e) "
+                f"AS e JOIN (VALUES {', '.join(singles)}) AS v(arm, place, tbl, col, fm_c) "
+                "ON v.arm = e.fm_arm AND v.place = e.place JOIN fm_ahead AS a "
+                "ON a.tbl = v.tbl AND a.row = e.row AND (a.col = '' OR a.col = v.col)"
+            )
+        if lists:
+            conditions.append(self._of_few_marks(link, lists))
+            named = ", ".join(f"({at}, {literal(hidden[name])})" for at, name in enumerate(lists))
+            ways.append(
+                f"SELECT {_listed('e', key)}, v.fm_c, k.role FROM (SELECT *, unnest(marks) AS mark FROM "
+                f"(SELECT *, {in_turn('fm_l', len(lists), 'marks')} FROM e)) AS e JOIN fm_marks AS k "
+                f"ON k.mark = e.mark JOIN (VALUES {named}) AS v(place, fm_c) ON v.place = e.place"
+            )
+        if not ways:
+            return
+        arm = f"q.{ARM}" if len(link.marks.ones) > 1 else "0"
+        taken = [f"{_listed('q', key)}, {arm} AS fm_arm", *given]
+        taken += [f"q.{identifier(name)} AS fm_l{at}" for at, name in enumerate(lists)]
+        few = f"WHERE {' OR '.join(conditions)}" if all(conditions) else ""
+        self._con.execute(
+            f"INSERT INTO fm_ahead WITH e AS {'' if len(ways) > 1 else 'NOT '}MATERIALIZED (SELECT {', '.join(taken)} "
+            f"FROM ({link.sql}) AS q {few}) SELECT DISTINCT {literal(link.table)}, n.fm_c, t.rowid, "
+            f"CASE WHEN n.role NOT IN {texts(GIVES)} THEN n.role WHEN n.fm_c = '' THEN {literal(DECIDES)} "
+            f"ELSE {literal(VALUE)} END FROM ({' UNION ALL '.join(ways)}) AS n "
+            f"JOIN {quoted_table(link.table)} AS t ON {_same('n', key)}"
+        )
+
+    def _singles(self, link: StoredLink, hidden: Mapping[str, str]) -> list[str]:
+        """VALUES: arm and number of a row that a link gives singly, its table and cell, the column that rests on it."""
+        return [
+            f"({arm}, {row}, {literal(table)}, {literal(column)}, {literal(named)})"
+            for arm, ones in enumerate(link.marks.ones)
+            for name, named in hidden.items()
+            for place, row in ones.get(name, ())
+            for table, column in [link.cells[place]]
+        ]
+
+    def _of_few_rows(self, link: StoredLink) -> str:
+        """A condition on a SQL model's link (q) that spares what names no reached row singly; '' where many are."""
+        tables = {
+            (row, link.cells[place][0])
+            for ones in link.marks.ones
+            for marks in ones.values()
+            for place, row in marks
+        }
+        conditions = ["false"]
+        for row, table in sorted(tables):
+            few = self._few_rows(table)
+            if few is None:
+                return ""
+            if few:
+                conditions.append(f"q.{ROW}{row} IN ({few})")
+        return " OR ".join(conditions)
+
+    def _of_few_marks(self, link: StoredLink, lists: Sequence[str]) -> str:
+        """Make ``fm_marks``; a condition that spares taking apart lists without a reached mark; '' where many are."""
         cells = ", ".join(
             f"({place}, {literal(table)}, {literal(column)})"
             for place, (table, column) in enumerate(link.cells)
@@ -98,39 +165,23 @@ class Ahead:
             f"{1 << ROWS_BITS} + a.row AS mark, a.role FROM fm_ahead AS a JOIN (VALUES {cells}) AS c(place, tbl, col) "
             "ON c.tbl = a.tbl AND (a.col = '' OR c.col = a.col)"
         )
-        schema = self._book.published.schema(link.table)
-        names = [name for name in schema if not name.startswith("_")]
-        key = self._book.keys[link.table]
-        kept = ", ".join(f"q.{identifier(name)}" for name in key)
-        listed = ", ".join(literal(name) for name in names)
-        marks = ", ".join(link.marks.sql(hidden) for hidden in (DECIDED, *(CELL + name for name in names)))
-        self._con.execute(
-            f"INSERT INTO fm_ahead WITH u AS (SELECT {kept}, unnest(['', {listed}]) AS fm_c, "
-            f"unnest([{marks}]) AS fm_m FROM ({link.sql}) AS q {self._with_few_marks(link, names)}), "
-            f"m AS (SELECT {', '.join(identifier(name) for name in key)}, fm_c, unnest(fm_m) AS fm_mark FROM u) "
-            f"SELECT DISTINCT {literal(link.table)}, m.fm_c, t.rowid, "
-            f"CASE WHEN k.role NOT IN {texts(GIVES)} THEN k.role WHEN m.fm_c = '' THEN {literal(DECIDES)} "
-            f"ELSE {literal(VALUE)} END FROM m JOIN fm_marks AS k ON k.mark = m.fm_mark "
-            f"JOIN {quoted_table(link.table)} AS t ON {_same('m', key)}"
-        )
-
-    def _with_few_marks(self, link: StoredLink, names: Sequence[str]) -> str:
-        """A condition on rows of a SQL model's link (q) that spares taking apart lists without a reached mark."""
         found = self._con.execute(f"SELECT DISTINCT mark FROM fm_marks LIMIT {_FEW_MARKS + 1}").fetchall()
         if len(found) > _FEW_MARKS:
             return ""
         listed = ", ".join(str(mark) for (mark,) in found)
-        lists = dict.fromkeys(
-            link.marks.sql(hidden) for hidden in (DECIDED, *(CELL + name for name in names))
-        )
-        return "WHERE " + " OR ".join(f"list_has_any({marks}, [{listed}])" for marks in lists)
+        return " OR ".join(f"list_has_any(q.{identifier(name)}, [{listed}])" for name in lists)
 
     def _with_few_rows(self, table: str) -> str:
         """A condition on a link's query (q) that DuckDB pushes down into the scan of the input."""
+        few = self._few_rows(table)
+        return "" if few is None else f"WHERE q._row IN ({few})"
+
+    def _few_rows(self, table: str) -> str | None:
+        """The reached rows of a table, in SQL; None where they are many."""
         found = self._con.execute(
             f"SELECT DISTINCT row FROM fm_ahead WHERE tbl = {literal(table)} LIMIT {_FEW + 1}"
         ).fetchall()
-        return "" if len(found) > _FEW else f"WHERE q._row IN ({', '.join(str(row) for (row,) in found)})"
+        return None if len(found) > _FEW else ", ".join(str(row) for (row,) in found)
 
     def _follow_rows(self, link: StoredLink) -> None:
         table = str(link.input)
@@ -236,6 +287,10 @@ class Ahead:
                 f"WHERE tbl = {literal(table)}) ORDER BY {order} LIMIT {int(limit)}"
             )
         ).to_dicts()
+
+
+def _listed(one: str, key: Sequence[str]) -> str:
+    return ", ".join(f"{one}.{identifier(name)}" for name in key)
 
 
 def _same(other: str, key: Sequence[str]) -> str:

@@ -81,7 +81,7 @@ class Marked:
         ways = []
         if singles:
             ways.append(
-                f"SELECT c.tbl, e.row, c.plays FROM (SELECT fm_played, arm, {_in_turn(ROW, len(given), 'row')} FROM e) "
+                f"SELECT c.tbl, e.row, c.plays FROM (SELECT fm_played, arm, {in_turn(ROW, len(given), 'row')} FROM e) "
                 f"AS e JOIN (VALUES {', '.join(singles)}) AS c(played, arm, place, tbl, plays) "
                 "ON c.played = e.fm_played AND c.arm = e.arm AND c.place = e.place WHERE e.row IS NOT NULL"
             )
@@ -89,7 +89,7 @@ class Marked:
             cells = ", ".join(cell for at, (of, _) in enumerate(lists) for cell in self._cells(at, of))
             ways.append(
                 f"SELECT c.tbl, e.mark & {ROW_MASK} AS row, c.plays FROM (SELECT fm_played, place AS list, "
-                f"unnest(marks) AS mark FROM (SELECT fm_played, {_in_turn('l', len(lists), 'marks')} FROM e)) AS e "
+                f"unnest(marks) AS mark FROM (SELECT fm_played, {in_turn('l', len(lists), 'marks')} FROM e)) AS e "
                 f"JOIN (VALUES {cells}) AS c(played, list, place, tbl, plays) "
                 f"ON c.played = e.fm_played AND c.list = e.list AND c.place = e.mark >> {ROWS_BITS}"
             )
@@ -169,7 +169,7 @@ class Marked:
             yield f"{self._number(table)}, {self._plays.number(roles)}"
 
 
-def _in_turn(name: str, count: int, called: str) -> str:
+def in_turn(name: str, count: int, called: str) -> str:
     """Of so many numbered columns one after the other, and its number as place."""
     if count == 1:
         return f"0 AS place, {name}0 AS {called}"
