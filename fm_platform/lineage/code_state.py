@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fm_platform.lineage.code import CodeVersion
-from fm_platform.lineage.graph import Node
+if TYPE_CHECKING:
+    from fm_platform.lineage.code import CodeVersion
+    from fm_platform.lineage.graph import Node
 
 _DIGITS = 16
 
@@ -29,6 +30,8 @@ class CodeOf:
 
 def code_state(nodes: Iterable[Node]) -> dict[str, Any]:
     """The body of the record."""
+    from fm_platform.lineage.code import CodeVersion
+
     versions = {node.table: node.code_version for node in nodes if isinstance(node.code_version, CodeVersion)}
     files: dict[str, str] = {}
     libraries: dict[str, str] = {}

@@ -35,6 +35,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
 
 from fm_platform.sql.functions import is_aggregate, is_grouped
 from fm_platform.sql.marks import InputCells, call, collected, gathered, mark_at, none, of_one_row, united
@@ -83,6 +84,7 @@ def link_query(
     tree, marks = _Rewriting(cells).link(resolved_tree(model, schemas).copy())
     if columns is not None:
         _leave_out(tree, {at for at, name in enumerate(model.columns) if name not in columns})
+    pushdown_projections(tree)
     spelling = {(ref, name.lower()): name for ref in model.refs for name in schemas[ref]}
     named = tuple((table, spelling.get((table, column), column)) for table, column in cells.found)
     return LinkQuery(plain_sql(tree, relation), named, marks)
@@ -263,23 +265,17 @@ class _Rewriting:
         """EXCEPT and INTERSECT: both arms in one, each row told by its side, then grouped."""
         columns = output_columns(query)
         kept = isinstance(query, exp.Intersect)
+        arms = ((query.left, True), (query.right, False))
         both = exp.union(
-            *(
-                exp.select(exp.Star(), exp.alias_(exp.Boolean(this=left), _LEFT, quoted=True)).from_(
-                    self.query(arm).subquery(exp.to_identifier(_SIDE, quoted=True), copy=False)
-                )
-                for arm, left in ((query.left, True), (query.right, False))
-            ),
-            distinct=False,
-            copy=False,
+            *(_told_by_side(self.query(arm), left=left) for arm, left in arms), distinct=False, copy=False
         )
-        rows, arms = _distinct(both, columns)
+        rows, grouped = _distinct(both, columns)
         side = exp.column(_LEFT, _ALL, quoted=True)
         given = call("bool_and", side)
         if kept:
             given = exp.and_(call("bool_or", side), exp.not_(given))
         rows.set("having", exp.Having(this=given))
-        return rows, arms
+        return rows, grouped
 
     def _select(self, select: exp.Select) -> tuple[exp.Query, list[_Arm]]:
         columns = output_columns(select)
@@ -469,6 +465,13 @@ class _Rewriting:
                 condition, *(exp.Is(this=exp.paren(part), expression=exp.Null()) for part in same)
             )
         return _all_marks(self.query(query), alias, exp.column(ROWS, alias, quoted=True), condition)
+
+
+def _told_by_side(query: exp.Query, *, left: bool) -> exp.Select:
+    """The rows of one side of EXCEPT or INTERSECT, with its side."""
+    columns = (exp.column(name, _SIDE, quoted=True) for name in output_columns(query))
+    side = exp.alias_(exp.Boolean(this=left), _LEFT, quoted=True)
+    return exp.select(*columns, side).from_(query.subquery(exp.to_identifier(_SIDE, quoted=True), copy=False))
 
 
 def _hidden(columns: Sequence[str]) -> list[str]:

@@ -1,17 +1,19 @@
 """How columns are computed, in words and symbols.
 
-Belongs here: looking formulas up in ``formulas.yaml``. Does not belong here: the methods (``statistics``,
+Belongs here: looking formulas up in ``formulas.json``. Does not belong here: the methods (``statistics``,
 ``expression``), what a row says about itself (``explanation``).
+
+The file gives formulas by table, whatever its schema, and column: a report table repeats those of the result table that
+it prints. d_i is the later value minus baseline of subject i, n the number of complete pairs.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 _REPEATS = {"top_genes": "de_results", "responder_rates": "responders"}
 _ARD = "stats.ard"
@@ -38,6 +40,6 @@ def formula_of(table: str, column: str | None, row: Mapping[str, Any] | None = N
 
 @cache
 def _formulas() -> dict[str, dict[str, str]]:
-    path = Path(__file__).with_name("formulas.yaml")
-    found: dict[str, dict[str, str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path = Path(__file__).with_name("formulas.json")
+    found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
     return found
