@@ -72,11 +72,11 @@ def materialization_graph(home: Home, which: str) -> MaterializationGraph:
         InputError: There is no such materialization.
     """
     with open_published(home) as published:
-        rows = published.query(
+        rows = published.ask(
             'SELECT seq, kind, "at", run_id, body, prev_hash, hash FROM audit.ledger '
             "WHERE kind IN ('materialization', 'publication', 'study') ORDER BY seq"
         )
-    records = [LedgerRecord(*row) for row in rows.iter_rows()]
+    records = [LedgerRecord(*row) for row in rows]
     return graph_of([*records, *_last_publication(home, records[-1].seq if records else 0)], which)
 
 

@@ -65,7 +65,7 @@ def rows_by_file(published: Published) -> list[FileRows]:
     Args:
         published: The published warehouse in which ``fm_delivered`` was made (``Behind.gather``, ``gather_recorded``).
     """
-    found = published.query(
+    found = published.ask(
         f"WITH placed AS (SELECT d.role, s.source, s.path, s.line {_PLACED}), "
         "lines AS (SELECT DISTINCT role, path, line FROM placed), "
         "islands AS (SELECT *, line - row_number() OVER (PARTITION BY role, path ORDER BY line) AS island FROM lines), "

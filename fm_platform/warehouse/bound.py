@@ -11,14 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.names import literal
-
-if TYPE_CHECKING:
-    import duckdb
-    import polars as pl
 
 Bindable = str | int | float | bool | None | Sequence[str]
 
@@ -27,18 +21,6 @@ _PLACE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """A ``?`` that stands for a value, or a stretch of text or comment in which it does not."""
-
-
-def select_bound(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Bindable]
-) -> pl.DataFrame:
-    """The rows of a SELECT with ``?`` in it.
-
-    Raises:
-        ValueError: There are not as many values as places.
-        duckdb.Error: What the statement does wrong.
-    """
-    return frame_of(connection.sql(bound(sql, parameters)))
 
 
 def bound(sql: str, parameters: Sequence[Bindable]) -> str:

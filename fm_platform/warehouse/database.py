@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from fm_platform.errors import CheckFailed, EnvironmentFailure
-from fm_platform.warehouse.bound import select_bound
+from fm_platform.warehouse.bound import bound
 from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
@@ -135,9 +135,7 @@ class Warehouse:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Run a SELECT and return its rows."""
-        if parameters:
-            return select_bound(self.connection, sql, parameters)
-        return frame_of(self.connection.sql(sql))
+        return frame_of(self.connection.sql(bound(sql, parameters) if parameters else sql))
 
     def read(self, table: str) -> pl.DataFrame:
         """A whole table, in stored order."""

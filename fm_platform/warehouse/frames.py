@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from fm_platform.warehouse.names import identifier
+from fm_platform.warehouse.answers import with_spans_as_texts
 
 
 def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
@@ -16,10 +16,4 @@ def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
 
     Handed over by Arrow's C stream, and so without pyarrow, whose import takes longer than most questions.
     """
-    spans = [
-        name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == "INTERVAL"
-    ]
-    if spans:
-        texts = ", ".join(f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in spans)
-        relation = relation.project(f"* REPLACE ({texts})")
-    return pl.DataFrame(relation)
+    return pl.DataFrame(with_spans_as_texts(relation))

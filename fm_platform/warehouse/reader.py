@@ -6,21 +6,25 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
-import polars as pl
 
 from fm_platform.errors import EnvironmentFailure, InputError
-from fm_platform.warehouse.bound import select_bound
+from fm_platform.warehouse.answers import Answer
+from fm_platform.warehouse.bound import bound
 from fm_platform.warehouse.connection import connect
-from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import literal
 from fm_platform.warehouse.query_errors import no_table, query_error
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
 
 
 class Published:
@@ -28,7 +32,7 @@ class Published:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self._recalled: dict[tuple[str, str], pl.DataFrame] = {}
+        self._recalled: dict[tuple[str, str], Answer] = {}
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Run one SELECT.
@@ -36,25 +40,32 @@ class Published:
         Raises:
             InputError: The SQL is wrong, or tries to do more than read.
         """
+        from fm_platform.warehouse.frames import frame_of
+
+        return self._run(sql, parameters, frame_of)
+
+    def ask(self, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+        """Like :meth:`query`, for few rows that are looked at one by one."""
+        return self._run(sql, parameters, Answer.of)
+
+    def recall(self, sql: str, parameters: Sequence[Any] = ()) -> Answer:
+        """Like :meth:`ask`, for answers that are asked for again: a published file does not change."""
+        asked = (sql, repr(list(parameters)))
+        if asked not in self._recalled:
+            self._recalled[asked] = self.ask(sql, parameters)
+        return self._recalled[asked]
+
+    def _run(self, sql: str, parameters: Sequence[Any], read: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
         try:
-            if parameters:
-                return select_bound(self.connection, sql, parameters)
-            relation = self.connection.sql(sql)
+            relation = self.connection.sql(bound(sql, parameters) if parameters else sql)
         except (duckdb.Error, ValueError) as error:
             raise query_error(self.connection, sql, error) from None
         if relation is None:
             raise InputError("the statement returns no rows", mend="write a SELECT")
         try:
-            return frame_of(relation)
+            return read(relation)
         except duckdb.Error as error:
             raise query_error(self.connection, sql, error) from None
-
-    def recall(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
-        """Like :meth:`query`, for small answers that are asked for again: a published file does not change."""
-        asked = (sql, repr(list(parameters)))
-        if asked not in self._recalled:
-            self._recalled[asked] = self.query(sql, parameters)
-        return self._recalled[asked]
 
     def schema(self, table: str) -> dict[str, str]:
         """Column names and types of ``schema.table``.

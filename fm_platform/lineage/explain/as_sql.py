@@ -79,7 +79,7 @@ def _head(
     published: Published, table: str, key: Mapping[str, Any], column: str | None, behind: Behind
 ) -> list[str]:
     """What the query is about, as comments; and the optimizers that may not run."""
-    about = published.recall("SELECT number, study_id FROM audit.publication").row(0, named=True)
+    about = published.recall("SELECT number, study_id FROM audit.publication").first()
     named = ", ".join(f"{name}={value}" for name, value in key.items())
     said = [
         f"Delivered rows behind {table} ({named}){f', column {column}' if column else ''}.",

@@ -72,13 +72,10 @@ def _read(book: LinkBook, table: str, column: str, role: str, rows: str) -> Upst
     key = [name for name in book.keys.get(table, ()) if not name.startswith("_")]
     shown = list(dict.fromkeys([*key, column]))
     order = ", ".join(f"{identifier(name)} NULLS FIRST" for name in key) or "rowid"
-    count = book.published.query(f"SELECT count(*) FROM ({rows})").item()
-    frame = book.published.query(
+    count = book.published.ask(f"SELECT count(*) FROM ({rows})").item()
+    found = book.published.ask(
         f"SELECT {', '.join(identifier(name) for name in shown)} FROM {quoted_table(table)} "
         f"WHERE rowid IN ({rows}) ORDER BY {order} LIMIT {LISTED}"
     )
-    cells = [
-        {"key": {part: row[part] for part in key}, "value": row[column]}
-        for row in frame.iter_rows(named=True)
-    ]
+    cells = [{"key": {part: row[part] for part in key}, "value": row[column]} for row in found.to_dicts()]
     return UpstreamCells(table, column, role, count, cells)

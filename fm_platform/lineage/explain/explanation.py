@@ -166,7 +166,7 @@ def explain_row(
         wholes=behind.wholes if behind else (),
         checks=_checks(published, table),
         made={name: value for name, value in made.items() if name != "key"},
-        publication=published.recall("SELECT * FROM audit.publication").row(0, named=True),
+        publication=published.recall("SELECT * FROM audit.publication").first(),
         parameters={name: row[name] for name in PARAMETERS if row.get(name) is not None},
         upstream=upstream_chain(book, behind, table) if behind else (),
         quarantined=quarantined(published, table, column, row),
@@ -188,7 +188,7 @@ def _materialization(published: Published, table: str) -> dict[str, Any]:
         raise InputError(
             f"{table} is a table of the audit trail itself", mend="explain a table that a run made"
         )
-    row = found.row(0, named=True)
+    row = found.first()
     body = json.loads(row["body"])
     behind = _made_with(published, table, int(row["seq"]))
     return {
@@ -230,20 +230,20 @@ def _one_row(
             values.append(value)
     clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(identifier(column) for column in key)
-    frame = published.query(
+    found = published.ask(
         f"SELECT * FROM {quoted_table(table)}{clause} ORDER BY {order} LIMIT {_MANY + 1}",
         values,
     )
-    if frame.height == 1:
-        return frame.row(0, named=True)
+    if found.height == 1:
+        return found.first()
     asked = " ".join(f"--where {column}={value}" for column, value in where) or "no --where"
-    if frame.is_empty():
+    if found.is_empty():
         raise InputError(f"{table}: no row matches {asked}", mend=_values_held(published, table, where, key))
     keys = [
         " ".join(f"--where {column}={'' if row[column] is None else row[column]}" for column in key)
-        for row in frame.iter_rows(named=True)
+        for row in found.to_dicts()
     ]
-    more = "\n  ..." if frame.height > _MANY else ""
+    more = "\n  ..." if found.height > _MANY else ""
     listed = "\n  ".join(keys[:_MANY])
     raise InputError(
         f"{table}: {asked} matches several rows:\n  {listed}{more}\n", mend="name one of these keys"
@@ -255,7 +255,7 @@ def _meaning(published: Published, table: str, column: str | None) -> str | None
     found = published.recall(
         "SELECT comment FROM duckdb_columns() WHERE schema_name || '.' || table_name = ? AND column_name = ?",
         [table, column],
-    )["comment"].to_list()
+    )["comment"]
     return found[0] if found else None
 
 
@@ -266,10 +266,10 @@ def _values_held(
     clauses, values = ["true"], list[str]()
     for column, value in where:
         name = f"coalesce(CAST({identifier(column)} AS VARCHAR), '')"
-        held = published.query(
+        held = published.ask(
             f"SELECT DISTINCT {name} AS held FROM {quoted_table(table)} WHERE {' AND '.join(clauses)} ORDER BY 1",
             values,
-        )["held"].to_list()
+        )["held"]
         if value not in held:
             alike = [] if value.isdigit() else sorted(get_close_matches(value, held, n=_MANY, cutoff=0.5))
             near = alike or sorted(held, key=lambda one: len(one) if one.isdigit() else 0)[:_MANY]

@@ -93,7 +93,7 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
     declared = published.recall(f"SELECT * FROM {CONTRASTS} WHERE contrast = ?", [row["contrast"]])
     if result.is_empty() or declared.is_empty():
         return None
-    gene, contrast = result.row(0, named=True), declared.row(0, named=True)
+    gene, contrast = result.first(), declared.first()
     factors = contrast.get("size_factors") or [None] * len(contrast["samples"])
     family = published.recall(
         f"WITH own AS (SELECT pvalue, padj FROM {RESULTS} WHERE contrast = ?), "
@@ -102,7 +102,7 @@ def gene_fit(published: Published, row: Mapping[str, Any]) -> GeneFit | None:
         "SELECT count(pvalue) AS n_tested, count(padj) AS n_adjusted, (SELECT p FROM here) AS ranked_p, "
         "nullif(count(padj) FILTER (pvalue <= (SELECT p FROM here)), 0) AS rank FROM own",
         [row["contrast"], row["contrast"], row["gene_id"]],
-    ).row(0, named=True)
+    ).first()
     by_sample = dict(zip(contrast["samples"], factors, strict=True))
     designs = _designs(published, contrast["design"])
     return GeneFit(

@@ -118,7 +118,7 @@ def _sources(published: Published, table: str) -> list[str]:
         "SELECT input_table FROM audit.table_inputs JOIN up ON table_name = up.t) "
         "SELECT DISTINCT substr(t, 12) AS source FROM up WHERE starts_with(t, 'quarantine.') ORDER BY source",
         [table],
-    )["source"].to_list()
+    )["source"]
     return [source for source in found if has_table(published, f"quarantine.{source}")]
 
 
@@ -133,7 +133,7 @@ def _columns_read(published: Published, table: str, column: str | None, raw: str
         "JOIN up ON l.table_name = up.t AND l.column_name = up.c AND l.kind = 'DIRECT') "
         "SELECT DISTINCT c FROM up WHERE t = ?",
         [table, column, raw],
-    )["c"].to_list()
+    )["c"]
 
 
 def _without_pair(published: Published, row: Mapping[str, Any]) -> list[LeftOut]:
@@ -176,7 +176,7 @@ def _unused_samples(published: Published, contrast: str) -> list[LeftOut]:
     declared = published.recall(f"SELECT subset, samples FROM {CONTRASTS} WHERE contrast = ?", [contrast])
     if declared.is_empty():
         return []
-    subset, used = declared.row(0)
+    subset, used = declared.values[0]
     found = published.recall(
         f"SELECT sample_id, reason FROM {SAMPLES} WHERE NOT list_contains(?::VARCHAR[], sample_id) ORDER BY sample_id",
         [list(used)],

@@ -10,7 +10,7 @@ from typing import Any
 from fm_platform.lineage.impact.origin import Origin
 from fm_platform.lineage.links.ahead import Ahead
 from fm_platform.lineage.links.book import GIVES, LinkBook, texts
-from fm_platform.warehouse.frames import frame_of
+from fm_platform.warehouse.answers import Answer
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.reader import Published
 
@@ -51,7 +51,7 @@ def rows_alone(published: Published, origin: Origin) -> dict[str, list[dict[str,
     found: dict[str, list[dict[str, Any]]] = {}
     for (table,) in connection.execute("SELECT DISTINCT tbl FROM fm_alone ORDER BY tbl").fetchall():
         listed = ", ".join(f"t.{identifier(name)}" for name in book.keys[table])
-        found[table] = frame_of(
+        found[table] = Answer.of(
             connection.sql(
                 f"SELECT {listed} FROM {quoted_table(table)} AS t "
                 f"WHERE t.rowid IN (SELECT row FROM fm_alone WHERE tbl = {literal(table)})"

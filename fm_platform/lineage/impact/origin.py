@@ -57,14 +57,14 @@ def origin_of_line(published: Published, path: str, line: int) -> Origin:
     Raises:
         InputError: The file or the line holds no published row.
     """
-    known = published.query("SELECT DISTINCT path FROM audit.source_rows ORDER BY path")["path"].to_list()
+    known = published.ask("SELECT DISTINCT path FROM audit.source_rows ORDER BY path")["path"]
     if path not in known:
         raise InputError(f"no published row comes from {path}", mend=f"use one of: {', '.join(known)}")
     rows = _source_rows(published, "path = ? AND line = ?", [path, line])
     if not rows:
-        low, high = published.query(
+        low, high = published.ask(
             "SELECT min(line), max(line) FROM audit.source_rows WHERE path = ?", [path]
-        ).row(0)
+        ).values[0]
         raise InputError(
             f"no row begins on line {line} of {path}", mend=f"its rows begin on lines {low} to {high}"
         )
@@ -115,7 +115,7 @@ def has_table(published: Published, table: str) -> bool:
 
 
 def _source_rows(published: Published, condition: str, values: Sequence[Any]) -> tuple[SourceRow, ...]:
-    found = published.query(
+    found = published.ask(
         f"SELECT _row_id, source, path, line, file_sha256 FROM audit.source_rows WHERE {condition} "
         "ORDER BY source, path, line",
         values,
@@ -129,7 +129,7 @@ def _clinical_sources(published: Published) -> list[str]:
         "SELECT DISTINCT substr(table_name, 9) AS source FROM audit.column_lineage WHERE column_name = 'subject_id' "
         "AND table_name LIKE 'staging.%' AND input_table = 'raw.' || substr(table_name, 9) ORDER BY source"
     )
-    return found["source"].to_list()
+    return found["source"]
 
 
 def rows_of_subject(published: Published, source: str, subject: str) -> list[str]:
@@ -142,7 +142,7 @@ def rows_of_subject(published: Published, source: str, subject: str) -> list[str
         "SELECT DISTINCT input_column FROM audit.column_lineage WHERE table_name = ? AND column_name = 'subject_id' "
         "AND input_table = ? AND kind = 'DIRECT'",
         [f"staging.{source}", f"raw.{source}"],
-    )["input_column"].to_list()
+    )["input_column"]
     raw = f"raw.{identifier(source)}"
     cells = [f"trim(r.{identifier(part)})" for part in parts]
     staged = _staged_rows(published, source, subject)
@@ -155,9 +155,7 @@ def rows_of_subject(published: Published, source: str, subject: str) -> list[str
     for values in wanted:
         condition = " AND ".join(f"{cell} = ?" for cell in cells)
         found.update(
-            published.recall(f"SELECT r._row_id FROM {raw} AS r WHERE {condition}", list(values))[
-                "_row_id"
-            ].to_list()
+            published.recall(f"SELECT r._row_id FROM {raw} AS r WHERE {condition}", list(values))["_row_id"]
         )
     return sorted(found)
 
@@ -170,11 +168,9 @@ def _staged_rows(published: Published, source: str, subject: str) -> list[str]:
             f"SELECT DISTINCT unnest(_row_ids) AS id FROM {quoted_table(table)} WHERE subject_id = ?",
             [subject],
         )
-        return found["id"].to_list()
-    rows = published.query(f"SELECT rowid FROM {quoted_table(table)} WHERE subject_id = ?", [subject])[
-        "rowid"
-    ]
-    behind = Behind(LinkBook(published), table, rows.to_list(), None)
+        return found["id"]
+    rows = published.ask(f"SELECT rowid FROM {quoted_table(table)} WHERE subject_id = ?", [subject])["rowid"]
+    behind = Behind(LinkBook(published), table, rows, None)
     return [row.row_id for row in behind.delivered() if row.table == f"raw.{source}"]
 
 
@@ -189,12 +185,12 @@ def _spellings(subject: str, parts: int) -> set[tuple[str, ...]]:
 def _samples(published: Published, condition: str, value: Any) -> dict[str, tuple[str, ...]]:
     if not has_table(published, SAMPLES):
         return {"samples": (), "count_ids": ()}
-    found = published.query(
+    found = published.ask(
         f"SELECT sample_id, count_id FROM {SAMPLES} WHERE {condition} ORDER BY sample_id", [value]
     )
     return {
         "samples": tuple(found["sample_id"]),
-        "count_ids": tuple(found["count_id"].drop_nulls()),
+        "count_ids": tuple(count for count in found["count_id"] if count is not None),
     }
 
 
@@ -208,14 +204,14 @@ def _ids_of_samples(published: Published, samples: Sequence[str]) -> list[str]:
     if not samples:
         return []
     if not LinkBook(published).present:
-        return published.query(
+        return published.ask(
             f"SELECT DISTINCT unnest(_row_ids) AS id FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)",
             [list(samples)],
-        )["id"].to_list()
-    rows = published.query(
+        )["id"]
+    rows = published.ask(
         f"SELECT rowid FROM {SAMPLES} WHERE list_contains(?::VARCHAR[], sample_id)", [list(samples)]
     )["rowid"]
-    behind = Behind(LinkBook(published), SAMPLES, rows.to_list(), None)
+    behind = Behind(LinkBook(published), SAMPLES, rows, None)
     return [row.row_id for row in behind.delivered() if row.table == SHEET]
 
 
@@ -233,13 +229,11 @@ def _subjects_only_here(
         if behind <= set(ids):
             found.append(rowid)
     listed = ", ".join(str(rowid) for rowid in found) or "NULL"
-    subjects = published.query(
-        f"SELECT subject_id FROM {table} WHERE rowid IN ({listed}) ORDER BY subject_id"
-    )
+    subjects = published.ask(f"SELECT subject_id FROM {table} WHERE rowid IN ({listed}) ORDER BY subject_id")
     return tuple(subjects["subject_id"])
 
 
 def _all_subjects(published: Published) -> list[str]:
     tables = [t for t in ("staging.stg_subjects", SAMPLES) if has_table(published, t)]
     sql = " UNION ".join(f"SELECT subject_id FROM {table} WHERE subject_id IS NOT NULL" for table in tables)
-    return published.query(f"{sql} ORDER BY 1")["subject_id"].to_list() if sql else []
+    return published.ask(f"{sql} ORDER BY 1")["subject_id"] if sql else []

@@ -17,8 +17,8 @@ def publications_with(home: Home, row_ids: Sequence[str]) -> list[ReachedPublica
     found = []
     for path in sorted(home.snapshots.glob("*.duckdb")):
         with open_file(path) as snapshot:
-            number = snapshot.query("SELECT number FROM audit.publication").item()
-            rows = snapshot.query(
+            number = snapshot.ask("SELECT number FROM audit.publication").item()
+            rows = snapshot.ask(
                 "SELECT count(DISTINCT _row_id) FROM audit.source_rows WHERE list_contains(?::VARCHAR[], _row_id)",
                 [list(row_ids)],
             ).item()

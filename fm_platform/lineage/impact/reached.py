@@ -138,13 +138,13 @@ def impact(
         tables=tables,
         recomputed=[*recomputed, *(["publish.warehouse"] if tables else [])],
         publications=publications,
-        publication=published.query("SELECT * FROM audit.publication").row(0, named=True),
+        publication=published.ask("SELECT * FROM audit.publication").first(),
     )
 
 
 def table_graph(published: Published) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Inputs and key of every table and file as they were made last, upstream first."""
-    found = published.query(
+    found = published.ask(
         "SELECT body FROM audit.ledger WHERE kind = 'materialization' "
         "QUALIFY row_number() OVER (PARTITION BY json_extract_string(body, '$.table') ORDER BY seq DESC) = 1 "
         "ORDER BY seq"
@@ -199,7 +199,7 @@ def _within(published: Published, origin: Origin) -> dict[str, str]:
         return {}
     named = f"[{', '.join(literal(name) for name in origin.samples)}]"
     used = f"t.contrast IN (SELECT c.contrast FROM {CONTRASTS} AS c WHERE list_has_any(c.samples, {named}))"
-    tables = published.query("SELECT table_name FROM audit.tables")["table_name"]
+    tables = published.ask("SELECT table_name FROM audit.tables")["table_name"]
     return {
         **{table: used for table in tables if "contrast" in published.schema(table)},
         **{
@@ -214,7 +214,7 @@ def _reached(published: Published, ahead: Ahead, table: str, key: Sequence[str],
     schema = published.schema(table)
     own = [column for column in schema if not column.startswith("_")]
     numeric = [c for c in own if c not in key and schema[c].startswith(NUMERIC)]
-    count = published.query(f"SELECT count(*) FROM {quoted_table(table)}").item()
+    count = published.ask(f"SELECT count(*) FROM {quoted_table(table)}").item()
     rows, cells, numbers = ahead.counts(table, own, numeric)
     keys = ahead.first_keys(table, key, limit) if rows else []
     return Reached(table, rows, count, ahead.roles(table), cells, keys, numbers)

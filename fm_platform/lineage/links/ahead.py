@@ -25,7 +25,7 @@ from fm_platform.lineage.links.book import (
     texts,
 )
 from fm_platform.lineage.links.marked import in_turn
-from fm_platform.warehouse.frames import frame_of
+from fm_platform.warehouse.answers import Answer
 from fm_platform.warehouse.names import identifier, literal, quoted_table
 from fm_platform.warehouse.records import ARM, CELL, ROW, ROWS_BITS
 from fm_platform.warehouse.records import DECIDES as DECIDED
@@ -281,7 +281,7 @@ class Ahead:
         """The keys of the first reached rows, in key order."""
         listed = ", ".join(identifier(name) for name in key)
         order = ", ".join(f"{identifier(name)} NULLS FIRST" for name in key)
-        return frame_of(
+        return Answer.of(
             self._con.sql(
                 f"SELECT {listed} FROM {quoted_table(table)} AS t WHERE t.rowid IN (SELECT row FROM fm_ahead "
                 f"WHERE tbl = {literal(table)}) ORDER BY {order} LIMIT {int(limit)}"

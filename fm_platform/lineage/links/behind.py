@@ -96,8 +96,8 @@ class Behind:
 
     def _follow(self, table: str) -> None:
         links = self._book.links.get(table, ()) if table in self._named else ()
-        entries = self._entries(table) if links else ""
-        if not entries:
+        entries, numbers = self._entries(table) if links else ("", [])
+        if not numbers:
             return
         key = self._book.keys[table]
         listed = ", ".join(f"t.{identifier(name)}" for name in key)
@@ -105,8 +105,7 @@ class Behind:
             f"CREATE OR REPLACE TEMP TABLE fm_want AS SELECT b.row AS fm_o, b.played AS fm_played, {listed} "
             f"FROM ({entries}) AS b JOIN {quoted_table(table)} AS t ON t.rowid = b.row"
         )
-        found = self._con.execute("SELECT DISTINCT fm_played FROM fm_want ORDER BY ALL").fetchall()
-        asked = {number: self._plays.of(number) for (number,) in found}
+        asked = {number: self._plays.of(number) for number in numbers}
         wanted = self._wanted(key)
         for link in links:
             if link.derived:
@@ -115,28 +114,29 @@ class Behind:
                 self._follow_rows(link, asked, wanted)
             self._named.update(source for source, _ in link.cells or [(link.input, "")] if source)
 
-    def _entries(self, table: str) -> str:
-        """A SELECT of each reached row of a table, and of all that it plays; empty where none is reached."""
+    def _entries(self, table: str) -> tuple[str, list[int]]:
+        """A SELECT of each reached row of a table and of all that it plays; the numbers of what any of them plays."""
         own = f"FROM fm_behind WHERE tbl = {self._number(table)}"
         found = self._con.execute(
-            f"SELECT count(*), count(DISTINCT row), min(played) = max(played) {own}"
+            f"SELECT count(*), count(DISTINCT row), list(DISTINCT played) {own}"
         ).fetchone()
-        entries, rows, alike = found or (0, 0, None)
-        if entries == rows or alike:
-            return f"SELECT {'' if entries == rows else 'DISTINCT '}row, played {own}" if rows else ""
+        assert found is not None
+        entries, rows, played = found
+        if entries == rows or len(played) == 1:
+            return f"SELECT {'' if entries == rows else 'DISTINCT '}row, played {own}", sorted(played or ())
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE fm_several AS "
             f"SELECT row, bitstring_agg(played, 0, {self._plays.count}) AS bits {own} GROUP BY row"
         )
         several = self._con.execute("SELECT DISTINCT bits FROM fm_several ORDER BY ALL").fetchall()
-        united = ", ".join(
-            f"('{bits}'::BIT, {self._plays.united(at for at, bit in enumerate(bits) if bit == '1')})"
-            for (bits,) in several
-        )
+        united = {
+            bits: self._plays.united(at for at, bit in enumerate(bits) if bit == "1") for (bits,) in several
+        }
+        listed = ", ".join(f"('{bits}'::BIT, {number})" for bits, number in united.items())
         return (
             "SELECT s.row, u.played FROM fm_several AS s "
-            f"JOIN (VALUES {united}) AS u(bits, played) ON u.bits = s.bits"
-        )
+            f"JOIN (VALUES {listed}) AS u(bits, played) ON u.bits = s.bits"
+        ), sorted(set(united.values()))
 
     def _wanted(self, key: Sequence[str]) -> _Wanted:
         """How the wanted rows are picked from a link's query: few values of a key column are pushed down into it."""
@@ -267,12 +267,11 @@ class Behind:
             "(source VARCHAR, row BIGINT, _row_id VARCHAR, role TINYINT, played INTEGER)"
         )
         for table in [name for name in self._numbers if self._book.delivered(name)]:
-            entries = self._entries(table)
-            if not entries:
+            entries, numbers = self._entries(table)
+            if not numbers:
                 continue
-            found = self._con.execute(f"SELECT DISTINCT played FROM ({entries}) ORDER BY ALL").fetchall()
             roles = ", ".join(
-                f"({number}, {STRENGTH.index(self._strongest(number)[0])})" for (number,) in found
+                f"({number}, {STRENGTH.index(self._strongest(number)[0])})" for number in numbers
             )
             self._con.execute(
                 f"INSERT INTO fm_delivered SELECT {literal(table.split('.', 1)[1])}, r.rowid, r._row_id, c.role, "
@@ -380,7 +379,7 @@ def _only(played: Played, said: str) -> Played:
 def rowids_of(published: Published, table: str, key: Mapping[str, Any]) -> list[int]:
     """The ``rowid`` of the row with a key."""
     where = " AND ".join(f"{identifier(name)} IS NOT DISTINCT FROM ?" for name in key) or "true"
-    found = published.query(f"SELECT rowid FROM {quoted_table(table)} WHERE {where}", list(key.values()))
+    found = published.ask(f"SELECT rowid FROM {quoted_table(table)} WHERE {where}", list(key.values()))
     return [int(row) for row in found["rowid"]]
 
 
