@@ -54,9 +54,14 @@ class Privacy(Section):
 
 
 class Gate(Section):
-    """When the gate stops a half: the largest share of a source's rows that may be set aside."""
+    """When the gate stops a half.
+
+    ``max_set_aside`` is the largest share of a source's rows that may be set aside, ``max_lost`` that of the values
+    that may be refused in a column which outcomes are read from, as a whole or at one visit (two never stop it).
+    """
 
     max_set_aside: float = Field(default=0.2, ge=0, le=1)
+    max_lost: float = Field(default=0.2, ge=0, le=1)
 
 
 class Schedule(Section):

@@ -17,6 +17,7 @@ from fm_platform.study.model import Study
 from fm_platform.validation.columns import declared_columns
 from fm_platform.validation.expectations import Expectation
 from fm_platform.validation.gx_suite import Counted
+from fm_platform.validation.refusals import REFUSED, outcome_columns
 from fm_platform.validation.rules import Rule, rules_of
 from fm_platform.warehouse.records import CheckDeclaration, CheckOutcome
 
@@ -50,11 +51,13 @@ def check_declarations(
         instruments: The loaded instruments, in the order of ``study.instruments``.
         source: The clinical source.
     """
-    rules = rules_of(study, declared_columns(study, instruments), source)
+    columns = declared_columns(study, instruments)
+    rules = rules_of(study, columns, source)
     return [
         RECONCILED,
         ACCEPTED,
         WITHIN_LIMIT,
+        *([REFUSED] if outcome_columns(study, instruments, columns, source) else []),
         AGREES,
         *(CheckDeclaration(rule.check, False, rule.description) for rule in rules),
     ]

@@ -25,6 +25,7 @@ from fm_platform.validation.gx_suite import count_unexpected, gx_version
 from fm_platform.validation.queries import count_queries
 from fm_platform.validation.raw_source import RawSource, Relation
 from fm_platform.validation.readings import require_one_reading
+from fm_platform.validation.refusals import outcome_columns, refusals_check
 from fm_platform.validation.roles import subject_sources, visit_sources
 from fm_platform.validation.row_findings import row_findings
 from fm_platform.validation.rules import rules_of
@@ -107,6 +108,9 @@ def gate(
     }
     form = isinstance(delivered.declaration, FormSource)
     checks = row_checks(_tally(con, delivered, findings), study.gate.max_set_aside, facts, may_be_empty=form)
+    outcomes = outcome_columns(study, instruments, columns, source)
+    if outcomes:
+        checks.append(refusals_check(con, delivered, findings, outcomes, facts))
     checks.append(agreement_check(findings, counted, facts))
     for rule in rules_of(study, columns, source):
         queries = count_queries(con, delivered, instruments, rule)

@@ -138,7 +138,7 @@ def _listed(row_ids: list[str]) -> str:
 
 def first_place(con: duckdb.DuckDBPyConnection, source: RawSource, row_ids: list[str]) -> str:
     """The line of the first of some raw rows; ``?`` where the warehouse does not know it."""
-    places = _places(con, source, row_ids)
+    places = places_of(con, source, row_ids)
     return str(min(places)[0]) if places else "?"
 
 
@@ -166,7 +166,7 @@ def _refuse_first(
     found = [str(row[0]) for row in con.sql(rows).fetchall()]
     if not found:
         return
-    places = _places(con, source, found)
+    places = places_of(con, source, found)
     if not places:
         where = f"source {source.name}, column {column!r}: {message}"
         raise source.study.error(where, "clinical", source.name, mend=mend)
@@ -174,7 +174,7 @@ def _refuse_first(
     raise InputError(message, file=path, line=line, column=column, mend=mend)
 
 
-def _places(con: duckdb.DuckDBPyConnection, source: RawSource, row_ids: list[str]) -> list[tuple[int, str]]:
+def places_of(con: duckdb.DuckDBPyConnection, source: RawSource, row_ids: list[str]) -> list[tuple[int, str]]:
     """Line and path of raw rows, as far as the warehouse has a record of them."""
     import duckdb
 

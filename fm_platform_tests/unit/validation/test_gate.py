@@ -121,7 +121,7 @@ class TestCleanFile:
     def test_only_errors_block(self, clean):
         _, found = clean
         assert {check.name for check in found.checks if check.blocking} == {
-            "rows_reconciled", "rows_accepted", "set_aside_within_limit", "gx_agrees",
+            "rows_reconciled", "rows_accepted", "set_aside_within_limit", "refused_within_limit", "gx_agrees",
         }  # fmt: skip
         assert {check.severity for check in found.checks if check.blocking} == {"ERROR"}
         assert {check.severity for check in found.checks if not check.blocking} == {"WARN"}
