@@ -54,3 +54,25 @@ def test_undeclared_codes_stop_the_half_until_they_are_declared(study):
     )
     assert study.fm("refresh").code == 0
     assert published(study) == [{"outcome": "pain", "visit": "week_12", "n": 7}]
+
+
+def test_other_people_at_each_visit_are_no_study(study):
+    study.edit(
+        "study.yaml",
+        lambda text: text.replace(text[text.index("  participants:") : text.index("  visits:")], ""),
+    )
+    study.edit("study.yaml", lambda text: text.replace("privacy: {quasi_identifiers: [age, sex]}\n", ""))
+    study.edit(
+        "visits.csv",
+        lambda text: "\n".join(
+            line.replace("T", "R") if "week_12" in line else line for line in text.splitlines()
+        ),
+    )
+    elsewhere = Workspace(study.study, study.home.parent / "other-home")
+    refused = elsewhere.fm("refresh")
+    assert refused.code == 1
+    assert "blocking check failed  stats.symptom_change: subjects_paired" in refused.err
+    assert (
+        "pain: 12 subjects at baseline (T00, T01, T02, ...), 12 others at week_12 (R00, R01, R02, ...)"
+        in refused.err
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, declared
+from fm_platform.catalog.clinical.shrinking import PAIRED, paired
 from fm_platform.lineage.code import code_version, united
 from fm_platform.statistics.arms import BETWEEN_ARMS, between_arms
 from fm_platform.statistics.change import SYMPTOM_CHANGE, symptom_change
@@ -35,7 +36,7 @@ def statistics_assets(study: Study) -> list[Asset]:
     """The statistics assets of a clinical study; comparisons of arms only where it has arms."""
     scored, arms = {"study_keys": ("instruments",)}, {"study_keys": ("labels", "reference_arm")}
     assets = [
-        _asset(SYMPTOM_CHANGE, symptom_change),
+        _change(),
         _asset(RESPONDER_COUNTS, responders),
         _asset(SENSITIVITY, sensitivity),
         _asset(FRIEDMAN, friedman_tests),
@@ -50,6 +51,24 @@ def statistics_assets(study: Study) -> list[Asset]:
             _asset(RESPONDER_ARMS, responder_arms, compared_arms, **arms),
         ]
     return assets
+
+
+def _change() -> Asset:
+    return declared(
+        SYMPTOM_CHANGE,
+        group="statistics",
+        kinds=("polars", "duckdb"),
+        half="clinical",
+        code_version=code_version(build_change),
+        checks=(PAIRED,),
+        build=build_change,
+    )
+
+
+def build_change(step: Step) -> Built:
+    """``stats.symptom_change``, with a look at how many subjects it has."""
+    change, *others = (step.read(name) for name in SYMPTOM_CHANGE.reads)
+    return Built(rows=symptom_change(change, *others), checks=lambda: [paired(*others)])
 
 
 def has_arms(study: Study) -> bool:
