@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # printing a query's rows loads neither catalog nor engine
     from fm_platform.expression.de import DeSummary
     from fm_platform.lineage.verify import Verification
     from fm_platform.warehouse.lock import Holder
+    from fm_platform.warehouse.records import CheckOutcome
 
 
 class Progress:
@@ -117,8 +118,10 @@ def _remarks(summary: RefreshSummary) -> list[str]:
     from fm_platform.catalog.clinical.query_present import QUERIES
     from fm_platform.validation.query_history import OPEN
 
-    failed = [f"{table}: {check}" for table, check in _failed_without_blocking(summary)]
-    lines = [f"checks     {len(failed)} failed without blocking: {', '.join(failed)}"] if failed else []
+    failed = _failed_without_blocking(summary)
+    names = ", ".join(f"{table}: {check.name}" for table, check in failed)
+    lines = [f"checks     {len(failed)} failed without blocking: {names}"] if failed else []
+    lines += [click.style(f"           {check.told}", fg="yellow") for _, check in failed if check.told]
     for result in summary.computed:
         asked = sum(int(result.metadata.get(state, 0)) for state in OPEN)
         if result.table == QUERIES and asked:
@@ -126,10 +129,10 @@ def _remarks(summary: RefreshSummary) -> list[str]:
     return lines
 
 
-def _failed_without_blocking(summary: RefreshSummary) -> list[tuple[str, str]]:
-    """Table and name of each check that failed in this refresh and stops nothing."""
+def _failed_without_blocking(summary: RefreshSummary) -> list[tuple[str, CheckOutcome]]:
+    """Each check that failed in this refresh and stops nothing, with its table."""
     return [
-        (result.table, check.name)
+        (result.table, check)
         for result in summary.computed
         for check in result.checks
         if not check.passed and not check.blocking
@@ -157,7 +160,7 @@ def summary_as_json(summary: RefreshSummary) -> str:
             "errors": [{"asset": table, "message": str(error)} for table, error in summary.errors],
             "failed_checks": [{"asset": table, "check": check} for table, check in summary.failed_checks],
             "warnings": [
-                {"asset": table, "check": check} for table, check in _failed_without_blocking(summary)
+                {"asset": table, "check": check.name} for table, check in _failed_without_blocking(summary)
             ],
             "publication": summary.publication,
             "seconds": round(summary.seconds, 3),

@@ -12,9 +12,11 @@ from typing import Any
 import polars as pl
 
 from fm_platform.catalog.clinical.query_present import QUERIES, decision_on
+from fm_platform.catalog.clinical.shrinking import NUMBERS, decision_on_numbers
 from fm_platform.catalog.graph import Catalog
 from fm_platform.catalog.session import Actor, Session, open_session
 from fm_platform.errors import InputError
+from fm_platform.statistics.change import SYMPTOM_CHANGE
 from fm_platform.validation.query_cells import LOST
 from fm_platform.validation.query_history import ASKED, HISTORY_SCHEMA, OPEN
 from fm_platform.warehouse.home import Home
@@ -90,6 +92,26 @@ def accept_query(catalog: Catalog, home: Home, query: str, reason: str) -> dict[
             return _record(session, {"rule": LOST, "source": row["source"], **about}, reason)
         decided = decision_on(row, row[ASKED] or "")
         return _record(session, {"rule": row["rule"], "source": QUERIES, **about, **decided}, reason)
+
+
+def accept_numbers(catalog: Catalog, home: Home, reason: str) -> dict[str, Any]:
+    """Record that outcomes are analysed in as few subjects as the last refresh found.
+
+    Args:
+        catalog: The study's assets.
+        home: Its home.
+        reason: Why, for the ledger.
+
+    Returns:
+        The body of the ledger record.
+
+    Raises:
+        InputError: No reason, or the last refresh did not stop at numbers.
+    """
+    _require_reason(reason)
+    with open_session(catalog, home, str(uuid.uuid4()), actor=Actor.from_environment(reason)) as session:
+        about = {"rule": NUMBERS, "source": SYMPTOM_CHANGE.name, "subject": None, "visit": None}
+        return _record(session, {**about, **decision_on_numbers(session.history)}, reason)
 
 
 def _require_reason(reason: str) -> None:

@@ -57,6 +57,9 @@ def queries(
 @click.option("--source", help="The clinical source.")
 @click.option("--subject", help="The subject.")
 @click.option("--visit", help="Only this visit (default: the subject with all visits).")
+@click.option(
+    "--numbers", is_flag=True, help="The numbers of analysed subjects at which the last refresh stopped."
+)
 @click.option("--reason", required=True, help="Why, for the ledger.")
 @json_option
 def accept(
@@ -67,27 +70,31 @@ def accept(
     source: str | None,
     subject: str | None,
     visit: str | None,
+    numbers: bool,
     reason: str,
     as_json: bool,
 ) -> None:
-    """Accept what a data query asks about, or that a subject or visit is lost; the ledger keeps the reason."""
+    """Accept what a data query asks about, a lost subject or visit, or fewer subjects; the ledger keeps the reason."""
     from fm_platform.catalog.decisions import accept as accept_loss
-    from fm_platform.catalog.decisions import accept_query
+    from fm_platform.catalog.decisions import accept_numbers, accept_query
     from fm_platform.catalog.graph import build_catalog
     from fm_platform.catalog.places import home_of, study_folder
 
     catalog = build_catalog(study_folder(study, home))
     place = home_of(catalog.study, home)
-    if query and not any((rule, source, subject, visit)):
+    if numbers and not any((query, rule, source, subject, visit)):
+        decision = accept_numbers(catalog, place, reason)
+        told = "accepted: the numbers of analysed subjects"
+    elif query and not any((rule, source, subject, visit, numbers)):
         decision = accept_query(catalog, place, query, reason)
         told = f"accepted: query {query}"
-    elif rule and source and subject and not query:
+    elif rule and source and subject and not query and not numbers:
         decision = accept_loss(catalog, place, rule, source, subject, visit, reason)
         told = f"accepted: {source} lacks {subject}{f' at {visit}' if visit else ''}"
     else:
         raise InputError(
             "what is accepted must be named in one way",
-            mend="give --query ID, or --rule, --source and --subject",
+            mend="give --query ID, or --rule, --source and --subject, or --numbers",
         )
     click.echo(
         json.dumps(decision, indent=1, ensure_ascii=False) if as_json else f"{told}. Next: `fm refresh`"

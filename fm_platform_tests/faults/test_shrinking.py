@@ -52,8 +52,26 @@ def test_undeclared_codes_stop_the_half_until_they_are_declared(study):
     study.edit(
         "study.yaml", lambda text: text.replace("    dates: ymd", '    dates: ymd\n    missing: ["", n.d.]')
     )
-    assert study.fm("refresh").code == 0
+    fewer = study.fm("refresh")
+    assert fewer.code == 1
+    assert "blocking check failed  stats.symptom_change: loss_within_limit" in fewer.err
+    assert "pain at week_12: 7 subjects, 12 in the last publication" in fewer.err
+    assert published(study) == [{"outcome": "pain", "visit": "week_12", "n": 12}]
+
+    accepted = study.fm("accept", "--numbers", "--reason", "the site lost five forms")
+    assert accepted.code == 0, accepted.err
+    study.edit("visits.csv", lambda text: at_week_12(text, {"T11": "n.d."}))
+    assert study.fm("refresh").code == 1, "one more than was accepted"
+    study.edit("visits.csv", lambda text: at_week_12(text, {"T11": "5"}))
+    allowed = study.fm("refresh")
+    assert allowed.code == 0, allowed.err
+    assert "pain at week_12: 7 subjects, 12 in the last publication" in allowed.out
     assert published(study) == [{"outcome": "pain", "visit": "week_12", "n": 7}]
+    assert study.fm("verify").code == 0
+
+    nothing = study.fm("accept", "--numbers", "--reason", "again")
+    assert nothing.code == 2
+    assert "did not stop at numbers of subjects" in nothing.err
 
 
 def test_other_people_at_each_visit_are_no_study(study):

@@ -13,7 +13,15 @@ from typing import Any
 import polars as pl
 
 from fm_platform.catalog.asset import Asset, Built, Step, declared
-from fm_platform.catalog.clinical.shrinking import PAIRED, paired
+from fm_platform.catalog.clinical.shrinking import (
+    AS_MANY,
+    PAIRED,
+    WITHIN_LIMIT,
+    accepted_apart,
+    against_published,
+    before,
+    paired,
+)
 from fm_platform.lineage.code import code_version, united
 from fm_platform.statistics.arms import BETWEEN_ARMS, between_arms
 from fm_platform.statistics.change import SYMPTOM_CHANGE, symptom_change
@@ -60,7 +68,8 @@ def _change() -> Asset:
         kinds=("polars", "duckdb"),
         half="clinical",
         code_version=code_version(build_change),
-        checks=(PAIRED,),
+        checks=(PAIRED, AS_MANY, WITHIN_LIMIT),
+        decided=(SYMPTOM_CHANGE.name,),
         build=build_change,
     )
 
@@ -68,7 +77,14 @@ def _change() -> Asset:
 def build_change(step: Step) -> Built:
     """``stats.symptom_change``, with a look at how many subjects it has."""
     change, *others = (step.read(name) for name in SYMPTOM_CHANGE.reads)
-    return Built(rows=symptom_change(change, *others), checks=lambda: [paired(*others)])
+    rows = symptom_change(change, *others)
+    return Built(
+        rows=rows,
+        checks=lambda: [
+            paired(*others, accepted=accepted_apart(step.history)),
+            *against_published(rows, before(step), step.study.gate.max_lost),
+        ],
+    )
 
 
 def has_arms(study: Study) -> bool:
