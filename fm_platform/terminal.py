@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ def print_summary(summary: RefreshSummary) -> None:
         f"study {summary.study_id}{note}: {len(summary.computed)} assets run, "
         f"{len(summary.unchanged) + summary.fresh} unchanged, {summary.seconds:.1f} s"
     )
-    for line in _remarks(summary):
+    for line in [*analysed_lines(_analysed(summary)), *_remarks(summary)]:
         click.echo(line)
     report = summary.home.reports / "report.html"
     if report.exists():
@@ -111,6 +111,28 @@ def print_summary(summary: RefreshSummary) -> None:
     if summary.publication is not None:
         click.echo(f"warehouse  {summary.home.published}  (publication {summary.publication})")
     click.echo(f"UI         {_own_command()} dev --study {summary.study_folder} --home {summary.home.path}")
+
+
+def _analysed(summary: RefreshSummary) -> list[dict[str, Any]]:
+    """Outcome, visit, n and n_expected, as far as this refresh counted them."""
+    from fm_platform.catalog.clinical.shrinking import AS_MANY
+
+    checks = (check for result in summary.computed for check in result.checks if check.name == AS_MANY.name)
+    return [dict(row) for check in checks for row in check.metadata["analysed"]]
+
+
+def analysed_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many subjects each outcome is analysed in, by visit; outcomes with the same numbers share a line."""
+    numbers: dict[str, list[str]] = {}
+    for row in rows:
+        numbers.setdefault(row["outcome"], []).append(f"{row['visit']} {row['n']}")
+    alike: dict[str, list[str]] = {}
+    for outcome, at_visits in numbers.items():
+        alike.setdefault(", ".join(at_visits), []).append(outcome)
+    return [
+        f"{'' if at else 'analysed':<10} {visits} of {rows[0]['n_expected']} subjects: {', '.join(outcomes)}"
+        for at, (visits, outcomes) in enumerate(alike.items())
+    ]
 
 
 def _remarks(summary: RefreshSummary) -> list[str]:
@@ -161,6 +183,10 @@ def summary_as_json(summary: RefreshSummary) -> str:
             "failed_checks": [{"asset": table, "check": check} for table, check in summary.failed_checks],
             "warnings": [
                 {"asset": table, "check": check.name} for table, check in _failed_without_blocking(summary)
+            ],
+            "analysed": [
+                {key: row[key] for key in ("outcome", "visit", "n", "n_expected")}
+                for row in _analysed(summary)
             ],
             "publication": summary.publication,
             "seconds": round(summary.seconds, 3),

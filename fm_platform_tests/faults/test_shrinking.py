@@ -17,6 +17,7 @@ def study(tmp_path: Path) -> Workspace:
     made = Workspace(write_twelve_people(tmp_path / "study"), tmp_path / "home")
     outcome = made.fm("refresh")
     assert outcome.code == 0, outcome.err
+    assert "analysed   week_12 12 of 12 subjects: pain" in outcome.out
     return made
 
 
@@ -65,6 +66,7 @@ def test_undeclared_codes_stop_the_half_until_they_are_declared(study):
     study.edit("visits.csv", lambda text: at_week_12(text, {"T11": "5"}))
     allowed = study.fm("refresh")
     assert allowed.code == 0, allowed.err
+    assert "analysed   week_12 7 of 12 subjects: pain" in allowed.out
     assert "pain at week_12: 7 subjects, 12 in the last publication" in allowed.out
     assert published(study) == [{"outcome": "pain", "visit": "week_12", "n": 7}]
     assert study.fm("verify").code == 0

@@ -134,7 +134,7 @@ def against_published(change: pl.DataFrame, then: Before, limit: float) -> list[
     keys = ["outcome_id", "visit_id"]
     numbers = (
         change.filter(pl.col("stratum").is_null())
-        .select("outcome", "visit", "n")
+        .select("outcome", "visit", "n", "n_expected")
         .join(
             then.pairs.group_by(keys).agg(pl.len().alias("n_before")),
             left_on=["outcome", "visit"],

@@ -54,7 +54,13 @@ def test_only_the_population_counts():
 def numbers(now: int, then: str, limit: float = 0.2, **known: object):
     """The two checks on a number of subjects now, and the single letters that were analysed then."""
     change = pl.DataFrame(
-        {"outcome": ["pain", "pain"], "visit": ["later"] * 2, "stratum": [None, "a"], "n": [now, 0]},
+        {
+            "outcome": ["pain", "pain"],
+            "visit": ["later"] * 2,
+            "stratum": [None, "a"],
+            "n": [now, 0],
+            "n_expected": 20,
+        },
         schema_overrides={"stratum": pl.String},
     )
     schema = dict.fromkeys(("subject_id", "visit_id", "outcome_id"), pl.String)
@@ -67,7 +73,7 @@ def test_a_delivery_that_takes_a_quarter_stops_with_both_numbers():
     assert (told.passed, told.blocking, told.told) == (False, False, "")
     assert (far.passed, far.blocking) == (False, True)
     assert far.told == "pain at later: 9 subjects, 12 in the last publication"
-    row = {"outcome": "pain", "visit": "later", "n": 9, "n_before": 12, "n_explained": 0}
+    row = {"outcome": "pain", "visit": "later", "n": 9, "n_expected": 20, "n_before": 12, "n_explained": 0}
     assert far.metadata == {"limit": 0.2, "over": [row]}
 
 
