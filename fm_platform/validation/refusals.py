@@ -163,18 +163,18 @@ def _told(
 
 
 def _mend(source: RawSource, entry: DeclaredColumn, why: str, texts: Sequence[str]) -> str:
+    """What may be done about texts that are refused for one reason; one text over and over is likely to be a code."""
     key = f"`clinical: {source.name}:` of study.yaml"
-    if "unit" in why:
-        mend = f"declare their unit with `units:` in {key}"
-    elif "outside" in why:
-        mend = "correct the outcome's `range:`" if entry.kind == "measure" else "declare another column"
-    elif entry.mark == "point" and all(_COMMA.fullmatch(text) for text in texts):
-        mend = f"write `decimal: comma` in {key}"
-    elif entry.mark == "comma" and all(_POINT.fullmatch(text) for text in texts):
-        mend = f"write `decimal: point` in {key}"
-    elif any(mark.isdigit() for text in texts for mark in text):
-        return "correct the file"
-    else:
+    if entry.mark == "point" and all(_COMMA.fullmatch(text) for text in texts):
+        return f"write `decimal: comma` in {key}, or correct the file"
+    if entry.mark == "comma" and all(_POINT.fullmatch(text) for text in texts):
+        return f"write `decimal: point` in {key}, or correct the file"
+    mends = []
+    if len(texts) == 1 or not any(sign.isdigit() for text in texts for sign in text):
         codes = ", ".join(json.dumps(text, ensure_ascii=False) for text in texts)
-        mend = f"if they mean that there is no value, add {codes} to `missing:` in {key}"
-    return f"{mend}, or correct the file"
+        mends.append(f"if they mean that there is no value, add {codes} to `missing:` in {key}")
+    if "unit" in why:
+        mends.append(f"declare their unit with `units:` in {key}")
+    elif "outside" in why and entry.kind == "measure":
+        mends.append("correct the outcome's `range:`")
+    return ", or ".join([*mends, "correct the file"])

@@ -77,7 +77,9 @@ def test_one_visit_is_judged_on_its_own(warehouse):
         (["7", "6.5", "5.5", "4.5"], "    decimal: comma", "write `decimal: point`"),
         (["7", "65", "55", "45"], "", "declare their unit with `units:`"),
         (["7", "650", "550", "450"], "", "correct the outcome's `range:`"),
-        (["7", "6?", "5?", "4?"], "", "correct the file"),
+        (["7", "6?", "5?", "4?"], "", "which is not a number): correct the file."),
+        (["7", "-9", "-9", "-9"], "", 'add "-9" to `missing:`'),
+        (["7", "99", "99", "99"], "", 'add "99" to `missing:`'),
     ],
 )
 def test_the_mend_fits_the_texts(warehouse, cells, more, mend):
