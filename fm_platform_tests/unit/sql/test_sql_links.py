@@ -17,6 +17,7 @@ from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.model import GeneratedModel, SqlModel
 from fm_platform.sql.number_types import check_types
+from fm_platform.warehouse.records import Marks
 from fm_platform_tests.unit.sql.linked import Linked, relation
 
 Database = dict[str, list[tuple[str, str | None, int | None]]]
@@ -178,6 +179,30 @@ def test_a_link_gives_no_other_columns_than_are_asked_for() -> None:
     model = model_of("select t.k, t.n as x from raw.a as t union all select t.k, t.n from raw.b as t")
     described = CONNECTION.execute(link_query(model, SCHEMAS, relation, columns=("k",)).sql).description
     assert [column[0] for column in described] == ["k", "_arm", "_row0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "with u as (select t.k, t.n from raw.a as t union all select b.k, b.n from raw.b) select u.k, u.n as x from u",
+        "with d as (select t.k, t.n + 1 as m from raw.a as t) select d.k, d.m as x from d where d.m > 1",
+        "select t.k, b.n as x from raw.a as t left join raw.b on b.k = t.k",
+        "select t.k, t.n as x from raw.a as t union all select b.k, b.n from raw.b",
+    ],
+)
+def test_rows_that_are_read_and_joined_are_given_once_and_not_in_lists(query: str) -> None:
+    assert link_query(model_of(query), SCHEMAS, relation).marks.lists == ()
+
+
+def test_what_collects_rows_is_a_list_beside_them() -> None:
+    query = "with e as (select b.k, max(b.n) as m from raw.b group by b.k) select t.k, e.m as x from raw.a as t join e using (k)"
+    marks = link_query(model_of(query), SCHEMAS, relation).marks
+    assert "~x" in (marks.lists or ()) and marks.ones[0]["~k"]
+    assert Marks.of_json(marks.as_json()) == marks
+
+
+def test_a_link_without_marks_has_lists_alone() -> None:
+    assert Marks.of_json(None).sql("~x") == 'q."~x"'
 
 
 def test_an_unknown_column_names_its_line() -> None:
