@@ -43,7 +43,8 @@ def comment_lines(text: str, delimiters: Sequence[str]) -> int:
         delimiters: What may separate fields.
     """
     marked: list[str] = []
-    for line in _lines(text):
+    lines = _lines(text)
+    for line in lines:
         stripped = line.strip().lstrip("\"'")
         if stripped and stripped[0] not in COMMENT_MARKS:
             break
@@ -52,7 +53,7 @@ def comment_lines(text: str, delimiters: Sequence[str]) -> int:
         line = next((line for line in reversed(marked) if line.strip()), "")
     while marked and not marked[-1].strip():
         marked.pop()
-    header = _marked_header(marked, line, delimiters)
+    header = _marked_header(marked, line, next(filter(str.strip, lines), ""), delimiters)
     return len(marked) if header is None else header
 
 
@@ -116,11 +117,18 @@ def _lines(text: str) -> Iterator[str]:
     return (found[1] for found in _LINE.finditer(text))
 
 
-def _marked_header(marked: Sequence[str], record: str, delimiters: Sequence[str]) -> int | None:
-    """The place of the header among marked lines, if it is there: of those as wide as the record, the last of names."""
+def _marked_header(marked: Sequence[str], record: str, after: str, delimiters: Sequence[str]) -> int | None:
+    """The place of the header among marked lines, if it is there: of those as wide as the record, the last of names.
+
+    A record of names right above one (``after``) of numbers is the header itself: what is marked describes its columns.
+    """
     for delimiter in delimiters:
         cells, *above = (_fields(line, delimiter) for line in (record, *reversed(marked)))
         width = len(cells)
+        if width > 2 and len({*cells}) == width and not any(map(is_number, cells)):
+            numbers = _fields(after, delimiter)[1:]
+            if len(numbers) == width - 1 and all(map(is_number, numbers)):
+                continue
         wide = above[: next((at for at, fields in enumerate(above) if len(fields) != width), len(above))]
         wide = [fields for fields in wide if len({*fields}) == width]
         if width < 2 or not wide:

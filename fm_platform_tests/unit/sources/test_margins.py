@@ -310,6 +310,7 @@ def test_a_remark_filled_up_to_the_table_s_width_is_passed_over(tmp_path):
 
 def test_groups_on_a_comment_line_as_wide_as_the_table_are_no_header(tmp_path):
     assert is_plain(counts(tmp_path, "#group\tx\tx\n" + lines_of(PLAIN)))
+    assert is_plain(counts(tmp_path, "#donor\tP1\tP2\n#age\t31\t42\n" + lines_of(PLAIN)))
 
 
 def test_fields_that_nothing_separates_are_named(tmp_path):
