@@ -28,6 +28,9 @@ R's ``read.csv`` reads the first two of them so, and DESeq2 refuses such samples
 """
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d*)?(e[+-]?\d{1,3})?")
+_GAP = re.compile(r"(?<!\d)[\s_]+|[\s_]+(?!\d)")
+"""Blanks and underscores in what is read as one (``24 h``, ``day_1``); between digits they part numbers."""
+
 _QUOTES = "'\"`\u2018\u2019\u201c\u201d"
 _SHOWN = 10
 
@@ -72,15 +75,15 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
     )
     more = f" (and {len(doubtful) - 1} more such)" if len(doubtful) > 1 else ""
     raise InputError(
-        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, dashes, letter case, "
-        f"invisible characters or form of a number only, and would be taken for different {what}s",
+        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, underscores, dashes, "
+        f"letter case, invisible characters or form of a number only, and would be taken for different {what}s",
         mend=f"write it alike everywhere in the sample sheet; if they are different {what}s, give them different names",
     )
 
 
 def _plain(text: str) -> str:
-    """What a reader takes a text for: no quotes, blanks as one, no letter case, a number as its value."""
-    bare = " ".join(_visible(text).strip(_QUOTES).split()).casefold()
+    """What a reader takes a text for: no quotes, blanks between digits alone, no letter case, a number as its value."""
+    bare = _GAP.sub("", " ".join(_visible(text).strip(_QUOTES).split())).casefold()
     if _NUMBER.fullmatch(bare):
         return str(Decimal(bare.replace(",", ".")).normalize())
     return bare

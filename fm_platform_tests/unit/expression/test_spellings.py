@@ -107,6 +107,10 @@ def test_samples_without_a_value_can_be_left_out():
         ("ctl", "Ctl"),
         ("24 h", "24  h"),
         ("24 h", "24\u00a0h"),
+        ("24 h", "24h"),
+        ("day 1", "day_1"),
+        ("day_1", "day1"),
+        ("a + b", "a+b"),
         ("1", "1 "),
         ("1", "1.0"),
         ("01", "1"),
@@ -121,7 +125,13 @@ def test_a_level_in_two_spellings_is_refused_with_samples_and_lines(one, other):
     assert "in the sample sheet" in str(error.mend)
 
 
-@pytest.mark.parametrize(("one", "other"), [("a-1", "a_1"), ("1", "10"), ("x1", "x01"), ("1.5", "15")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("a-1", "a_1"), ("1", "10"), ("x1", "x01"), ("1.5", "15"), ("day -1", "day 1")),
+        *(("P 1 1", "P 11"), ("1_2", "12")),
+    ],
+)
 def test_other_differences_make_two_levels(one, other):
     assert read_variables(resolved(group=[one, other, "z", "z"]), "~ group").levels["group"] == tuple(
         sorted([one, other, "z"])
