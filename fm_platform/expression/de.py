@@ -14,6 +14,7 @@ from typing import Any
 from fm_platform.errors import InputError
 from fm_platform.expression.de_files import check_place, write_details, write_results
 from fm_platform.expression.de_request import Compared, declared_contrast, declared_size_factors
+from fm_platform.expression.designs.choice import require_subset
 from fm_platform.expression.designs.contrasts import plan_contrast
 from fm_platform.expression.designs.samples import resolve_samples
 from fm_platform.expression.designs.sizing import sizing
@@ -181,6 +182,7 @@ def run_de(
         gene_ids=matrix.gene_ids,
         file=samples.name,
     )
+    require_subset(resolved.frame, declared)
     plan = plan_contrast(resolved.frame, declared)
     result = run_plan(
         matrix.counts,

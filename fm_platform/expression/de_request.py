@@ -106,7 +106,8 @@ def _pair(text: str) -> list[str]:
     if len(parts) != 3 or not all(parts):
         raise InputError(
             f"contrast {text!r} is not VARIABLE,LEVEL,REFERENCE",
-            mend="write e.g. condition,treated,untreated (quote a level that holds a comma)",
+            mend="write e.g. condition,treated,untreated; a level that holds a comma goes into double quotes: "
+            "'dose,\"24 h, low\",0 h'",
         )
     return parts
 
@@ -125,7 +126,7 @@ def _vector(text: str) -> dict[str, float]:
                 f"vector {text!r}: {part!r} is not COLUMN=WEIGHT"
                 if not name
                 else f"vector {text!r} names {name} twice",
-                mend="write e.g. group[T.b]=1,group[T.c]=-1 (quote a column whose name holds a comma)",
+                mend="write e.g. group[T.b]=1,group[T.c]=-1 (double quotes around a column whose name holds a comma)",
             )
         weights[name] = weight
     return weights

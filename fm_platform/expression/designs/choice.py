@@ -6,7 +6,7 @@ a design's variables (``variables``), judging replication (``contrasts``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -15,7 +15,7 @@ import polars as pl
 from fm_platform.errors import InputError
 from fm_platform.expression.designs.formula import parse_formula
 from fm_platform.expression.designs.pairing import complete_pairs
-from fm_platform.expression.designs.spellings import refuse_spellings
+from fm_platform.expression.designs.spellings import plain, refuse_spellings
 from fm_platform.expression.designs.variables import column_of, read_variables
 from fm_platform.study.expression import Contrast
 
@@ -31,11 +31,13 @@ class Choice:
         kept: Rows of ``expression.samples`` that take part, in matrix order.
         column: The column of the compared variable; None for a coefficient or a vector.
         gone: Why there is nothing to compare any more, where earlier deliveries had the levels.
+        notes: Values of the subset that no sample has.
     """
 
     kept: pl.DataFrame
     column: str | None = None
     gone: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def choose_samples(
@@ -50,11 +52,12 @@ def choose_samples(
 
     Raises:
         InputError: The sheet lacks a column, no sample has a level, a level of the subset or of the compared variable
-            has several spellings, or the subset leaves none.
+            has several spellings (a value of the subset and the sheet's among them), or the subset leaves none.
     """
     counted = samples.filter(pl.col("position").is_not_null()).sort("position")
     for name in contrast.subset:
         refuse_spellings(counted, column_of(counted, name), name)
+    notes = _absent_values(samples, contrast)
     kept = _subset(counted, contrast)
     pair = contrast.pair
     if pair is None:
@@ -63,7 +66,7 @@ def choose_samples(
                 f"no sample is left by the subset {contrast.restriction}",
                 mend=_subset_mend(counted, contrast),
             )
-        return Choice(kept)
+        return Choice(kept, notes=notes)
     column = column_of(counted, pair.variable)
     if pair.variable in contrast.covariates:
         raise InputError(
@@ -80,7 +83,17 @@ def choose_samples(
         raise _unseen_level(counted, kept, column, contrast, pair.variable, missing)
     if contrast.complete_pairs:
         kept = complete_pairs(kept, column, pair.level, pair.reference)
-    return Choice(kept, column)
+    return Choice(kept, column, notes=notes)
+
+
+def require_subset(samples: pl.DataFrame, contrast: Contrast) -> None:
+    """Refuse a subset with a value that no sample has, where no later delivery may have it.
+
+    Raises:
+        InputError: Naming the value and those there are.
+    """
+    for name, value, there in _absent(samples, contrast):
+        raise InputError(_said(name, value), mend=_values(name, value, there))
 
 
 def coded_against(contrast: Contrast) -> dict[str, str]:
@@ -131,6 +144,26 @@ def _subset(samples: pl.DataFrame, contrast: Contrast) -> pl.DataFrame:
     return kept
 
 
+def _absent(samples: pl.DataFrame, contrast: Contrast) -> Iterator[tuple[str, str, list[str]]]:
+    """The values of a subset that no sample has: variable, value, the values there are."""
+    for name, values in contrast.subset.items():
+        there = sorted({text for text in samples[column_of(samples, name)].cast(pl.String) if text})
+        yield from ((name, value, there) for value in values if value not in there)
+
+
+def _absent_values(samples: pl.DataFrame, contrast: Contrast) -> tuple[str, ...]:
+    """Notes on values of the subset that no sample has; one that only spells another way what is there is refused."""
+    notes = []
+    for name, value, there in _absent(samples, contrast):
+        if any(plain(value) == plain(text) for text in there):
+            raise InputError(
+                f"{_said(name, value)} and the sample sheet spells in another way",
+                mend=_values(name, value, there),
+            )
+        notes.append(_said(name, value))
+    return tuple(notes)
+
+
 def _unseen_level(
     counted: pl.DataFrame,
     kept: pl.DataFrame,
@@ -150,6 +183,9 @@ def _unseen_level(
         )
     near = [found[0] for level in missing if (found := get_close_matches(level, anywhere, n=1))]
     meant = f"did you mean {' and '.join(map(repr, near))}? " if near else ""
+    if any(text != text.strip() for text in near):
+        blank = next(text for text in near if text != text.strip())
+        meant += f"Take the blanks out of the sample sheet, or quote the level (fm de: {_quoted(blank)}); "
     return InputError(
         f"no sample has {wanted}",
         mend=f"{meant}levels of {variable}: {', '.join(anywhere) or 'none'}",
@@ -157,16 +193,24 @@ def _unseen_level(
 
 
 def _subset_mend(counted: pl.DataFrame, contrast: Contrast) -> str:
-    """How to correct a subset: the values in it that no sample has, and those there are."""
-    for name, values in contrast.subset.items():
-        there = sorted({text for text in counted[column_of(counted, name)].cast(pl.String) if text})
-        for value in values:
-            if value not in there:
-                near = get_close_matches(value, there, n=1)
-                meant = f"did you mean {near[0]!r}? " if near else ""
-                quoted = next((text for text in there if "," in text), None)
-                how = f" (in fm de quoted: --subset '{name}=\"{quoted}\"')" if quoted else ""
-                return (
-                    f"no sample has {name} = {value!r}: {meant}values of {name}: {', '.join(there[:20])}{how}"
-                )
+    """How to correct a subset: the first value in it that no sample has, and those there are."""
+    for name, value, there in _absent(counted, contrast):
+        return f"no sample has {name} = {value!r}: {_values(name, value, there)}"
     return "correct `subset:`"
+
+
+def _said(name: str, value: str) -> str:
+    return f"no sample has {name} = {value!r}, which the subset names"
+
+
+def _values(name: str, value: str, there: Sequence[str]) -> str:
+    near = get_close_matches(value, there, n=1) or [text for text in there if plain(text) == plain(value)]
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    quoted = next((text for text in there if "," in text), None)
+    how = f" (in fm de quoted: --subset '{name}={_quoted(quoted)}')" if quoted else ""
+    return f"{meant}values of {name}: {', '.join(there[:20])}{how}"
+
+
+def _quoted(level: str) -> str:
+    """A level as a command line takes it whatever it holds."""
+    return '"' + level.replace('"', '""') + '"'

@@ -105,7 +105,7 @@ def plan_contrast(
         return ContrastPlan(contrast, "skipped", reason=choice.gone)
     kept, pair, column = choice.kept, contrast.pair, choice.column
     if pair is None or column is None:
-        return _plan_weights(kept, contrast)
+        return _with_notes(_plan_weights(kept, contrast), choice.notes)
     found = kept[column].to_list()
     at_level = tuple(index for index, value in enumerate(found) if value == pair.level)
     at_reference = tuple(index for index, value in enumerate(found) if value == pair.reference)
@@ -127,9 +127,16 @@ def plan_contrast(
     made = _plan(
         kept, contrast, design, design.vector(*pair), "descriptive" if unreplicated else None, reasons
     )
-    return replace(
+    made = replace(
         made, level_samples=at_level, reference_samples=at_reference, compared=(*at_level, *at_reference)
     )
+    return _with_notes(made, choice.notes)
+
+
+def _with_notes(plan: ContrastPlan, notes: tuple[str, ...]) -> ContrastPlan:
+    if plan.design is None or not notes:
+        return plan
+    return replace(plan, design=replace(plan.design, notes=(*notes, *plan.design.notes)))
 
 
 def _plan_weights(kept: pl.DataFrame, contrast: Contrast) -> ContrastPlan:

@@ -65,7 +65,7 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
     texts = samples[column].cast(pl.String).to_list()
     groups: dict[str, list[str]] = {}
     for text in sorted({text for text in texts if text and not is_missing(text)}):
-        groups.setdefault(_plain(text), []).append(text)
+        groups.setdefault(plain(text), []).append(text)
     doubtful = [spellings for spellings in groups.values() if len(spellings) > 1]
     if not doubtful:
         return
@@ -81,7 +81,7 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What a reader takes a text for: no quotes, blanks between digits alone, no letter case, a number as its value."""
     bare = _GAP.sub("", " ".join(_visible(text).strip(_QUOTES).split())).casefold()
     if _NUMBER.fullmatch(bare):

@@ -203,6 +203,13 @@ def test_details_say_why_a_value_is_empty_in_the_order_of_the_matrix(
         run_de(*files, "~ group", "group,b,a", out=out, details=out)
 
 
+def test_a_subset_that_names_what_no_sample_has_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no sample has name = 's11'") as caught:
+        run_de(*files, "~ group", "group,b,a", out=tmp_path / "de.csv", subset={"name": ["s1", "s2", "s11"]})
+    assert "did you mean 's1'" in str(caught.value.mend)
+    assert not (tmp_path / "de.csv").exists()
+
+
 def test_two_libraries_are_described_and_not_tested(files: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "de.csv"
     summary = run_de(*files, "~ group", "group,b,a", out=out, subset={"name": ["s1", "s2"]})

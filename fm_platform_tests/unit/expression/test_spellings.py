@@ -192,6 +192,41 @@ def test_a_subset_that_was_cut_at_a_comma_shows_how_to_quote():
     assert "--subset 'dose=\"24 h, low\"'" in str(caught.value.mend)
 
 
+def test_a_value_of_a_subset_spelled_unlike_the_sheet_s_loses_no_samples():
+    samples = resolved(group=["a", "b", "a", "b"], site=["North 1", "North 1", "south", "south"])
+    contrast = Contrast(
+        id="c",
+        design="~ group",
+        variable="group",
+        level="b",
+        reference="a",
+        subset={"site": ["south", "north_1"]},
+    )
+    with pytest.raises(
+        InputError, match=r"no sample has site = 'north_1', .* spells in another way"
+    ) as caught:
+        choose_samples(samples, contrast)
+    assert "did you mean 'North 1'" in str(caught.value.mend)
+
+
+def test_a_value_of_a_subset_that_is_yet_to_come_is_noted():
+    samples = resolved(group=["a", "b", "a", "b"], week=["0", "0", "4", "4"])
+    contrast = Contrast(
+        id="c", design="~ group", variable="group", level="b", reference="a", subset={"week": ["0", "12"]}
+    )
+    choice = choose_samples(samples, contrast)
+    assert choice.kept.height == 2
+    assert choice.notes == ("no sample has week = '12', which the subset names",)
+
+
+def test_a_level_with_blanks_at_its_ends_shows_how_to_quote():
+    contrast = Contrast(id="c", design="~ group", variable="group", level="trt", reference="ctl")
+    with pytest.raises(InputError) as caught:
+        choose_samples(resolved(group=["ctl", "ctl", "trt ", "trt "]), contrast)
+    assert "did you mean 'trt '?" in str(caught.value.mend)
+    assert '"trt "' in str(caught.value.mend)
+
+
 # -- what a command line says ----------------------------------------------------------------------------------
 
 
