@@ -18,6 +18,7 @@ AFFIX = "affix"
 MAX_LISTED = 40
 
 _TRANSPOSED = "`fm de --format transposed`, or `format: transposed` beside the path in study.yaml"
+_COUNT_ID = "a column of the sheet that `count_id:` of `samples:` names (fm de: --sample-id)"
 _PARENTHESES = re.compile(r"\s*\([^()]*\)$")
 _SEPARATORS = re.compile(r"[-_. ]+")
 
@@ -83,8 +84,8 @@ def match_ids(
             file=file,
             mend=f"say so: {_TRANSPOSED}",
         )
-    firsts = [name.partition(" ")[0] for name in sheet_ids]
-    if firsts != list(sheet_ids) and set(firsts) == set(count_ids):
+    firsts = [name.strip().partition(" ")[0] for name in sheet_ids]
+    if firsts != [name.strip() for name in sheet_ids] and set(firsts) == set(count_ids):
         raise InputError(
             f"the sheet has fields separated by blanks, read as one column: {_listed(sheet_ids[:3])}",
             file=file,
@@ -204,7 +205,7 @@ def _mend(
     if reconcile == AFFIX:
         return (
             "no single affix, case or parenthesis rule maps the two lists one to one; write the matrix's "
-            "sample names into the sheet's count-id column"
+            f"sample names into {_COUNT_ID}"
         )
     if set(sheet_ids) < set(count_ids):
         return (
@@ -212,7 +213,8 @@ def _mend(
             "samples out), or remove the columns"
         )
     written = (
-        "write the matrix's sample names into the sheet's count-id column (an empty one leaves the row out)"
+        f"write the matrix's sample names into {_COUNT_ID}; for samples without counts leave its cell empty (fm de: "
+        "remove the row)"
     )
     if len(sheet_ids) != len(count_ids) and not set(sheet_ids) & set(count_ids):
         return f"if samples are in the rows of the matrix: {_TRANSPOSED}; else {written}"

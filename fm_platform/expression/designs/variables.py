@@ -106,7 +106,9 @@ def column_of(samples: pl.DataFrame, variable: str) -> str:
     near = get_close_matches(variable, known, n=1)
     raise InputError(
         f"the sample sheet has no column {variable!r}",
-        mend=(f"did you mean {near[0]!r}? " if near else "") + f"columns are: {', '.join(known)}",
+        mend=(f"did you mean {near[0]!r}? " if near else "")
+        + ("Take the blanks out of its name in the sheet; " if near and near[0].strip() == variable else "")
+        + f"columns are: {', '.join(known)}",
     )
 
 

@@ -90,6 +90,19 @@ def test_a_sheet_of_fields_separated_by_blanks_is_told() -> None:
     assert "write.csv" in str(caught.value.mend)
 
 
+def test_blanks_at_the_ends_of_ids_separate_no_fields() -> None:
+    with pytest.raises(InputError, match=r"2 agree") as caught:
+        match_ids(["s1", "s2", "s3 "], ["s1", "s2", "s3"])
+    assert "surrounding spaces" in str(caught.value.mend)
+
+
+def test_a_row_without_counts_says_what_to_do_in_a_study_and_in_fm_de() -> None:
+    with pytest.raises(InputError) as caught:
+        match_ids(["s1", "s2", "s3"], ["s1", "s2"])
+    for said in ("`count_id:`", "--sample-id", "leave its cell empty", "remove the row"):
+        assert said in str(caught.value.mend)
+
+
 def test_unknown_way_to_reconcile() -> None:
     with pytest.raises(InputError, match="'fuzzy'"):
         match_ids(["a"], ["a"], reconcile="fuzzy")

@@ -227,6 +227,11 @@ def test_a_level_with_blanks_at_its_ends_shows_how_to_quote():
     assert '"trt "' in str(caught.value.mend)
 
 
+def test_a_column_named_with_a_blank_says_so():
+    error = refusal(resolved(**{"group ": ["a", "a", "b", "b"]}), "~ group")
+    assert "did you mean 'group '? Take the blanks out" in str(error.mend)
+
+
 # -- what a command line says ----------------------------------------------------------------------------------
 
 
