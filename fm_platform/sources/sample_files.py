@@ -6,6 +6,7 @@ reading the files.
 
 from __future__ import annotations
 
+import csv
 import itertools
 import re
 from collections.abc import Callable, Sequence
@@ -49,9 +50,10 @@ class SampleFile:
 
 @dataclass(frozen=True, eq=False)
 class TabFile:
-    """A tab-separated file without quotes: its columns as text, and the 1-based line of each row.
+    """A tab-separated file: its columns as text, and the 1-based line of each row.
 
-    Blank lines are no rows, nor are comments above the first; tabs that end every line make no column.
+    Blank lines are no rows, nor are comments above the first; tabs that end every line make no column. Where no line
+    has a tab, commas, semicolons or blanks part the fields. Quotes around a cell are no part of it.
     """
 
     file: SourceFile
@@ -149,7 +151,7 @@ def names_of(path: PurePath) -> set[str]:
 
 
 def read_tab(entry: SampleFile) -> TabFile:
-    """Read a tab-separated file without quotes, gzipped or not.
+    """Read a file of one sample, gzipped or not.
 
     Raises:
         InputError: It is no text, or a row has more or fewer fields than the first.
@@ -162,6 +164,7 @@ def read_tab(entry: SampleFile) -> TabFile:
         kept = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line]
         lines = [number for number, _ in kept]
         text = "\n".join(line for _, line in kept)
+    text = _with_tabs(text)
     while text.partition("\n")[0].endswith("\t") and all(line.endswith("\t") for line in text.split("\n")):
         text = "\n".join(line[:-1] for line in text.split("\n"))
     width = text.partition("\n")[0].count("\t") + 1
@@ -169,7 +172,20 @@ def read_tab(entry: SampleFile) -> TabFile:
     frame = pl.read_csv(
         text.encode(), separator="\t", has_header=False, quote_char=None, infer_schema=False
     ).fill_null("")
+    if '"' in text:
+        frame = frame.with_columns(pl.all().str.replace('^"(.*)"$', "$1"))
     return TabFile(content.file, frame.get_columns(), lines)
+
+
+def _with_tabs(text: str) -> str:
+    """A text without a tab whose lines another delimiter cuts into as many fields each, with tabs for it."""
+    if "\t" in text:
+        return text
+    for delimiter in (",", ";", " "):
+        rows = list(csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True))
+        if len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows):
+            return "\n".join("\t".join(row) for row in rows)
+    return text
 
 
 def _check_widths(text: str, width: int, lines: Sequence[int], name: str) -> None:

@@ -62,15 +62,16 @@ def per_sample_matrix(
             raise InputError(problem, file=entry.name, line=table.lines[0], mend=mend)
     genes, kept, notes = _genes(entries, tables, 1 if format == "star" else -1)
     column, choice = _strand(entries, tables, kept, options.strand) if format == "star" else (width - 1, [])
-    cells = [table.columns[column].gather(list(kept)).to_list() for table in tables]
-    lines = [tables[0].lines[index] for index in kept]
-    counts, remarks = _parse(entries, tables, kept, cells)
+    cells = [table.columns[column].gather(own).to_list() for table, own in zip(tables, kept, strict=True)]
+    lines_of = [[table.lines[index] for index in own] for table, own in zip(tables, kept, strict=True)]
+    lines = lines_of[0]
+    counts, remarks = _parse(entries, lines_of, cells)
     samples = tuple(entry.sample for entry in entries)
     content = ([gene, *values] for gene, values in zip(genes, zip(*cells, strict=True), strict=True))
     ids = tuple(row_ids(source, ["", *samples], content))
     parts = tuple(
-        MatrixPart(table.file, entry.path, ids, tuple(table.lines[index] for index in kept))
-        for entry, table in zip(entries, tables, strict=True)
+        MatrixPart(table.file, entry.path, ids, tuple(own))
+        for entry, table, own in zip(entries, tables, lines_of, strict=True)
     )
     return CountMatrix(
         source=source,
@@ -85,7 +86,7 @@ def per_sample_matrix(
         annotation=pl.DataFrame(
             {"gene_id": pl.Series(genes, dtype=pl.String)}
             | {
-                f"attribute_{at}": tables[0].columns[at].gather(list(kept))
+                f"attribute_{at}": tables[0].columns[at].gather(kept[0])
                 for at in range(1, width - 1)
                 if format == "htseq"
             }
@@ -97,7 +98,8 @@ def per_sample_matrix(
 
 _SHAPE = {
     "star": "STAR's ReadsPerGene.out.tab has four: gene, unstranded, forward and reverse",
-    "htseq": "HTSeq's files have two, separated by a tab: gene and count, and between them texts (--additional-attr)",
+    "htseq": "HTSeq's files have two, separated by a tab (or comma, semicolon, blank): gene and count, and between "
+    "them texts (--additional-attr)",
 }
 _OTHERWISE = "remove the file from the folder, or set `format:` (fm de --format); a table of all samples: name the file"
 _HEADED = "the first line of each file is a header and was passed over"
@@ -128,50 +130,56 @@ def _attributes(table: TabFile) -> int:
 
 def _genes(
     entries: Sequence[SampleFile], tables: Sequence[TabFile], shown: int
-) -> tuple[tuple[str, ...], list[int], list[InputNote]]:
-    """The genes of all files, the rows that hold them, and the summary rows set aside with their column ``shown``."""
-    first = tables[0].columns[0].to_list()
-    for entry, table in zip(entries, tables, strict=True):
-        own = table.columns[0].to_list()
+) -> tuple[tuple[str, ...], list[list[int]], list[InputNote]]:
+    """The genes of all files, the rows of each that hold them, and the summary rows set aside with column ``shown``."""
+    named = [table.columns[0].to_list() for table in tables]
+    summary = {gene: reason for gene in set().union(*named) if (reason := summary_row(gene))}
+    kept = [[index for index, gene in enumerate(own) if gene not in summary] for own in named]
+    first = [named[0][index] for index in kept[0]]
+    if not first:
+        raise InputError("no row is a gene", file=entries[0].name, mend="name the folder of count files")
+    for entry, table, rows, places in zip(entries, tables, named, kept, strict=True):
+        own = [rows[index] for index in places]
         if own != first:
-            line = next(
+            at = next(
                 (i for i, (a, b) in enumerate(zip(own, first, strict=False)) if a != b),
                 min(len(own), len(first)),
             )
             raise InputError(
-                f"its genes differ from those of {entries[0].name} ({len(own)} rows against {len(first)})",
+                f"its genes differ from those of {entries[0].name} ({len(own)} genes against {len(first)})",
                 file=entry.name,
-                line=table.lines[min(line, len(own) - 1)],
-                mend="count all samples against the same annotation",
+                line=table.lines[places[min(at, len(own) - 1)]] if places else table.lines[0],
+                mend="count all samples against the same annotation, or remove the file if it holds no counts",
             )
-    kept = [index for index, gene in enumerate(first) if summary_row(gene) is None]
-    if not kept:
-        raise InputError("no row is a gene", file=entries[0].name, mend="name the folder of count files")
+    aside = list(dict.fromkeys(gene for rows in named for gene in rows if gene in summary))
     notes = [
         InputNote(
             "set_aside",
-            str(summary_row(gene)),
-            item=f"{gene} ({entry.sample}: {table.columns[shown][index]})",
-            line=table.lines[index],
+            summary[gene],
+            item=f"{gene} ({entry.sample}: {table.columns[shown][rows.index(gene)]})",
+            line=table.lines[rows.index(gene)],
         )
-        for index, gene in enumerate(first)
-        if summary_row(gene) is not None
-        for entry, table in zip(entries, tables, strict=True)
+        for gene in aside
+        for entry, table, rows in zip(entries, tables, named, strict=True)
+        if gene in rows
     ]
-    genes = tuple(first[index] for index in kept)
-    check_genes(genes, [tables[0].lines[index] for index in kept], entries[0].name)
+    genes = tuple(first)
+    check_genes(genes, [tables[0].lines[index] for index in kept[0]], entries[0].name)
     return genes, kept, notes
 
 
 def _strand(
-    entries: Sequence[SampleFile], tables: Sequence[TabFile], kept: Sequence[int], declared: Strand | None
+    entries: Sequence[SampleFile],
+    tables: Sequence[TabFile],
+    kept: Sequence[list[int]],
+    declared: Strand | None,
 ) -> tuple[int, list[InputNote]]:
     """STAR's column, and why: the declared one, or the one with most reads in every sample."""
     if declared is not None:
         return 1 + STRANDS.index(declared), [InputNote("choice", f"STAR's {declared} column, as declared")]
     totals = []
-    for table in tables:
-        texts = [table.columns[column].gather(list(kept)) for column in (1, 2, 3)]
+    for table, own in zip(tables, kept, strict=True):
+        texts = [table.columns[column].gather(own) for column in (1, 2, 3)]
         totals.append([int(column.cast(pl.Int64, strict=False).sum()) for column in texts])
     chosen = {int(np.argmax(values)) for values in totals}
     if len(chosen) > 1:
@@ -192,15 +200,12 @@ def _strand(
 
 
 def _parse(
-    entries: Sequence[SampleFile],
-    tables: Sequence[TabFile],
-    kept: Sequence[int],
-    cells: Sequence[Sequence[str]],
+    entries: Sequence[SampleFile], lines_of: Sequence[Sequence[int]], cells: Sequence[Sequence[str]]
 ) -> tuple[NDArray[np.int64], list[InputNote]]:
     """The counts of all files; a bad cell is named by its own file and line."""
     parsed = [
-        whole_numbers([entry.sample], [texts], [table.lines[index] for index in kept], entry.name)[:, 0]
-        for entry, table, texts in zip(entries, tables, cells, strict=True)
+        whole_numbers([entry.sample], [texts], lines, entry.name)[:, 0]
+        for entry, lines, texts in zip(entries, lines_of, cells, strict=True)
     ]
     counts = np.column_stack(parsed)
     return counts, judge(inspect_whole(counts, decimals=all_decimals(cells)), entries[0].name)

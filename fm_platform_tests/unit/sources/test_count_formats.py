@@ -214,6 +214,35 @@ def test_htseq_footers_with_and_without_marks_are_set_aside_in_every_format(tmp_
     assert read_counts(turned, name="t.csv", format="transposed").gene_ids == ("ACTB", "TP53")
 
 
+def test_summary_rows_of_two_versions_of_htseq_are_set_aside_in_one_folder(tmp_path):
+    write(tmp_path / "h" / "s1.txt", "G1\t1\nG2\t2\nno_feature\t7\nambiguous\t8\n")
+    write(tmp_path / "h" / "s2.txt", "__no_feature\t9\nG1\t3\nG2\t4\n")
+    found = read_counts(tmp_path / "h", name="h")
+    assert (found.gene_ids, found.counts.tolist()) == (("G1", "G2"), [[1, 3], [2, 4]])
+    assert [part.lines for part in found.parts] == [(1, 2), (2, 3)]
+    assert [(note.item, note.line) for note in found.notes] == [
+        ("no_feature (s1: 7)", 3),
+        ("ambiguous (s1: 8)", 4),
+        ("__no_feature (s2: 9)", 1),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", " ", "   "])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_two_columns_may_be_separated_otherwise(tmp_path, delimiter, quote):
+    for sample, count in (("s1", 1), ("s2", 3)):
+        rows = [("G1", count), ("G2", 2), ("no_feature", 9)]
+        text = "".join(f"{quote}{gene}{quote}{delimiter}{number}\n" for gene, number in rows)
+        write(tmp_path / "h" / f"{sample}.csv", text)
+    found = read_counts(tmp_path / "h", name="h", format="htseq")
+    assert (found.gene_ids, found.counts.tolist()) == (("G1", "G2"), [[1, 3], [2, 2]])
+
+
+def test_quotes_around_ids_are_no_part_of_them(tmp_path):
+    write(tmp_path / "h" / "s1.txt", '"G1"\t1\n"G2"\t2\n"no_feature"\t9\n')
+    assert read_counts(tmp_path / "h", name="h").gene_ids == ("G1", "G2")
+
+
 def test_attributes_of_htseq_are_annotation(tmp_path):
     for sample, count in (("s1", 1), ("s2", 3)):
         write(tmp_path / "h" / f"{sample}.txt", f"G1\tACTB\t{count}\nG2\t\t2\n__no_feature\t\t9\n")
