@@ -53,7 +53,7 @@ def rsem_matrix(folder: Path, *, source: str, name: str, options: CountOptions) 
     """
     entries = sample_files(folder, "rsem", name)
     files = [read_tab(entry) for entry in entries]
-    of_genes = ".genes." in entries[0].path.name or entries[0].path.name.startswith("genes.")
+    of_genes = _ISOFORMS.name not in files[0].first
     layout = _GENES if of_genes else _ISOFORMS
     ids = features(entries, files, layout)
     counts, abundances, lengths = (

@@ -55,6 +55,12 @@ def test_files_of_one_name_are_called_by_their_folders(tmp_path):
     assert read_counts(folder, name="r").count_ids == ("one", "two")
 
 
+def test_files_of_any_name_are_read_when_declared(tmp_path):
+    folder = gene_files(tmp_path / "r", "one.rsem.txt", "two.rsem.txt")
+    found = read_counts(folder, name="r", format="rsem")
+    assert (found.count_ids, found.counts.tolist()) == (("one.rsem", "two.rsem"), [[10, 12], [0, 4]])
+
+
 def test_gene_files_are_taken_beside_isoform_files(tmp_path):
     folder = gene_files(tmp_path / "r")
     write(folder / "one.isoforms.results", ISOFORMS + "T1\tG1\t900\t700\t10\t9\t8\t100\n")
