@@ -194,7 +194,7 @@ def _delimiter(text: str) -> str:
         score = _fit(text, candidate)
         if score > best_score:
             best, best_score = candidate, score
-    if not best_score[0] and _fit(text, BLANK)[0] == 1 and _is_cut_by_blanks(text):
+    if not best_score[0] and _is_cut_by_blanks(text):
         return BLANK
     return best
 
@@ -203,8 +203,10 @@ def _is_cut_by_blanks(text: str) -> bool:
     rows: list[list[str]] = []
     with contextlib.suppress(csv.Error):
         rows.extend(islice(filter(None, _cut(text, BLANK)), _SNIFFED_RECORDS))
-    numbers = all(len(row) > 1 and all(map(is_number, row[1:])) for row in rows[1:])
-    return text.lstrip().startswith('"') or (len(rows) > 1 and numbers)
+    widths = {len(row) for row in rows[1:]}
+    if len(widths) != 1 or min(widths) < 2 or len(rows[0]) - min(widths) not in (-1, 0):
+        return False
+    return text.lstrip().startswith('"') or all(all(map(is_number, row[1:])) for row in rows[1:])
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:

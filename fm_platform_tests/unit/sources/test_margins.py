@@ -244,8 +244,9 @@ def test_blanks_within_a_single_column_cut_nothing(tmp_path, content):
     assert len(sheet(tmp_path, content).columns) == 1
 
 
-def test_a_sheet_of_one_column_and_row_names_is_read(tmp_path):
-    assert cells(sheet(tmp_path, "group\ns1\ta\ns2\tb\n")) == [("sample", "group"), ("s1", "a"), ("s2", "b")]
+@pytest.mark.parametrize("content", ["group\ns1\ta\ns2\tb x\n", '"group"\n"s1" "a"\n"s2" "b x"\n'])
+def test_a_sheet_of_one_column_and_row_names_is_read(tmp_path, content):
+    assert cells(sheet(tmp_path, content)) == [("sample", "group"), ("s1", "a"), ("s2", "b x")]
 
 
 def test_an_unquoted_decimal_comma_makes_no_row_names(tmp_path):
