@@ -87,6 +87,18 @@ def within_margins(rows: list[list[str]], lines: list[int]) -> Body:
     return Body(cut, lines, tuple(notes))
 
 
+def without_tails(rows: list[list[str]]) -> tuple[list[list[str]], int]:
+    """Records without empty fields beyond the header, and how many had some; of a matrix, where no cell may be empty.
+
+    Where every other cell is a number, a field too many that is empty cannot come from an unquoted delimiter.
+    """
+    width = len(rows[0])
+    if not any(len(row) == width for row in rows[1:]):
+        return rows, 0
+    long = {at for at, row in enumerate(rows) if len(row) > width and _width(row) <= width}
+    return [row[:width] if at in long else row for at, row in enumerate(rows)], len(long)
+
+
 def r_row_names(rows: Sequence[Sequence[str]]) -> bool:
     """Whether every row has one field more than the header, the first of them different in each row.
 
@@ -222,11 +234,15 @@ def _without_empty_columns(rows: list[list[str]]) -> tuple[list[list[str]], int]
     """
     if not rows:
         return rows, 0
+    n_empty = 0
+    if len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:]):  # R's header, one field short
+        while all(row and not row[-1].strip() for row in rows):
+            rows, n_empty = [row[:-1] for row in rows], n_empty + 1
     width = max(map(_width, rows))
     usual = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
     reached = max(len(rows[0]), usual)
-    n_empty = max(reached - width, 0)
-    if n_empty:
+    if reached > width:
+        n_empty += reached - width
         rows = [row[:width] if len(row) <= reached else row for row in rows]
     if not all(name.strip() for name in rows[0]) and all(len(row) == len(rows[0]) for row in rows):
         spare = {

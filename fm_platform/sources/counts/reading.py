@@ -8,6 +8,7 @@ sheet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -23,7 +24,8 @@ from fm_platform.sources.counts.table import header_of, sheet_with_counts, table
 from fm_platform.sources.counts.tools import told_by_header
 from fm_platform.sources.counts.transcripts import transcript_matrix
 from fm_platform.sources.counts.transposed import transposed_matrix
-from fm_platform.sources.records import worksheets
+from fm_platform.sources.margins import without_tails
+from fm_platform.sources.records import Records, worksheets
 from fm_platform.sources.sample_files import folder_format, sample_files
 from fm_platform.study.expression import CountFormat
 
@@ -85,12 +87,23 @@ def read_counts(
         return merged_matrix(path, source=source, name=name, options=options)
     if chosen == "h5ad":
         return h5ad_matrix(path, source=source, name=name, options=options)
-    records = sheet_with_counts(worksheets(path, name), name)
+    records = _evened(sheet_with_counts(worksheets(path, name), name))
     header = header_of(records)
     _refuse_other_tables(header, records.lines[0], name)
     if chosen == "transposed" or (chosen == "auto" and is_gene_header(header)):
         return transposed_matrix(records, header, path, source=source, name=name, options=options)
     return table_matrix(records, path, source=source, name=name, format=chosen, options=options)
+
+
+def _evened(records: Records) -> Records:
+    """The records without empty fields beyond the header at the ends of some."""
+    rows, n_long = without_tails(records.rows)
+    if not n_long:
+        return records
+    said = (
+        f"{n_long} {'row ends' if n_long == 1 else 'rows end'} with empty fields beyond the header, left out"
+    )
+    return replace(records, rows=rows, notes=(*records.notes, said))
 
 
 def _refuse_other_tables(header: Sequence[str], line: int, name: str) -> None:

@@ -185,6 +185,26 @@ def test_trailing_delimiters_make_no_column(tmp_path, header, rows, delimiter):
     assert "without a name left out" in found.notes[0].text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "gene_id,a,b\nG1,1,2,,\nG2,0,30\n",
+        "gene_id,a,b,,\nG1,1,2,,\nG2,0,30\n",
+        "gene_id,a,b\nG1,1,2\nG2,0,30,\n",
+        "a\tb\t\nG1\t1\t2\t\nG2\t0\t30\t\n",
+    ],
+)
+def test_counts_with_delimiters_at_the_ends_of_some_lines_are_read(tmp_path, content):
+    found = counts(tmp_path, content)
+    assert is_plain(found)
+    assert any("empty" in note.text for note in found.notes)
+
+
+def test_a_sheet_of_r_with_a_tab_at_every_end_is_read(tmp_path):
+    table = cells(sheet(tmp_path, "group\t\ns1\ta\t\ns2\tb\t\n"))
+    assert table == [("sample", "group"), ("s1", "a"), ("s2", "b")]
+
+
 def test_trailing_delimiters_of_a_sheet_make_no_column(tmp_path):
     expected = [("sample", "group"), ("a", "x"), ("b", "y")]
     assert cells(sheet(tmp_path, "sample,group,,\na,x,,\nb,y,,\n,,,\n")) == expected
