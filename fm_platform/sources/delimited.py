@@ -154,11 +154,13 @@ def check_header(header: Sequence[str], name: str, line: int, *, matrix: bool = 
     for position, column in enumerate(header, start=1):
         if not column.strip() and not (matrix and position == 1):
             of_r = " (R writes row names so; write.csv(..., row.names = FALSE) leaves them out)"
+            alone = sum(1 for text in header if text.strip()) == 1
+            title = f"if line {line} is a title, remove it; else " if alone else ""
             raise InputError(
                 f"column {position} has no name",
                 file=name,
                 line=line,
-                mend=f"name it in the header{of_r if position == 1 else ''}",
+                mend=f"{title}name it in the header{of_r if position == 1 else ''}",
             )
         if column.startswith("_") and not matrix:
             raise InputError(

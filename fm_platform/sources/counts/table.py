@@ -151,7 +151,8 @@ def check_genes(genes: Sequence[str], lines: Sequence[int], name: str) -> None:
             mend = (
                 f"a spreadsheet turned symbols into dates ({gene} was {was}): export with symbols as text"
                 if was
-                else "use unique ids (e.g. Ensembl gene ids), or add such rows up before delivery"
+                else "use unique ids (e.g. Ensembl gene ids; `gene_id:` or --gene-id names their column), or add such "
+                "rows up before delivery; where samples are in rows, say so (`format: transposed`, --format transposed)"
             )
             raise InputError(
                 f"gene {gene!r} is on line {earlier} and again on line {line}",

@@ -6,6 +6,7 @@ Belongs here: the check of every cell. Does not belong here: what the matrix as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,8 @@ NOTHING = ("", "na", "nan", "null", "n/a", ".")
 """Texts that stand for a missing count, in lower case."""
 
 _LARGEST = 2.0**53
+_MARKED = re.compile(r"\d+([.,' \u2019\u00a0\u202f]\d+)+")
+"""A number with a decimal comma or with marks between thousands."""
 
 
 def parse_counts(
@@ -176,12 +179,16 @@ def _first_bad_cell(
     """The complaint about the bad cell that stands first in the file."""
     numbers = {position: _numbers(cells[position]) for position in refused}
     row, position = min((int(np.argmax(_bad(numbers[position]))), position) for position in refused)
+    text, number = cells[position][row].strip(), float(numbers[position][row])
+    marked = np.isnan(number) and _MARKED.fullmatch(text) is not None
     return InputError(
-        _problem(cells[position][row].strip(), float(numbers[position][row])),
+        _problem(text, number),
         file=name,
         line=lines[row],
         column=columns[position],
-        mend="correct the cell, or deliver the raw count matrix",
+        mend="write numbers with a decimal point and without marks between thousands"
+        if marked
+        else "correct the cell, or deliver the raw count matrix",
     )
 
 

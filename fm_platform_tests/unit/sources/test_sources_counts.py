@@ -10,6 +10,7 @@ import pytest
 
 from fm_platform.errors import InputError
 from fm_platform.sources.counts.reading import CountMatrix, read_counts
+from fm_platform.sources.delimited import read_text_table
 
 PROVIDER = (
     "Geneid,Symbol,EntrezID,Counts_FM_1(AB),Counts_MHC_67(C),TPM_FM_1(AB),TPM_MHC_67(C),log2FC_AB_C,padj_AB_C\n"
@@ -156,6 +157,13 @@ def test_a_cell_that_is_no_count_names_line_and_column(tmp_path, cell, message):
     assert message in str(error)
 
 
+@pytest.mark.parametrize("cell", ["1,068", "143,37", "1'068", "1.068.000", "1 068"])
+def test_a_number_with_other_marks_says_how_numbers_are_written(tmp_path, cell):
+    error = refusal(tmp_path, f"gene_id;a;b\nG1;1;2\nG2;7;{cell}\nG3;4;5\n")
+    assert f"{cell!r} is no number" in str(error) or f'"{cell}" is no number' in str(error)
+    assert "decimal point and without marks between thousands" in str(error.mend)
+
+
 def test_the_first_bad_cell_of_the_file_is_named(tmp_path):
     error = refusal(tmp_path, "gene_id,a,b\nG1,1,2\nG2,7,x\nG3,y,5\n")
     assert (error.line, error.column) == (3, "b")
@@ -179,6 +187,14 @@ def test_logarithms_are_told_from_tpm(tmp_path):
 def test_a_repeated_gene_names_both_lines(tmp_path):
     error = refusal(tmp_path, "gene_id,a\nG1,1\nG2,2\nG1,3\n")
     assert "'G1' is on line 2 and again on line 4" in str(error)
+    assert "--format transposed" in str(error.mend)
+
+
+def test_a_header_of_one_name_may_be_a_title(tmp_path, write_xlsx):
+    path = write_xlsx(tmp_path / "s.xlsx", {"s": [["Samples", None], ["sample", "group"], ["a", "x"]]})
+    with pytest.raises(InputError, match="column 2 has no name") as caught:
+        read_text_table("samples", path, name="s.xlsx")
+    assert "if line 1 is a title, remove it" in str(caught.value.mend)
 
 
 @pytest.mark.parametrize(
