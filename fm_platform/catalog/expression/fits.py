@@ -20,7 +20,7 @@ from fm_platform.catalog.expression.fit_columns import (
     FIT_COLUMNS,
     RESULT_COLUMNS,
 )
-from fm_platform.catalog.expression.read_columns import design_inputs, size_factor_inputs
+from fm_platform.catalog.expression.read_columns import design_inputs, size_factor_inputs, subject_inputs
 from fm_platform.expression.counts import counts_array
 from fm_platform.expression.designs.choice import levels_seen
 from fm_platform.expression.designs.contrasts import ContrastPlan, plan_contrasts
@@ -87,7 +87,7 @@ def fit_lineage(
     rows = indirect(COUNTS, "gene_id", how="GROUP_BY")
     counted = direct(COUNTS, "counts", "lengths")
     fitted = (*counted, *chosen, *size_factor_inputs(study, samples))
-    paired = indirect(SAMPLES, "subject_id", how="GROUP_BY") if declared.pair is not None else ()
+    paired = subject_inputs(study) if declared.pair is not None else ()
     named = direct(SAMPLES, "sample_id")
     planned = (*direct(SAMPLES, "position", how="AGGREGATION"), *chosen)
     own = {
@@ -270,7 +270,7 @@ def _contrasts_lineage(
         dict.fromkeys(entry for one in study.contrasts for entry in design_inputs(study, one, samples))
     )
     planned = (*direct(SAMPLES, "position", how="AGGREGATION"), *chosen)
-    repeated = indirect(SAMPLES, "subject_id", how="GROUP_BY")
+    repeated = subject_inputs(study)
     of_contrast = indirect(RESULTS, "contrast", how="GROUP_BY")
     called = (*direct(RESULTS, "padj", how="AGGREGATION"), *of_contrast)
     turned = (*direct(RESULTS, "log2_fold_change", how="AGGREGATION"), *called)

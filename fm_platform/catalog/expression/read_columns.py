@@ -35,13 +35,20 @@ def design_inputs(
     """
     numbers = [_column(name, samples) for name in contrast.covariates]
     factors = [_column(name, samples) for name in _variables(contrast)]
-    if contrast.complete_pairs:
+    if contrast.complete_pairs and subject_inputs(study):
         factors.append("subject_id")
     return (
         *direct(SAMPLES, *numbers),
         *indirect(SAMPLES, *(name for name in dict.fromkeys(factors) if name not in numbers), how="GROUP_BY"),
         *indirect(SAMPLES, "position"),
     )
+
+
+def subject_inputs(study: Study) -> tuple[ColumnInput, ...]:
+    """The samples' subjects, which say what is paired or repeated, where the sheet names them."""
+    assert study.expression is not None
+    named = study.expression.samples.subject is not None
+    return indirect(SAMPLES, "subject_id", how="GROUP_BY") if named else ()
 
 
 def size_factor_inputs(study: Study, samples: pl.DataFrame | None = None) -> tuple[ColumnInput, ...]:

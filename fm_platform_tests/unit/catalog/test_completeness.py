@@ -164,3 +164,17 @@ def test_a_broken_path_in_a_shipped_model_breaks_the_whole_catalog(
     refreshed = run_fm("refresh", "--study", str(DATA / "demo"), "--home", str(tmp_path / "home"))
     assert refreshed.code == 2
     assert str(found.value) in refreshed.err
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_contrasts_rest_on_subjects_only_where_the_sheet_names_them(tmp_path: Path, named: bool) -> None:
+    study = write_tiny_study(tmp_path / "study")
+    text = (study / "study.yaml").read_text(encoding="utf-8")
+    if named:
+        text = text.replace("id: sample}", "id: sample, subject: remark}")
+    contrast = '  - {id: c, design: "~ group", variable: group, level: b, reference: a}\n'
+    (study / "study.yaml").write_text(f"{text}contrasts:\n{contrast}", encoding="utf-8")
+    assets = build_catalog(study).assets
+    for table, column in (("expression.fit_c", "fit_notes"), ("expression.contrasts", "status")):
+        read = {(entry.table, entry.column) for entry in assets[table].lineage[column]}
+        assert (("expression.samples", "subject_id") in read) == named
