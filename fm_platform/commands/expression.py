@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--lengths", type=FILE, help="nf-core's gene_counts: the gene_lengths table beside it.")
 @click.option("--row-id", "row_ids", multiple=True, help="Samples in rows: a column that names them.")
 @click.option("--layer", help="h5ad: the layer of counts (default: counts, else X).")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["base-coverage"]),
+    help="Go on with counts that look like this, and label the result.",
+)
 @click.option("--design", required=True, help='A formula, e.g. "~ batch + condition".')
 @click.option("--contrast", metavar="VAR,LEVEL,REF", help="Compare: which level against which.")
 @click.option(
@@ -110,6 +116,7 @@ def de(
     lengths: Path | None,
     row_ids: tuple[str, ...],
     layer: str | None,
+    accept: tuple[str, ...],
     design: str,
     contrast: str | None,
     coefficient: str | None,
@@ -145,7 +152,7 @@ def de(
         alpha=alpha,
         out=out,
         format=count_format,
-        options=CountOptions(gene_id, tx2gene, strand, lengths, row_ids, layer),
+        options=CountOptions(gene_id, tx2gene, strand, lengths, row_ids, layer, accept),
         sample_id=sample_id,
         reconcile=reconcile,
         shrink=shrink,

@@ -19,6 +19,7 @@ from fm_platform.expression.fit.engine import DeEngine
 from fm_platform.expression.fit.model import Options
 from fm_platform.expression.fit.offsets import LENGTHS_USED, normalization_factors
 from fm_platform.expression.fit.results import DeResult
+from fm_platform.sources.counts.units import accepted_coverage
 
 
 def run_plan(
@@ -49,8 +50,10 @@ def run_plan(
     """
     engine = engine or DeEngine()
     options = options or engine.options
+    accepted = accepted_coverage(counts[:, plan.matrix_columns], plan.samples)
     if plan.status == "descriptive":
-        return describe(counts, lengths, gene_ids, plan, options)
+        result = describe(counts, lengths, gene_ids, plan, options)
+        return replace(result, notes=(*accepted, *result.notes))
     if lengths is not None:
         factors = normalization_factors(counts, lengths, plan, options)
         options = replace(options, factors=factors, control_genes=None)
@@ -59,4 +62,5 @@ def run_plan(
         result = engine.run(counts, gene_ids, plan, shrink=shrink, hypothesis=hypothesis)
     finally:
         engine.options = before
-    return result if lengths is None else replace(result, notes=(*result.notes, LENGTHS_USED))
+    offsets = () if lengths is None else (LENGTHS_USED,)
+    return replace(result, notes=(*accepted, *result.notes, *offsets))

@@ -13,6 +13,7 @@ import polars as pl
 from fm_platform.expression.fit.gaps import REASONS
 from fm_platform.reporting import format as fmt
 from fm_platform.reporting.page import Head, ReportInput, RowGroup, TableView
+from fm_platform.sources.counts.units import is_acceptance
 
 ContrastRow = Mapping[str, Any]
 """A row of `expression.contrasts`. The report names, cuts and counts by it, not by study.yaml: when the half
@@ -40,6 +41,11 @@ def contrast_title(row: ContrastRow) -> str:
 def is_exploratory(row: ContrastRow) -> bool:
     """Whether a contrast has too little replication for a finding."""
     return bool(row["status"] == "exploratory")
+
+
+def accepted(row: ContrastRow) -> tuple[str, ...]:
+    """What is said wherever a contrast is shown of doubtful counts that were accepted."""
+    return tuple(f"{_capital(note)}." for note in row["notes"] or () if is_acceptance(note))
 
 
 def contrast_table(report: ReportInput) -> TableView | None:
@@ -133,6 +139,7 @@ def top_gene_table(report: ReportInput, row: ContrastRow) -> TableView | None:
     exploratory = is_exploratory(row)
     notes = (
         *(("Exploratory: a ranking to look at, not a list of findings.",) if exploratory else ()),
+        *accepted(row),
         f"n = {_text(row['n_samples'])} samples, design {row['design']}. Ordered by p, then by gene.{direction(row)} "
         "Base mean: mean of the normalised counts of these samples; SE: standard error of the log2 fold change. "
         f"{_capital(row.get('test') or 'Wald test')}; p adjusted after Benjamini and Hochberg "

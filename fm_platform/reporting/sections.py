@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fm_platform.reporting.clinical_section import arms, clinical_tables
 from fm_platform.reporting.expression_section import (
+    accepted,
     contrast_table,
     contrast_title,
     contrasts_in_order,
@@ -86,7 +87,7 @@ def report_figures(report: ReportInput) -> tuple[FigureView, ...]:
                 ),
                 f"Volcano plot, {title}{' (exploratory)' if exploratory else ''}: log2 fold change against "
                 f"p for every tested gene; the dashed line is where the adjusted p-value passes {row['alpha']:g}."
-                f"{direction(row)}",
+                f"{direction(row)}{''.join(f' {said}' for said in accepted(row))}",
                 f"Scatter of log2 fold change against minus log10 p for {title}. The leading genes are in "
                 "the table of genes with the smallest p-values.",
             )

@@ -30,6 +30,10 @@ CountFormat = Literal[
 """How counts are delivered; ``auto`` tells by first bytes, file names and headers (docs/expression-inputs.md)."""
 
 
+Doubt = Literal["base-coverage"]
+"""What values of a matrix may look like and be counts all the same: who knows better accepts it, and results say so."""
+
+
 class CountsSource(Section):
     """The count matrix: one delivery or several whose shared samples must agree.
 
@@ -84,6 +88,10 @@ class SizeFactorsSource(Section):
         return self
 
 
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 def _as_kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
@@ -92,7 +100,8 @@ class ExpressionSource(Section):
     """The expression half: counts and their sample sheet.
 
     ``stability`` says whether contrasts are fitted again without one sample after the other; by default they are where
-    that takes seconds.
+    that takes seconds. ``accept`` names what the counts look like and are not: they are read, and every result is
+    labelled.
     """
 
     counts: CountsSource
@@ -100,6 +109,7 @@ class ExpressionSource(Section):
     genes: GenesSource | None = None
     size_factors: Annotated[SizeFactorsSource, BeforeValidator(_as_kind)] = SizeFactorsSource()
     stability: bool | None = None
+    accept: Annotated[tuple[Doubt, ...], BeforeValidator(_as_tuple)] = ()
 
 
 class LevelPair(NamedTuple):

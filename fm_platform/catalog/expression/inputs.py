@@ -180,6 +180,7 @@ def _read_matrices(step: Step) -> list[tuple[CountMatrix, Path]]:
             lengths=_beside(step.study, declared.lengths),
             sample_id=declared.sample_id,
             layer=declared.layer,
+            accept=step.study.expression.accept,
         )
         matrices.append((matrix, path))
     return matrices

@@ -65,6 +65,7 @@ class CountOptions:
         lengths: Table of average transcript lengths beside nf-core's merged gene counts.
         sample_id: Where samples are rows: the columns whose values, joined by ``-``, name a sample.
         layer: The layer of an h5ad file; default ``counts`` if there is one, else X.
+        accept: What the values may look like without being refused.
     """
 
     gene_id: str | None = None
@@ -73,6 +74,7 @@ class CountOptions:
     lengths: Path | None = None
     sample_id: tuple[str, ...] = ()
     layer: str | None = None
+    accept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from fm_platform.sources.counts.table import header_of, sheet_with_counts, table
 from fm_platform.sources.counts.tools import told_by_header
 from fm_platform.sources.counts.transcripts import transcript_matrix
 from fm_platform.sources.counts.transposed import transposed_matrix
+from fm_platform.sources.counts.units import inspect_depth, judge
 from fm_platform.sources.margins import without_tails
 from fm_platform.sources.records import Records, worksheets
 from fm_platform.sources.sample_files import folder_format, sample_files
@@ -49,6 +50,7 @@ def read_counts(
     lengths: Path | None = None,
     sample_id: tuple[str, ...] = (),
     layer: str | None = None,
+    accept: tuple[str, ...] = (),
 ) -> CountMatrix:
     """Read a delivery of counts: a table (text, gzipped or not, or a workbook), a folder, or an h5ad file.
 
@@ -68,12 +70,20 @@ def read_counts(
         lengths: Transcript lengths beside nf-core's gene_counts.
         sample_id: Where samples are rows: the columns that name a sample.
         layer: The layer of an h5ad file; default ``counts``, else X.
+        accept: What the values may look like without being refused.
 
     Raises:
         InputError: The delivery has the wrong shape, a gene id is empty or repeated, a cell is no count, or
             the values are TPM, logarithms or the like. The message names file, line, column and mend.
     """
-    options = CountOptions(gene_id, tx2gene, strand, lengths, tuple(sample_id), layer)
+    options = CountOptions(gene_id, tx2gene, strand, lengths, tuple(sample_id), layer, accept)
+    matrix = _matrix(path, source, name, format, options)
+    depth = inspect_depth(matrix.counts, matrix.count_ids, matrix.gene_ids)
+    return replace(matrix, notes=(*matrix.notes, *judge([depth] if depth else [], name, accept)))
+
+
+def _matrix(path: Path, source: str, name: str, format: str, options: CountOptions) -> CountMatrix:
+    """The matrix by the reader of its format."""
     chosen = resolved_format(path, format, name)
     if chosen in ("star", "htseq"):
         return per_sample_matrix(path, source=source, name=name, format=chosen, options=options)

@@ -7,7 +7,7 @@ summary rows. Does not belong here: single cells (``values``), headers (``layout
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fm_platform.errors import InputError
 from fm_platform.sources.counts.matrix import InputNote
+from fm_platform.study.expression import Doubt
 
 Unit = Literal["counts", "tpm", "scaled", "log", "estimates", "coverage"]
 
@@ -27,6 +28,9 @@ _LARGEST_LOG = 40.0
 _MANY_GENES = 1000
 _PLAUSIBLE_READS = 1e9
 """A library of over a billion fragments is no single sequencing library; sums of base coverage are."""
+
+_ACCEPTED = "no reads by their size, but sums of base coverage, accepted as counts"
+_SHOWN = 10
 
 _SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^X?__\w+$"), "a summary row of HTSeq, not a gene"),
@@ -54,12 +58,14 @@ class Finding:
     Attributes:
         refused: Whether such values must not be tested as counts.
         mend: What to deliver instead.
+        accept: The word by which who knows better goes on; None where values cannot be counts.
     """
 
     unit: Unit
     seen: str
     refused: bool
     mend: str = RAW_COUNTS
+    accept: Doubt | None = None
 
     def error(self, name: str) -> InputError:
         """The refusal."""
@@ -140,8 +146,6 @@ def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]
     if len(totals) > 1 and _near(totals, _MILLION):
         seen = "every column adds up to about one million, so these look like rounded TPM values, not counts"
         found.append(Finding("tpm", seen, True))
-    elif (totals > _PLAUSIBLE_READS).any():
-        found.append(_deep(counts, totals))
     elif len(totals) > 1 and counts.shape[0] >= _MANY_GENES and np.ptp(totals) <= 1e-4 * totals.mean():
         seen = (
             f"every column adds up to {totals.mean():.4g}: the libraries were scaled or thinned to one size"
@@ -163,25 +167,67 @@ def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]
     return found
 
 
-def _deep(counts: NDArray[np.int64], totals: NDArray[np.float64]) -> Finding:
-    """More reads than one library has: coverage if it is so in every sample without its largest gene, else a remark."""
-    deep = totals - counts.max(axis=0) > _PLAUSIBLE_READS
-    mend = "divide by the read length (recount's transform_counts)"
-    if deep.all():
+def inspect_depth(counts: NDArray[np.int64], samples: Sequence[str], genes: Sequence[str]) -> Finding | None:
+    """More reads than one library has: sums of base coverage, sample by sample, or a remark on one gene.
+
+    Args:
+        counts: Genes x samples.
+        samples: One a column.
+        genes: One a row.
+    """
+    totals = counts.sum(axis=0, dtype=np.float64)
+    if not (totals > _PLAUSIBLE_READS).any():
+        return None
+    deep = _deep(counts)
+    if not deep.any():
+        gene, sample = (int(place) for place in np.unravel_index(int(counts.argmax()), counts.shape))
         seen = (
-            f"columns add up to {_range(totals)}, more reads than one library has: these look like sums of base "
-            "coverage (as in recount), not counts"
-        )
-        return Finding("coverage", seen, True, mend)
-    if deep.any():
-        seen = (
-            f"{int(deep.sum())} of {len(totals)} columns add up to {_range(totals[deep])}, more reads than one library "
-            f"has, as sums of base coverage do, and the others to {_range(totals[~deep])}: if they are coverage, {mend}"
+            f"gene {genes[gene]} has up to {int(counts[gene, sample]):,} reads (in {samples[sample]}), more than one "
+            "library has; it was read as it is"
         )
         return Finding("coverage", seen, False)
-    most = int(counts.max())
-    seen = f"one gene has up to {most:,} reads, more than one library has; it was read as it is"
-    return Finding("coverage", seen, False)
+    others = "" if deep.all() else f" (the others to {_range(totals[~deep])})"
+    seen = (
+        f"{int(deep.sum())} of {len(totals)} samples add up to {_range(totals[deep])}{others}, more reads than one "
+        f"library has: these look like sums of base coverage (as in recount), not counts: {_named(samples, deep)}"
+    )
+    mend = (
+        "divide by the read length (recount's transform_counts); if they are counts, `accept: [base-coverage]` under "
+        "`expression:` (fm de --accept base-coverage) goes on and labels every result"
+    )
+    return Finding("coverage", seen, True, mend, accept="base-coverage")
+
+
+def accepted_coverage(counts: NDArray[np.int64], samples: Sequence[str]) -> tuple[str, ...]:
+    """The label of a result that rests on sums of base coverage, which only an acceptance lets in; none without.
+
+    Args:
+        counts: Genes x samples; negative where a gene was not counted.
+        samples: One a column.
+    """
+    deep = _deep(counts)
+    return (f"{_ACCEPTED}: {_named(samples, deep)}",) if deep.any() else ()
+
+
+def is_acceptance(note: str) -> bool:
+    """Whether a note of a result says that doubtful values were accepted."""
+    return note.startswith(_ACCEPTED)
+
+
+def _deep(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples have more reads than one library has, without their largest gene."""
+    if not counts.size:
+        return np.zeros(counts.shape[1], dtype=bool)
+    seen: NDArray[np.bool_] = (
+        counts.clip(0).sum(axis=0, dtype=np.float64) - counts.max(axis=0) > _PLAUSIBLE_READS
+    )
+    return seen
+
+
+def _named(samples: Sequence[str], which: NDArray[np.bool_]) -> str:
+    names = [name for name, is_one in zip(samples, which, strict=True) if is_one]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def total_column(counts: NDArray[np.int64]) -> int | None:
@@ -195,16 +241,24 @@ def total_column(counts: NDArray[np.int64]) -> int | None:
     return None
 
 
-def judge(findings: Sequence[Finding], name: str) -> list[InputNote]:
-    """Refuse at the first finding that must be refused; the others become notes.
+def judge(findings: Sequence[Finding], name: str, accepted: Collection[str] = ()) -> list[InputNote]:
+    """Refuse at the first finding that must be refused and is not accepted; the others become notes.
+
+    Args:
+        findings: What was found.
+        name: The file, for the refusal.
+        accepted: The doubts that are accepted.
 
     Raises:
         InputError: The values are no counts; the message names what was seen.
     """
     for finding in findings:
-        if finding.refused:
+        if finding.refused and finding.accept not in accepted:
             raise finding.error(name)
-    return [InputNote("unit", finding.seen) for finding in findings]
+    return [
+        InputNote("unit", f"{finding.seen}; accepted as counts" if finding.refused else finding.seen)
+        for finding in findings
+    ]
 
 
 def _near(totals: NDArray[np.float64], target: float) -> bool:

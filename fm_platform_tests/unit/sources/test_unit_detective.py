@@ -13,12 +13,14 @@ from fm_platform.sources.counts.reading import read_counts
 from fm_platform.sources.gene_symbols import damage
 
 
-def read(folder: Path, values: np.ndarray, *, text: str = "{}", extra: str = "") -> CountMatrix:
+def read(
+    folder: Path, values: np.ndarray, *, text: str = "{}", extra: str = "", accept: tuple[str, ...] = ()
+) -> CountMatrix:
     header = ",".join(["gene", *(f"s{i}" for i in range(values.shape[1]))])
     rows = [",".join([f"g{i}", *(text.format(v) for v in row)]) for i, row in enumerate(values.tolist())]
     path = folder / "c.csv"
     path.write_text("\n".join([header, *rows]) + "\n" + extra)
-    return read_counts(path, name="c.csv")
+    return read_counts(path, name="c.csv", accept=accept)
 
 
 def refusal(folder: Path, values: np.ndarray) -> str:
@@ -53,22 +55,35 @@ def test_estimated_counts_are_told_from_tpm_and_the_way_in_is_named(tmp_path, li
     assert "tx2gene" in message
 
 
-def test_base_coverage_is_named(tmp_path, library):
-    assert "sums of base coverage (as in recount)" in refusal(tmp_path, library * 5000)
+@pytest.mark.parametrize(
+    ("factors", "named"),
+    [([5000, 5000, 5000, 5000], "s0, s1, s2, s3"), ([1, 5000, 1, 5000], "s1, s3"), ([1, 1, 5000, 1], "s2")],
+)
+def test_base_coverage_is_named_by_sample(tmp_path, library, factors, named):
+    values = library * np.array(factors)
+    message = refusal(tmp_path, values)
+    assert f"sums of base coverage (as in recount), not counts: {named}." in message
+    assert "--accept base-coverage" in message
+    found = read(tmp_path, values, accept=("base-coverage",))
+    assert (found.counts == values).all()
+    assert [(note.kind, note.text.endswith(f"{named}; accepted as counts")) for note in found.notes] == [
+        ("unit", True)
+    ]
 
 
 def test_one_gene_of_very_many_reads_does_not_make_a_matrix_coverage(tmp_path, library):
     library[7] = 3_000_000_000
+    library[7, 2] += 1
     found = read(tmp_path, library)
-    assert (found.counts[7] == 3_000_000_000).all()
+    assert (found.counts == library).all()
     assert [note.text for note in found.notes] == [
-        "one gene has up to 3,000,000,000 reads, more than one library has; it was read as it is"
+        "gene g7 has up to 3,000,000,001 reads (in s2), more than one library has; it was read as it is"
     ]
 
 
-def test_coverage_in_some_columns_is_remarked_on(tmp_path, library):
-    found = read(tmp_path, library * np.array([1, 5000, 1, 5000]))
-    assert found.notes[0].text.startswith("2 of 4 columns add up to ")
+def test_an_acceptance_lets_in_nothing_that_cannot_be_counts(tmp_path, library):
+    with pytest.raises(InputError, match="look like logarithms"):
+        read(tmp_path, np.log2(library + 1.5), accept=("base-coverage",))
 
 
 def test_row_totals_beside_samples_are_named_by_column(tmp_path, library):
