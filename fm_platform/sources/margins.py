@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 COMMENT_MARKS = ("#", "!", "%")
 """How comment lines begin: those of most tools, of GEO's series matrices, and of MATLAB."""
@@ -169,6 +170,9 @@ def _titles(rows: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
         return 0
     for least in (usual, usual - 1):
         top = next((at for at, row in enumerate(head) if _width(row) >= max(2, least)), 0)
+        named = top + sum(1 for _ in takewhile(_repeats, head[top:]))
+        if top < named < len(head) and _names_above_numbers(head[named], head[named + 1 :]):
+            return named
         above, header, below = head[:top], head[top], head[top + 1 :]
         if above and (
             _names_above_numbers(header, below) or (least < usual and _apart(above, lines[: top + 1], usual))
@@ -185,6 +189,12 @@ def _apart(above: Sequence[Sequence[str]], lines: Sequence[int], usual: int) -> 
     words = max((len(cell.split()) for row in above for cell in _filled(row)), default=0)
     unpadded_pair = usual == 2 and any(len(row) == 1 for row in above)
     return alone and words >= (_PROSE_OF_TWO_COLUMNS if unpadded_pair else 2)
+
+
+def _repeats(row: Sequence[str]) -> bool:
+    """Whether a record says of columns what several have alike, such as their groups; names are all different."""
+    said = _filled(row)
+    return len(said) > len({*said}) and not any(map(is_number, said))
 
 
 def _names_above_numbers(header: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

@@ -334,6 +334,22 @@ def test_groups_on_a_comment_line_as_wide_as_the_table_are_no_header(tmp_path):
     assert is_plain(counts(tmp_path, "#donor\tP1\tP2\n#age\t31\t42\n" + lines_of(PLAIN)))
 
 
+@pytest.mark.parametrize(
+    "above",
+    ["\tx\tx\n", "group\tx\tx\n", "Table\n\tx\tx\n", "Table S1, counts\n\n\tx\tx\nbatch\t-\t-\n"],
+)
+def test_groups_above_the_header_are_passed_over(tmp_path, above):
+    found = counts(tmp_path, above + lines_of(PLAIN))
+    assert is_plain(found)
+    assert f"the header is on line {above.count(chr(10)) + 1}" in found.notes[0].text
+
+
+def test_a_header_that_repeats_a_name_is_no_line_above_it(tmp_path):
+    for body in ("G1\t1\t2\nG2\t0\t30\n", "\nG1\t1\t2\nG2\t0\t30\n"):
+        with pytest.raises(InputError, match="have the same name"):
+            counts(tmp_path, "gene\ta\ta\n" + body)
+
+
 def test_fields_that_nothing_separates_are_named(tmp_path):
     with pytest.raises(InputError, match=r"counts\.tsv:1: one column only") as caught:
         counts(tmp_path, "gene_id    a   b\nG1   1    2\nG2  0  30\n")
