@@ -33,6 +33,14 @@ _ANNOTATION = frozenset(
         *("description", "gene_description", "entrezid", "entrez_id", "entrez", "entrezgene", "ensembl_id"),
         *("gene_type", "gene_biotype", "biotype", "transcript_id(s)", "gene_version", "gene_source"),
         *("chr", "chrom", "chromosome", "seqname", "start", "end", "strand", "transcript_id"),
+        *(
+            "entrezgene_id",
+            "entrezgene_accession",
+            "chromosome_name",
+            "start_position",
+            "end_position",
+            "uniprot_id",
+        ),
         *("hgnc_id", "havana_gene", "locus_tag", "product", "gbkey", "dbxref", "db_xref", "ncbi_geneid"),
     }
 )

@@ -95,7 +95,7 @@ def mtx_files(path: Path, name: str) -> MtxFiles:
         )
     matrix = matrices[0]
     lists = []
-    for pattern, what in ((_GENES, "features.tsv or genes.tsv"), (_SAMPLES, "barcodes.tsv")):
+    for pattern, what in ((_GENES, "features.tsv or genes.tsv"), (_SAMPLES, "barcodes.tsv or samples.tsv")):
         beside = [entry for entry in sorted(matrix.parent.iterdir()) if pattern.search(entry.name)]
         stem = _MATRIX.sub("", matrix.name).removesuffix("matrix")
         own = [entry for entry in beside if entry.name.startswith(stem)] or beside
@@ -103,7 +103,8 @@ def mtx_files(path: Path, name: str) -> MtxFiles:
             raise InputError(
                 f"{len(own) or 'no'} {what} beside {matrix.name}",
                 file=name,
-                mend="deliver the matrix with its list of genes and its list of samples, as the tool wrote them",
+                mend="deliver the matrix with its list of genes and its list of samples beside it, named so "
+                "(tab-separated, gzipped or not)",
             )
         lists.append(own[0])
     return MtxFiles(matrix, *lists)

@@ -7,7 +7,7 @@ Belongs here: the check of every cell. Does not belong here: what the matrix as 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -188,8 +188,18 @@ def _first_bad_cell(
         column=columns[position],
         mend="write numbers with a decimal point and without marks between thousands"
         if marked
-        else "correct the cell, or deliver the raw count matrix",
+        else f"{_no_counts(cells, numbers, row, position)}correct the cell, or deliver the raw count matrix",
     )
+
+
+def _no_counts(
+    cells: Sequence[Sequence[str]], numbers: Mapping[int, np.ndarray], row: int, position: int
+) -> str:
+    """What a bad cell shows if its whole row, or its whole column, holds no count."""
+    if len(cells[0]) > 1 and _bad(numbers[position]).all():
+        return "remove the column if it is no sample; else "
+    in_row = [_bad(numbers[at][row : row + 1]).all() if at in numbers else False for at in range(len(cells))]
+    return "remove the line if it is no gene; else " if len(cells) > 1 and all(in_row) else ""
 
 
 def _problem(text: str, number: float) -> str:

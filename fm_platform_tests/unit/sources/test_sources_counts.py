@@ -164,6 +164,15 @@ def test_a_number_with_other_marks_says_how_numbers_are_written(tmp_path, cell):
     assert "decimal point and without marks between thousands" in str(error.mend)
 
 
+def test_a_row_or_column_without_a_count_may_be_none(tmp_path):
+    row = refusal(tmp_path, "gene_id,a,b\ngroup,x,y\nG1,1,2\nG2,7,8\n")
+    assert str(row.mend).startswith("remove the line if it is no gene")
+    column = refusal(tmp_path, "gene_id,a,b,gc\nG1,1,2,0.4\nG2,7,8,0.6\n")
+    assert (column.column, str(column.mend)[:36]) == ("gc", "remove the column if it is no sample")
+    cell = refusal(tmp_path, "gene_id,a,b\nG1,1,x\nG2,7,8\n")
+    assert str(cell.mend).startswith("correct the cell")
+
+
 def test_the_first_bad_cell_of_the_file_is_named(tmp_path):
     error = refusal(tmp_path, "gene_id,a,b\nG1,1,2\nG2,7,x\nG3,y,5\n")
     assert (error.line, error.column) == (3, "b")
