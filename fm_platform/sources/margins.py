@@ -175,7 +175,8 @@ def _titles(rows: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
             return named
         above, header, below = head[:top], head[top], head[top + 1 :]
         if above and (
-            _names_above_numbers(header, below) or (least < usual and _apart(above, lines[: top + 1], usual))
+            _names_above_numbers(header, below)
+            or (least < usual and (_apart(above, lines[: top + 1], usual) or _padded(above, header, usual)))
         ):
             return top
     return 0
@@ -189,6 +190,16 @@ def _apart(above: Sequence[Sequence[str]], lines: Sequence[int], usual: int) -> 
     words = max((len(cell.split()) for row in above for cell in _filled(row)), default=0)
     unpadded_pair = usual == 2 and any(len(row) == 1 for row in above)
     return alone and words >= (_PROSE_OF_TWO_COLUMNS if unpadded_pair else 2)
+
+
+def _padded(above: Sequence[Sequence[str]], header: Sequence[str], usual: int) -> bool:
+    """Whether records hold a text in the first of several fields, above a full record of different names.
+
+    No header is like that: it names every column, but for R's row names, which are the first.
+    """
+    names = _filled(header)
+    alone = all(len(row) >= usual and row[0].strip() and len(_filled(row)) == 1 for row in above)
+    return alone and len({*names}) == len(names) == len(header) and not any(map(is_number, names))
 
 
 def _repeats(row: Sequence[str]) -> bool:

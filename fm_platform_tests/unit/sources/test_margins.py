@@ -162,6 +162,16 @@ def test_a_sample_sheet_may_have_a_title(tmp_path, title):
     assert found.notes
 
 
+def test_a_title_of_one_word_above_names_is_passed_over(tmp_path, write_xlsx):
+    rows = [["Samples", None], ["sample", "group"], ["a", "x"], ["b", "y"]]
+    path = write_xlsx(tmp_path / "s.xlsx", {"s": rows})
+    found = read_text_table("samples", path, name="s.xlsx")
+    assert cells(found) == [("sample", "group"), ("a", "x"), ("b", "y")]
+    assert found.header_line == 2
+    assert cells(sheet(tmp_path, ",group\na,x\nb,y\n"))[0] == ("sample", "group")
+    assert cells(sheet(tmp_path, "Samples,\n" + SHEET))[0] == ("sample", "group")
+
+
 def test_a_header_without_names_is_no_title(tmp_path):
     with pytest.raises(InputError, match="column 2 has no name"):
         counts(tmp_path, "gene_id,,\nG1,1,2\nG2,3,4\n", "c.csv")

@@ -200,7 +200,7 @@ def test_a_repeated_gene_names_both_lines(tmp_path):
 
 
 def test_a_header_of_one_name_may_be_a_title(tmp_path, write_xlsx):
-    path = write_xlsx(tmp_path / "s.xlsx", {"s": [["Samples", None], ["sample", "group"], ["a", "x"]]})
+    path = write_xlsx(tmp_path / "s.xlsx", {"s": [["Samples", None], ["sample", "1"], ["a", "x"]]})
     with pytest.raises(InputError, match="column 2 has no name") as caught:
         read_text_table("samples", path, name="s.xlsx")
     assert "if line 1 is a title, remove it" in str(caught.value.mend)
