@@ -29,7 +29,11 @@ _MANY_GENES = 1000
 _PLAUSIBLE_READS = 1e9
 """A library of over a billion fragments is no single sequencing library; sums of base coverage are."""
 
-_ACCEPTED = "no reads by their size, but sums of base coverage, accepted as counts"
+_MULTIPLE = 10
+_ENOUGH = 50
+"""So many counts are all multiples of ten by no chance, but where reads were multiplied by their length."""
+
+_ACCEPTED = "samples that look like sums of base coverage, accepted as counts"
 _SHOWN = 10
 
 _SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -168,28 +172,34 @@ def inspect_whole(counts: NDArray[np.int64], *, decimals: bool) -> list[Finding]
 
 
 def inspect_depth(counts: NDArray[np.int64], samples: Sequence[str], genes: Sequence[str]) -> Finding | None:
-    """More reads than one library has: sums of base coverage, sample by sample, or a remark on one gene.
+    """Sums of base coverage, sample by sample, or a remark on one gene.
 
     Args:
         counts: Genes x samples.
         samples: One a column.
         genes: One a row.
     """
-    totals = counts.sum(axis=0, dtype=np.float64)
-    if not (totals > _PLAUSIBLE_READS).any():
-        return None
-    deep = _deep(counts)
-    if not deep.any():
+    totals, deep = counts.sum(axis=0, dtype=np.float64), _deep(counts)
+    doubtful = deep | _multiplied(counts)
+    if not doubtful.any() and (totals > _PLAUSIBLE_READS).any():
         gene, sample = (int(place) for place in np.unravel_index(int(counts.argmax()), counts.shape))
         seen = (
             f"gene {genes[gene]} has up to {int(counts[gene, sample]):,} reads (in {samples[sample]}), more than one "
             "library has; it was read as it is"
         )
         return Finding("coverage", seen, False)
+    if not doubtful.any():
+        return None
     others = "" if deep.all() else f" (the others to {_range(totals[~deep])})"
-    seen = (
+    evidence = (
         f"{int(deep.sum())} of {len(totals)} samples add up to {_range(totals[deep])}{others}, more reads than one "
-        f"library has: these look like sums of base coverage (as in recount), not counts: {_named(samples, deep)}"
+        "library has"
+        if deep.any()
+        else f"in {int(doubtful.sum())} of {len(totals)} samples every count is a multiple of one number"
+    )
+    seen = (
+        f"{evidence}: these look like sums of base coverage (as in recount), not counts: "
+        f"{_named(samples, doubtful)}"
     )
     mend = (
         "divide by the read length (recount's transform_counts); if they are counts, `accept: [base-coverage]` under "
@@ -205,8 +215,8 @@ def accepted_coverage(counts: NDArray[np.int64], samples: Sequence[str]) -> tupl
         counts: Genes x samples; negative where a gene was not counted.
         samples: One a column.
     """
-    deep = _deep(counts)
-    return (f"{_ACCEPTED}: {_named(samples, deep)}",) if deep.any() else ()
+    doubtful = _deep(counts) | _multiplied(counts)
+    return (f"{_ACCEPTED}: {_named(samples, doubtful)}",) if doubtful.any() else ()
 
 
 def is_acceptance(note: str) -> bool:
@@ -222,6 +232,15 @@ def _deep(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
         counts.clip(0).sum(axis=0, dtype=np.float64) - counts.max(axis=0) > _PLAUSIBLE_READS
     )
     return seen
+
+
+def _multiplied(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples have no count but multiples of one number."""
+    found = []
+    for reads in (column[column > 0] for column in counts.T):
+        few = len(reads) < _ENOUGH or int(np.gcd.reduce(reads[:_ENOUGH])) < _MULTIPLE
+        found.append(not few and int(np.gcd.reduce(reads)) >= _MULTIPLE)
+    return np.array(found, dtype=bool)
 
 
 def _named(samples: Sequence[str], which: NDArray[np.bool_]) -> str:

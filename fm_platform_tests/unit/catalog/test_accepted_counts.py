@@ -44,7 +44,7 @@ def test_accepted_coverage_is_labelled_in_results_tables_and_report(study: Path,
     (study / "study.yaml").write_text(accepted + CONTRAST)
     home = Home(tmp_path / "home")
     bring_up_to_date(build_catalog(study), home)
-    label = "no reads by their size, but sums of base coverage, accepted as counts: s2"
+    label = "samples that look like sums of base coverage, accepted as counts: s2"
     with open_published(home) as published:
         assert label in published.query("SELECT notes FROM expression.contrasts")["notes"][0]
         notes = published.query("SELECT DISTINCT note FROM expression.input_notes")["note"].to_list()

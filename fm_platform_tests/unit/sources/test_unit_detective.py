@@ -71,6 +71,13 @@ def test_base_coverage_is_named_by_sample(tmp_path, library, factors, named):
     ]
 
 
+def test_reads_times_their_length_are_named_by_sample(tmp_path, library):
+    message = refusal(tmp_path, library * np.array([1, 100, 75, 1]))
+    assert "in 2 of 4 samples every count is a multiple of one number" in message
+    assert "not counts: s1, s2." in message
+    assert read(tmp_path, library * np.array([1, 2, 3, 1])).notes == ()
+
+
 def test_one_gene_of_very_many_reads_does_not_make_a_matrix_coverage(tmp_path, library):
     library[7] = 3_000_000_000
     library[7, 2] += 1
