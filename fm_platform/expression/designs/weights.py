@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from itertools import permutations
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from fm_platform.study.expression import Contrast
 
 _CODED = re.compile(r"\[(?:T\.)?([^\]]*)\]")
 _SOLE = 1e-8
+_FEW = 4
 
 
 def contrast_weights(design: Design, contrast: Contrast) -> Floats:
@@ -74,8 +76,9 @@ def _column(design: Design, name: str) -> int:
 
 
 def _aliases(design: Design, column: str) -> set[str]:
-    """What DESeq2 calls a column."""
-    names = {_syntactic(_CODED.sub(r"\1", column))}
+    """What DESeq2 calls a column; it puts the variables of an interaction in the order of the whole design."""
+    orders = permutations(column.split(":")) if column.count(":") < _FEW else [(column,)]
+    names = {_syntactic(_CODED.sub(r"\1", ":".join(parts))) for parts in orders}
     for variable, levels in design.levels.items():
         for level in levels[1:]:
             if column == f"{variable}[T.{level}]":

@@ -153,6 +153,21 @@ def test_a_column_that_the_design_lacks_is_named_with_those_it_has(fit: Any) -> 
     assert "Intercept, group[T.fm], week[T.12], group[T.fm]:week[T.12]" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["groupfm.week12", "week12.groupfm"])
+def test_an_interaction_goes_by_rs_name_whatever_its_order_in_the_formula(samples: Any, name: str) -> None:
+    table = samples(group=["hc", "hc", "hc", "fm", "fm", "fm"] * 2, week=["0"] * 6 + ["12"] * 6)
+    declared = Contrast(
+        id="c",
+        design="~ group + week:group",
+        coefficient=name,
+        reference_levels={"group": "hc", "week": "0"},
+    )
+    plan = plan_contrast(table, declared)
+    assert plan.design is not None
+    assert plan.vector is not None
+    assert [plan.design.columns[at] for at in plan.vector.nonzero()[0]] == ["week[T.12]:group[fm]"]
+
+
 def test_two_names_of_one_column_are_refused(fit: Any) -> None:
     with pytest.raises(InputError, match="twice"):
         fit(contrast(vector={"group[T.fm]": 1.0, "group_fm_vs_hc": -1.0}))
