@@ -49,8 +49,14 @@ _SUMMARY_ROWS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^N_(unmapped|multimapping|noFeature|ambiguous)$"), "a summary row of STAR, not a gene"),
     (re.compile(r"^(Assigned|Unassigned_\w+)$"), "a summary row of featureCounts, not a gene"),
     (
-        re.compile(r"^(\*|(grand )?totals?|sum|library[ _]?size)$", re.IGNORECASE),
+        re.compile(
+            r"^(\*|(grand )?totals?([ _.](reads|counts))?|sum|lib(rary)?[ _.]?sizes?)$", re.IGNORECASE
+        ),
         "a row of totals, not a gene",
+    ),
+    (
+        re.compile(r"^(un|multi)?mapped([ _.]reads)?$", re.IGNORECASE),
+        "a summary row of an aligner, not a gene",
     ),
 )
 

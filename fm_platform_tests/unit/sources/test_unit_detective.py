@@ -116,7 +116,19 @@ def test_rounded_logarithms_are_labelled(tmp_path, library):
     assert "rounded logarithms" in read(tmp_path, logs).notes[0].text
 
 
-@pytest.mark.parametrize("row", ["__no_feature", "N_ambiguous", "Unassigned_NoFeatures", "Total", "*"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "__no_feature",
+        "N_ambiguous",
+        "Unassigned_NoFeatures",
+        "Total",
+        "*",
+        "total_reads",
+        "lib.size",
+        "unmapped",
+    ],
+)
 def test_summary_rows_of_a_matrix_are_set_aside_with_a_reason(tmp_path, row):
     found = read(tmp_path, np.array([[1, 2], [3, 4]]), extra=f"{row},90,91\n")
     assert found.gene_ids == ("g0", "g1")
