@@ -157,7 +157,7 @@ def read_tab(entry: SampleFile) -> TabFile:
         InputError: It is no text, or a row has more or fewer fields than the first.
     """
     content = read_content(entry.path, entry.name)
-    text = decode(content.data, entry.name)[0].replace("\r\n", "\n").rstrip("\n")
+    text = re.sub("\r\n?", "\n", decode(content.data, entry.name)[0]).rstrip("\n")
     text = without_lines(text, comment_lines(text, ("\t",)))
     lines: Sequence[int] = range(1, text.count("\n") + 2)
     if text.startswith("\n") or "\n\n" in text:
@@ -182,8 +182,15 @@ def _with_tabs(text: str) -> str:
     if "\t" in text:
         return text
     for delimiter in (",", ";", " "):
-        rows = list(csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True))
-        if len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows):
+        try:
+            rows = list(csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True))
+        except csv.Error:
+            continue
+        if (
+            len(rows) == text.count("\n") + 1
+            and len(rows[0]) > 1
+            and all(len(row) == len(rows[0]) for row in rows)
+        ):
             return "\n".join("\t".join(row) for row in rows)
     return text
 

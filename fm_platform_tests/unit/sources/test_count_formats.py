@@ -238,8 +238,11 @@ def test_two_columns_may_be_separated_otherwise(tmp_path, delimiter, quote):
     assert (found.gene_ids, found.counts.tolist()) == (("G1", "G2"), [[1, 3], [2, 2]])
 
 
-def test_quotes_around_ids_are_no_part_of_them(tmp_path):
-    write(tmp_path / "h" / "s1.txt", '"G1"\t1\n"G2"\t2\n"no_feature"\t9\n')
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_quotes_around_ids_are_no_part_of_them(tmp_path, end):
+    lines = ['"G1"\t1', '"G2"\t2', '"no_feature"\t9', ""]
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h" / "s1.txt").write_bytes(end.join(lines).encode())
     assert read_counts(tmp_path / "h", name="h").gene_ids == ("G1", "G2")
 
 
