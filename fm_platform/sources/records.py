@@ -18,7 +18,13 @@ from pathlib import Path
 from fm_platform.errors import InputError
 from fm_platform.sources.decoding import decode
 from fm_platform.sources.files import Content, SourceFile, read_content
-from fm_platform.sources.margins import comment_lines, is_number, within_margins, without_lines
+from fm_platform.sources.margins import (
+    comment_lines,
+    is_number,
+    r_row_names,
+    within_margins,
+    without_lines,
+)
 from fm_platform.sources.workbooks import Workbook
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -187,7 +193,8 @@ def _without_separator_line(text: str) -> tuple[str, str]:
 def _delimiter(text: str) -> str:
     """The delimiter under which most of the first records have as many fields as the header.
 
-    A blank is one only where no other is, and R's ``write.table`` shows by its quotes, or by numbers in every row.
+    A blank is one only where no other is, and R's ``write.table`` shows by its quotes, by numbers in every row, or by
+    row names beside a header of several fields.
     """
     best, best_score = DELIMITERS[0], (0.0, 1)
     for candidate in DELIMITERS:
@@ -206,7 +213,8 @@ def _is_cut_by_blanks(text: str) -> bool:
     widths = {len(row) for row in rows[1:]}
     if len(widths) != 1 or min(widths) < 2 or len(rows[0]) - min(widths) not in (-1, 0):
         return False
-    return text.lstrip().startswith('"') or all(all(map(is_number, row[1:])) for row in rows[1:])
+    numbers = all(all(map(is_number, row[1:])) for row in rows[1:])
+    return text.lstrip().startswith('"') or numbers or (len(rows[0]) > 1 and r_row_names(rows))
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:

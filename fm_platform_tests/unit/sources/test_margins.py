@@ -252,6 +252,7 @@ def test_one_row_with_an_empty_field_too_many_is_a_fault(tmp_path):
         '"","group","lib"\n"s1","a","x"\n"s2","b","y"\n',
         "\tgroup\tlib\ns1\ta\tx\ns2\tb\ty\n",
         '"group" "lib"\n"s1" "a" "x"\n"s2" "b" "y"\n',
+        "group lib\ns1 a x\ns2 b y\n",
     ],
 )
 def test_sheets_that_r_wrote_are_read(tmp_path, content):
@@ -268,7 +269,13 @@ def test_counts_that_r_wrote_with_blanks_are_read(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "content", ["name\nAnn Lee\nJo Day\n", "full name\nAnn Lee\nJo Day\n", '"a b"\n"c d"\n']
+    "content",
+    [
+        "name\nAnn Lee\nJo Day\n",
+        "full name\nAnn Lee\nJo Day\n",
+        "full name\nAnn B Lee\nJo Day\n",
+        '"a b"\n"c d"\n',
+    ],
 )
 def test_blanks_within_a_single_column_cut_nothing(tmp_path, content):
     assert len(sheet(tmp_path, content).columns) == 1
