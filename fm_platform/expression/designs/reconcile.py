@@ -82,7 +82,7 @@ def match_ids(
             f"the matrix has samples in rows: {_listed(sheet_ids[:3])} and the other samples of the sheet stand where "
             "gene ids are expected",
             file=file,
-            mend=f"say so: {_TRANSPOSED}",
+            mend=f"say so: {_TRANSPOSED}; where that is said already, samples are in columns: drop it",
         )
     firsts = [name.strip().partition(" ")[0] for name in sheet_ids]
     if firsts != [name.strip() for name in sheet_ids] and set(firsts) == set(count_ids):

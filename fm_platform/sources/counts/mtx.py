@@ -91,7 +91,9 @@ def mtx_files(path: Path, name: str) -> MtxFiles:
         raise InputError(
             f"{len(matrices)} MatrixMarket files: {shown}",
             file=name,
-            mend="name one of them, or deliver one matrix with all samples as columns",
+            mend="name one of them, or deliver one matrix with all samples as columns"
+            if matrices
+            else "name the folder that holds matrix.mtx, or drop `format: mtx` (fm de --format mtx)",
         )
     matrix = matrices[0]
     lists = []

@@ -274,11 +274,16 @@ def test_a_contrast_keeps_the_blanks_of_a_quoted_level():
 # -- both files ------------------------------------------------------------------------------------------------
 
 
-def de(folder: Path, counts: str, samples: str) -> InputError:
+def de(folder: Path, counts: str, samples: str, format: str = "auto") -> InputError:
     (folder / "counts.csv").write_text(counts)
     (folder / "samples.csv").write_text(samples)
     with pytest.raises(InputError) as caught:
-        run_de(folder / "counts.csv", folder / "samples.csv", "~ group", "group,b,a", out=folder / "de.csv")
+        run_de(
+            *(folder / name for name in ("counts.csv", "samples.csv")),
+            *("~ group", "group,b,a"),
+            out=folder / "de.csv",
+            format=format,
+        )
     assert not (folder / "de.csv").exists()
     return caught.value
 
@@ -304,6 +309,12 @@ def test_samples_in_rows_are_told_by_the_sheet(tmp_path, counts):
     error = de(tmp_path, counts, "sample,group\ns1,a\ns2,a\ns3,b\n")
     assert "the matrix has samples in rows: s1, s2, s3" in error.message
     assert "--format transposed" in str(error.mend)
+
+
+def test_genes_in_rows_declared_as_samples_in_rows_are_told_too(tmp_path):
+    counts = "gene,s1,s2,s3\nACTB,5,6,7\nTP53,7,8,9\n"
+    error = de(tmp_path, counts, "sample,group\ns1,a\ns2,a\ns3,b\n", "transposed")
+    assert "where that is said already, samples are in columns: drop it" in str(error.mend)
 
 
 def test_without_the_gene_ids_the_way_out_is_hinted_at():

@@ -268,3 +268,10 @@ def test_a_matrix_a_sample_is_asked_for_as_one(tmp_path):
         write(mtx_folder / "matrix.mtx", MTX)
     with pytest.raises(InputError, match="2 MatrixMarket files"):
         read_counts(tmp_path, name="m")
+
+
+def test_a_folder_without_a_matrix_says_so(tmp_path):
+    write(tmp_path / "s1.txt", "G1\t1\n")
+    with pytest.raises(InputError, match="0 MatrixMarket files") as caught:
+        read_counts(tmp_path, name="m", format="mtx")
+    assert "drop `format: mtx`" in str(caught.value.mend)
