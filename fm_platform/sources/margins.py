@@ -176,7 +176,8 @@ def _titles(rows: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
         above, header, below = head[:top], head[top], head[top + 1 :]
         if above and (
             _names_above_numbers(header, below)
-            or (least < usual and (_apart(above, lines[: top + 1], usual) or _padded(above, header, usual)))
+            or _padded(above, header, usual, apart=not _filled(above[-1]) or lines[top] - lines[top - 1] > 1)
+            or (least < usual and _apart(above, lines[: top + 1], usual))
         ):
             return top
     return 0
@@ -192,14 +193,16 @@ def _apart(above: Sequence[Sequence[str]], lines: Sequence[int], usual: int) -> 
     return alone and words >= (_PROSE_OF_TWO_COLUMNS if unpadded_pair else 2)
 
 
-def _padded(above: Sequence[Sequence[str]], header: Sequence[str], usual: int) -> bool:
-    """Whether records hold a text in the first of several fields, above a full record of different names.
+def _padded(above: Sequence[Sequence[str]], header: Sequence[str], usual: int, *, apart: bool) -> bool:
+    """Whether records of empty fields but a text in the first, or set apart, stand above a full record of names.
 
     No header is like that: it names every column, but for R's row names, which are the first.
     """
     names = _filled(header)
-    alone = all(len(row) >= usual and row[0].strip() and len(_filled(row)) == 1 for row in above)
-    return alone and len({*names}) == len(names) == len(header) and not any(map(is_number, names))
+    padded = all(len(row) >= usual > _width(row) for row in above)
+    alone = all(len(_filled(row)) == 1 and row[0].strip() for row in above)
+    full = len({*names}) == len(names) == len(header) and not any(map(is_number, names))
+    return padded and (alone or apart) and full
 
 
 def _repeats(row: Sequence[str]) -> bool:

@@ -172,6 +172,22 @@ def test_a_title_of_one_word_above_names_is_passed_over(tmp_path, write_xlsx):
     assert cells(sheet(tmp_path, "Samples,\n" + SHEET))[0] == ("sample", "group")
 
 
+def test_titles_of_two_fields_above_names_are_passed_over(tmp_path, write_xlsx):
+    rows = [
+        ["Study:", "FM7"],
+        ["Date:", "May"],
+        [],
+        ["sample", "group", "batch"],
+        ["a", "x", "p"],
+        ["b", "y", "q"],
+    ]
+    path = write_xlsx(tmp_path / "s.xlsx", {"s": rows})
+    found = read_text_table("samples", path, name="s.xlsx")
+    assert cells(found) == [("sample", "group", "batch"), ("a", "x", "p"), ("b", "y", "q")]
+    with pytest.raises(InputError, match="column 3 has no name"):
+        sheet(tmp_path, "sample,group,\na,x,p\nb,y,q\n")
+
+
 def test_a_header_without_names_is_no_title(tmp_path):
     with pytest.raises(InputError, match="column 2 has no name"):
         counts(tmp_path, "gene_id,,\nG1,1,2\nG2,3,4\n", "c.csv")
