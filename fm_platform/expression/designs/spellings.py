@@ -15,6 +15,7 @@ import polars as pl
 
 from fm_platform.errors import InputError
 from fm_platform.sources.delimited import LINE
+from fm_platform.validation.spellings import LOOK_ALIKES, shown
 
 MISSING = frozenset(
     {
@@ -32,6 +33,9 @@ _GAP = re.compile(r"(?<!\d)[\s_]+|[\s_]+(?!\d)")
 """Blanks and underscores in what is read as one (``24 h``, ``day_1``); between digits they part numbers."""
 
 _QUOTES = "'\"`\u2018\u2019\u201c\u201d"
+_CYRILLIC = {sign: latin for sign, latin in LOOK_ALIKES.items() if 0x400 <= sign < 0x530}
+"""Of Greek letters, a mu is no m: 5 µM are not 5 mM."""
+
 _SHOWN = 10
 
 
@@ -69,21 +73,27 @@ def refuse_spellings(samples: pl.DataFrame, column: str, variable: str, *, what:
     doubtful = [spellings for spellings in groups.values() if len(spellings) > 1]
     if not doubtful:
         return
-    shown = " and ".join(
-        f"{text!r} of {places(samples, [at for at, other in enumerate(texts) if other == text])}"
+    told = " and ".join(
+        f"{_told(text)} of {places(samples, [at for at, other in enumerate(texts) if other == text])}"
         for text in doubtful[0]
     )
     more = f" (and {len(doubtful) - 1} more such)" if len(doubtful) > 1 else ""
     raise InputError(
-        f"{variable!r} spells one {what} in several ways: {shown}{more}; they differ in blanks, underscores, dashes, "
-        f"letter case, invisible characters or form of a number only, and would be taken for different {what}s",
+        f"{variable!r} spells one {what} in several ways: {told}{more}; they differ in blanks, underscores, dashes, "
+        f"letter case, script, invisible characters or form of a number only, and would be taken for different {what}s",
         mend=f"write it alike everywhere in the sample sheet; if they are different {what}s, give them different names",
     )
 
 
+def _told(text: str) -> str:
+    """A text in quotes, letters of another script and what cannot be seen by their codes."""
+    named = shown(text)
+    return named if "<U+" in named and text.isprintable() else repr(text)
+
+
 def plain(text: str) -> str:
     """What a reader takes a text for: no quotes, blanks between digits alone, no letter case, a number as its value."""
-    bare = _GAP.sub("", " ".join(_visible(text).strip(_QUOTES).split())).casefold()
+    bare = _GAP.sub("", " ".join(_visible(text).strip(_QUOTES).split())).casefold().translate(_CYRILLIC)
     if _NUMBER.fullmatch(bare):
         return str(Decimal(bare.replace(",", ".")).normalize())
     return bare

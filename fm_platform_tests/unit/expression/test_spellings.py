@@ -65,6 +65,16 @@ def test_levels_that_look_alike_are_one_level_in_two_spellings(one, other):
     assert f"{other!r} of s2 (line 3)" in error.message
 
 
+def test_a_letter_of_another_script_is_named_by_its_code():
+    error = refusal(resolved(group=["ctl", "\u0441tl", "z", "z"]), "~ group")
+    assert "'ctl' of s1 (line 2) and '<U+0441>tl' of s2 (line 3)" in error.message
+
+
+def test_micromolar_is_not_millimolar():
+    found = read_variables(resolved(dose=["5 \u00b5M", "5 mM", "0", "0"]), "~ dose")
+    assert set(found.levels["dose"]) == {"5 \u00b5M", "5 mM", "0"}
+
+
 @pytest.mark.parametrize(("one", "other"), [("-", "+"), ("1", "-1"), ("dose 1", "dose -1"), ("a", "a-")])
 def test_signs_tell_levels_apart(one, other):
     read_variables(resolved(batch=[one, other, one, other]), "~ batch")
