@@ -6,7 +6,7 @@ Belongs here: joining them to a matrix, STAR's strand, summary rows. Does not be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -133,8 +133,11 @@ def _genes(
 ) -> tuple[tuple[str, ...], list[list[int]], list[InputNote]]:
     """The genes of all files, the rows of each that hold them, and the summary rows set aside with column ``shown``."""
     named = [table.columns[0].to_list() for table in tables]
-    summary = {gene: reason for gene in set().union(*named) if (reason := summary_row(gene))}
-    kept = [[index for index, gene in enumerate(own) if gene not in summary] for own in named]
+    other = [own for own in named if own != named[0]]
+    reasons = {gene: reason for gene in set(named[0]).union(*other) if (reason := summary_row(gene))}
+    usual = _apart(named[0], reasons)
+    split = [usual if own == named[0] else _apart(own, reasons) for own in named]
+    kept = [places for places, _ in split]
     first = [named[0][index] for index in kept[0]]
     if not first:
         raise InputError("no row is a gene", file=entries[0].name, mend="name the folder of count files")
@@ -151,21 +154,26 @@ def _genes(
                 line=table.lines[places[min(at, len(own) - 1)]] if places else table.lines[0],
                 mend="count all samples against the same annotation, or remove the file if it holds no counts",
             )
-    aside = list(dict.fromkeys(gene for rows in named for gene in rows if gene in summary))
     notes = [
         InputNote(
             "set_aside",
-            summary[gene],
-            item=f"{gene} ({entry.sample}: {table.columns[shown][rows.index(gene)]})",
-            line=table.lines[rows.index(gene)],
+            reasons[gene],
+            item=f"{gene} ({entry.sample}: {table.columns[shown][aside[gene]]})",
+            line=table.lines[aside[gene]],
         )
-        for gene in aside
-        for entry, table, rows in zip(entries, tables, named, strict=True)
-        if gene in rows
+        for gene in dict.fromkeys(gene for _, aside in split for gene in aside)
+        for entry, table, (_, aside) in zip(entries, tables, split, strict=True)
+        if gene in aside
     ]
     genes = tuple(first)
     check_genes(genes, [tables[0].lines[index] for index in kept[0]], entries[0].name)
     return genes, kept, notes
+
+
+def _apart(rows: Sequence[str], reasons: Mapping[str, str]) -> tuple[list[int], dict[str, int]]:
+    """The places of the genes of a file, and those of its summary rows by name."""
+    kept = [index for index, gene in enumerate(rows) if gene not in reasons]
+    return kept, {gene: index for index, gene in enumerate(rows) if gene in reasons}
 
 
 def _strand(
