@@ -14,8 +14,12 @@ from decimal import Decimal
 ONLY_IN = "only in case, blanks, zeros, script or what cannot be seen"
 """How texts of one :func:`canonical` form differ."""
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
-LOOK_ALIKES = str.maketrans("авекмнорстухіјѕαβεζηικμνορτυχ", "abekmhopctyxijsabezhikmnoptyx")
-"""Small letters of Cyrillic and Greek whose capitals look like Latin ones (Unicode TR 39, confusables)."""
+LOOK_ALIKES = str.maketrans("авекмнорстухіјѕαβεζηικνορτυχ", "abekmhopctyxijsabezhiknoptyx")
+r"""Small letters of Cyrillic and Greek whose capitals look like Latin ones (Unicode TR 39, confusables).
+
+A small mu is none of them: it stands for micro, and 5 \u00b5M is not 5 mM.
+"""
+_CAPITAL_MU = "\u039c"
 _EXPONENT = re.compile(r"^[0-9]+([.,][0-9]+)?e[+]?[0-9]{1,2}$")
 _WHOLE = re.compile(r"^[0-9]+[.]0+$")
 _ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
@@ -27,7 +31,8 @@ def canonical(text: str) -> str:
     >>> canonical("S2\t"), canonical("1E+05"), canonical("p007"), canonical("\u0420007")
     ('s2', '100000', 'p7', 'p7')
     """
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES).translate(LOOK_ALIKES)
+    plain = unicodedata.normalize("NFKC", text).replace(_CAPITAL_MU, "M").casefold()
+    plain = plain.translate(_DASHES).translate(LOOK_ALIKES)
     plain = "".join(sign for sign in plain if unicodedata.category(sign)[0] not in "CZ")
     if _EXPONENT.match(plain) or _WHOLE.match(plain):
         number = Decimal(plain.replace(",", "."))
@@ -49,7 +54,7 @@ def shown(text: str) -> str:
     mixed = any(sign.isascii() and sign.isalnum() for sign in text)
     signs = [
         f"<U+{ord(sign):04X}>"
-        if _is_unseen(sign) or (mixed and ord(sign.lower()[0]) in LOOK_ALIKES)
+        if _is_unseen(sign) or (mixed and (sign == _CAPITAL_MU or ord(sign.lower()[0]) in LOOK_ALIKES))
         else sign
         for sign in text
     ]

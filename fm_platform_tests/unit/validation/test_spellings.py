@@ -39,7 +39,7 @@ def delivered(warehouse, *ids, arms=("drug", "placebo"), visits=("v1",), more=""
         ("S2", "s2"), ("S2", "S2\t"), ("S2", "S\u200b2"), ("S2", "S2\u00a0"), ("S2", "\uff332"), ("P7", "p007"),
         ("100000", "1E+05"), ("101", "101.0"), ("A 1", "A1"), ("x\u0301", "\u0078\u0301"),
         ("S-2", "S\u20112"), ("S-2", "S\u20132"), ("100000", "1,00E+05"),
-        ("P01", "\u042001"), ("BA-7", "\u0392\u0391-7"),
+        ("P01", "\u042001"), ("BA-7", "\u0392\u0391-7"), ("5 mM", "5 m\u039c"),
     ],
 )  # fmt: skip
 def test_texts_that_are_one_to_a_reader(one, other):
@@ -47,7 +47,8 @@ def test_texts_that_are_one_to_a_reader(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("S1", "S2"), ("S10", "S1"), ("1.05", "1.5"), ("A-1", "A1"), ("100", "10")]
+    ("one", "other"),
+    [("S1", "S2"), ("S10", "S1"), ("1.05", "1.5"), ("A-1", "A1"), ("100", "10"), ("5 \u00b5M", "5 mM")],
 )
 def test_texts_that_are_two(one, other):
     assert canonical(one) != canonical(other)
