@@ -35,7 +35,7 @@ class Linked:
         self, connection: duckdb.DuckDBPyConnection, ids: Mapping[str, Mapping[int, str]]
     ) -> list[dict[str, Any]]:
         """Rows as ``row``, ``rows``, ``decides`` (sets of ids) and ``cells`` (column to (table, column, id))."""
-        found = connection.execute(_with_lists(self.query, self.columns))
+        found = connection.execute(with_lists(self.query, self.columns))
         names = [entry[0] for entry in found.description or ()]
         out = []
         for values in found.fetchall():
@@ -60,7 +60,7 @@ class Linked:
         return out
 
 
-def _with_lists(link: LinkQuery, columns: Sequence[str]) -> str:
+def with_lists(link: LinkQuery, columns: Sequence[str]) -> str:
     """A link's query with a list of marks for each hidden output."""
     named = ", ".join(f"q.{identifier(name)}" for name in columns)
     hidden = [*(CELL + name for name in columns), DECIDES, ROWS]
@@ -81,7 +81,7 @@ def create_linked(
     columns = ", ".join(identifier(column) for column in model.columns)
     connection.execute(
         f"create or replace table {name(model.name)} as with q as materialized "
-        f"(select *, row_number() over () as fm_n from ({_with_lists(link, list(model.columns))})), "
+        f"(select *, row_number() over () as fm_n from ({with_lists(link, list(model.columns))})), "
         f"behind(mark, ids) as ({' union all '.join(behind) or 'select 0, []::varchar[] where false'}), "
         "named as (select m.fm_n, unnest(b.ids) as id from (select fm_n, unnest(_rows) as mark from q) as m "
         "join behind as b on b.mark = m.mark), "

@@ -21,7 +21,7 @@ import sqlglot
 from sqlglot import exp
 
 from fm_platform.errors import InputError
-from fm_platform.sql.links import ROWS, link_query
+from fm_platform.sql.links import link_query
 from fm_platform.sql.loader import load_models
 from fm_platform.sql.marks import ROWS_BITS
 from fm_platform.sql.model import GeneratedModel, SqlModel, leftmost_select
@@ -30,7 +30,7 @@ from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.connection import connect
 from fm_platform.warehouse.extensions import extension_file
 from fm_platform.warehouse.names import identifier
-from fm_platform_tests.unit.sql.linked import relation
+from fm_platform_tests.unit.sql.linked import relation, with_lists
 
 SOAK = bool(os.environ.get("SOAK"))
 REMOVED = 40 if SOAK else 4
@@ -211,13 +211,12 @@ class Named:
     def __init__(self, name: str, model: SqlModel) -> None:
         schemas = {table: benchmark(name).schemas[table] for table in model.refs}
         link = link_query(model, schemas, relation)
-        found = benchmark(name).connection.execute(link.sql)
-        columns = [entry[0] for entry in found.description]
-        width, at = len(model.columns), columns.index(ROWS)
+        found = benchmark(name).connection.execute(with_lists(link, list(model.columns)))
         self.cells = link.cells
         self.rows: list[tuple[Row, set[int]]] = []
-        for values in found.fetchall():
-            self.rows.append((values[:width], {mark for mark in values[at] or () if mark is not None}))
+        for *values, rows in found.fetchall():
+            own = tuple(values[: len(model.columns)])
+            self.rows.append((own, {mark for mark in rows or () if mark is not None}))
 
 
 def sample(name: str, model: SqlModel, named: Named) -> list[tuple[str, int]]:
