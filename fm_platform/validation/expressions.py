@@ -38,6 +38,9 @@ _TOGETHER = r"\1\2\3\4"
 
 _UNSEEN = r"[\s\p{Cf}\p{Cc}\p{Z}]"
 _UNSEEN_AROUND = rf"\p{{Cf}}|^{_UNSEEN}+|{_UNSEEN}+$"
+_NO_SIGN = r"[^\p{L}\p{N}]"
+_LONG_ENOUGH, _SLIPS = 4, 2
+"""Signs of a text in which so many slips are taken for such."""
 _MINUS = "^[\u2212\u2013]"
 _SPACED = r"^(-?[1-9][0-9]{0,2}){part}([0-9]{3})(?:{part}([0-9]{3}))?(?:{part}([0-9]{3}))?([.,][0-9]+)?$"
 _SPACED_PARTS = (r"[\p{Zs}]", "['\u2019]")
@@ -105,15 +108,27 @@ def subject_id(columns: Sequence[str], source: ClinicalSource, alias: str = "") 
 
 
 def nearest_visit(cell: str, study: Study) -> str:
-    """SQL of the words that name the declared text which differs from a cell in case and blanks alone; or no words."""
-    plain = f"regexp_replace(lower({cell}), {literal(_UNSEEN)}, '', 'g')"
+    """SQL of the words that name the declared text nearest to a cell; or no words.
+
+    Near is what differs in case, blanks and separators alone; else in two letters at most, never in a digit.
+    """
     known = dict.fromkeys([*(text for visit in study.visits for text in visit.found_as), *study.unscheduled])
-    plainly = {"".join(text.lower().split()): text for text in known}
-    whens = " ".join(
-        f"when {literal(folded)} then {literal(f' (is {meant_text} meant?)')}"
-        for folded, meant_text in plainly.items()
-    )
-    return f"case {plain} {whens} else '' end" if known else "''"
+    if not known:
+        return "''"
+    plain = f"regexp_replace(lower({cell}), {literal(_NO_SIGN)}, '', 'g')"
+    digits = f"regexp_replace({plain}, '[^0-9]', '', 'g')"
+    words = {
+        "".join(sign for sign in meant_text.lower() if sign.isalnum()): literal(f" (is {meant_text} meant?)")
+        for meant_text in known
+    }
+    same = [f"when {plain} = {literal(folded)} then {said}" for folded, said in words.items()]
+    near = [
+        f"when {digits} = {literal(re.sub('[^0-9]', '', folded))} "
+        f"and damerau_levenshtein({plain}, {literal(folded)}) <= {_SLIPS} then {said}"
+        for folded, said in words.items()
+        if len(folded) >= _LONG_ENOUGH
+    ]
+    return f"case {' '.join([*same, *near])} else '' end"
 
 
 def visit_id(column: str, study: Study, alias: str = "") -> str:

@@ -108,6 +108,18 @@ def test_a_visit_in_another_case_is_told_which_is_meant(warehouse):
     ]
 
 
+def test_a_visit_with_slips_is_told_which_is_meant_but_never_another_number(warehouse):
+    planned = "{id: baseline, baseline: true}, {id: week_4}, {id: week_12}"
+    made = warehouse(STUDY.format(more="").replace("{id: v1, baseline: true}, {id: v2}", planned))
+    cells = ("week 4", "wek_4", "Wk-4", "basline", "week_5", "screening", "4")
+    made.deliver_rows("participants", ["id", "arm"], [["S1", "drug"]])
+    made.deliver_rows("visits", ["id", "visit"], [["S1", cell] for cell in cells])
+    meant = dict.fromkeys(cells[:3], " (is week_4 meant?)") | {"basline": " (is baseline meant?)"}
+    assert [reason for *_, reason in made.find("visits")] == [
+        f"{cell} is no visit that study.yaml declares{meant.get(cell, '')}" for cell in cells
+    ]
+
+
 def test_ids_of_different_sources_that_fall_together_are_asked_about(warehouse):
     made = warehouse(STUDY.format(more="    aliases: {id: {S9: S9}}"))
     subjects = pl.DataFrame({"subject_id": ["S1", "s1\t", "S2", "s9", "S9"], "_row_ids": [["a"]] * 5})
