@@ -19,6 +19,7 @@ from fm_platform.lineage.history import History
 from fm_platform.sources.store import StoredFile
 from fm_platform.study.model import Study
 from fm_platform.warehouse.database import Remembered, Warehouse
+from fm_platform.warehouse.ledger import RecordKind
 from fm_platform.warehouse.names import identifier, quoted_table
 from fm_platform.warehouse.records import (
     CheckDeclaration,
@@ -86,7 +87,7 @@ class Built:
     lineage: ColumnLineage | None = None
     links: Sequence[Link] = ()
     checks: Checks = tuple
-    records: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    records: Sequence[tuple[RecordKind, Mapping[str, Any]]] = ()
     delivered: Sequence[Delivered] = ()
     source_rows: pl.DataFrame | None = None
     files: Mapping[str, bytes] | None = None

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fm_platform.catalog.graph import build_catalog
 from fm_platform.catalog.session import Actor, open_session
@@ -43,7 +43,7 @@ from fm_platform.warehouse.home import Home, write_atomically
 from fm_platform.warehouse.ledger import LedgerRecord
 from fm_platform.warehouse.lock import hold_lock
 
-KIND = "reproduction"
+KIND: Final = "reproduction"
 CERTIFICATE = "certificate.json"
 _RUN = "import sys; sys.argv[0] = 'fm'; from fm_platform.cli import main; main()"
 

@@ -266,9 +266,9 @@ class Session:
             column: [list(entry.as_json().values()) for entry in sorted(set(inputs))]
             for column, inputs in lineage.items()
         }
-        sources = [("source", self._source_body(entry)) for entry in delivered]
+        sources = [self._source_body(entry) for entry in delivered]
         if sources:
-            facts["delivered"] = [body for _, body in sources]
+            facts["delivered"] = sources
         if built.files is not None:
             return self._store_files(asset, built, facts)
         assert built.rows is not None
@@ -284,7 +284,7 @@ class Session:
                 key=asset.key,
                 rows=built.rows,
                 facts=facts,
-                before=[*sources, *built.records],
+                before=[*(("source", body) for body in sources), *built.records],
                 source_rows=built.source_rows,
                 links=[*built.links, *(rows.link(asset.table, asset.key) for rows in asset.rows)],
                 checks=checks,

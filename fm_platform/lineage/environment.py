@@ -14,16 +14,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fm_platform.lineage.code_state import CodeOf, code_of
 from fm_platform.lineage.libraries import PYTHON
 from fm_platform.warehouse.ledger import LedgerRecord, sha256_text
 
-KIND = "environment"
+KIND: Final = "environment"
 LOCK = "requirements.lock"
 INSTALLED = "installed distributions"
-CONTEXT = ("study", "code", KIND)
+CONTEXT: Final = ("study", "code", KIND)
 """Kinds of record that hold until the next of their kind."""
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fm_platform.warehouse.ledger import LedgerRecord, sha256_text
 
-KIND = "erasure"
+KIND: Final = "erasure"
 
 
 @dataclass(frozen=True)

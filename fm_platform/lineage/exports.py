@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fm_platform.errors import CheckFailed, InputError
 from fm_platform.lineage.verify import quiet_home
@@ -19,7 +19,7 @@ from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.ledger import LedgerRecord, first_break
 from fm_platform.warehouse.publish import file_sha256
 
-KIND = "export"
+KIND: Final = "export"
 
 Holds = Literal["no rows", "tables", "report", "row-level data"]
 """What an export holds of people: nothing; tables, judged by the quasi-identifiers that are declared; the report, which

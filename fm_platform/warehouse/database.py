@@ -22,7 +22,7 @@ from fm_platform.warehouse.digest import both_digests, frame_digest
 from fm_platform.warehouse.extensions import extension_file, required_extensions
 from fm_platform.warehouse.frames import frame_of
 from fm_platform.warehouse.home import Home
-from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, link
+from fm_platform.warehouse.ledger import GENESIS, LedgerRecord, RecordKind, link
 from fm_platform.warehouse.names import identifier, literal, order_by, relation, split_table
 from fm_platform.warehouse.records import CheckOutcome, Link
 
@@ -97,7 +97,7 @@ class TableWrite:
     key: tuple[str, ...]
     rows: pl.DataFrame | str
     facts: Mapping[str, Any]
-    before: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    before: Sequence[tuple[RecordKind, Mapping[str, Any]]] = ()
     source_rows: pl.DataFrame | None = None
     links: Sequence[Link] = ()
     checks: Callable[[TableDigests], Sequence[CheckOutcome]] = field(default=lambda _: ())
@@ -178,7 +178,7 @@ class Warehouse:
         ).fetchall()
         return [LedgerRecord(*row) for row in rows]
 
-    def records_of(self, kind: str) -> list[LedgerRecord]:
+    def records_of(self, kind: RecordKind) -> list[LedgerRecord]:
         """The ledger's records of one kind, in order."""
         rows = self.connection.sql(
             f"SELECT {_LEDGER_COLUMNS} FROM fm.audit.ledger WHERE kind = {literal(kind)} ORDER BY seq"
@@ -208,7 +208,7 @@ class Warehouse:
             raise
         self.connection.execute("COMMIT")
 
-    def append(self, kind: str, body: Mapping[str, Any]) -> LedgerRecord:
+    def append(self, kind: RecordKind, body: Mapping[str, Any]) -> LedgerRecord:
         """Append one record inside the caller's transaction."""
         record = link(self._last or self.head(), kind, self.run_id, body)
         values = [

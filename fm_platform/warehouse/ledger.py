@@ -41,7 +41,7 @@ class LedgerRecord:
     """One link of the chain. ``body`` is canonical JSON text."""
 
     seq: int
-    kind: str
+    kind: RecordKind
     at: str
     run_id: str
     body: str
@@ -70,7 +70,7 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def link(previous: tuple[int, str], kind: str, run_id: str, body: Mapping[str, Any]) -> LedgerRecord:
+def link(previous: tuple[int, str], kind: RecordKind, run_id: str, body: Mapping[str, Any]) -> LedgerRecord:
     """The next record of the chain.
 
     Args:
