@@ -86,11 +86,6 @@ def _file_name(module: str) -> str:
     return path.relative_to(_ROOT.parent).as_posix() if path is not None else module
 
 
-def reached_modules(function: Callable[..., Any]) -> list[str]:
-    """The other ``fm_platform`` modules that a function's names lead to, and theirs in turn, in name order."""
-    return sorted(_reach(function).modules)
-
-
 @dataclass(frozen=True)
 class _Reach:
     """What a function leads to.

@@ -5,7 +5,6 @@ Each case is a small package of its own that stands beside a copy of the module 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -80,10 +79,11 @@ def late():
 ASK = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from fm_platform.lineage.code import code_version, reached_modules
+from fm_platform.lineage.code import code_version
 from fm_platform.tiny import top
 names = ("build", "other", "late")
-print(json.dumps({n: [code_version(getattr(top, n)), reached_modules(getattr(top, n))] for n in names}))
+found = {n: code_version(getattr(top, n)) for n in names}
+print(json.dumps({n: [version, [name for name in version.files if "(" not in name]] for n, version in found.items()}))
 """
 
 Edit = Callable[[str], str]
@@ -129,11 +129,11 @@ def changed(ask: Ask, **edits: Edit) -> set[str]:
 
 
 def test_only_names_that_the_function_uses_are_followed(ask):
-    package = {"fm_platform.tiny"}
+    package = {"fm_platform/tiny/__init__.py"}
     reached = {name: set(modules) - package for name, (_, modules) in ask().items()}
-    assert reached["build"] == {"fm_platform.tiny.deep", "fm_platform.tiny.low"}
-    assert reached["other"] == {"fm_platform.tiny.aside"}
-    assert reached["late"] == {"fm_platform.tiny.lazy"}
+    assert reached["build"] == {"fm_platform/tiny/deep.py", "fm_platform/tiny/low.py"}
+    assert reached["other"] == {"fm_platform/tiny/aside.py"}
+    assert reached["late"] == {"fm_platform/tiny/lazy.py"}
 
 
 @pytest.mark.parametrize(
@@ -198,9 +198,9 @@ def test_a_top_level_module_does_not_bring_in_the_resources_of_every_room(ask):
 
 def test_the_engine_of_differential_expression_does_not_depend_on_how_reports_look():
     from fm_platform.catalog.expression.fits import build_fit
-    from fm_platform.lineage.code import reached_modules
+    from fm_platform.lineage.code import code_version
 
-    reached = reached_modules(build_fit)
-    assert "fm_platform.expression.fit.engine" in reached
-    assert not [name for name in reached if name.startswith(("fm_platform.reporting", "fm_platform.defs"))]
-    assert all(importlib.util.find_spec(name) for name in reached)
+    reached = code_version(build_fit).files
+    assert "fm_platform/expression/fit/engine.py" in reached
+    assert not [name for name in reached if name.startswith(("fm_platform/reporting", "fm_platform/defs"))]
+    assert all((PACKAGE.parent / name.split(" (")[0]).exists() for name in reached)
