@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,67 +115,6 @@ def planned_hypothesis(plan: ContrastPlan) -> Hypothesis:
     """What a contrast declares to be tested."""
     contrast = plan.contrast
     return Hypothesis(contrast.lfc_threshold, contrast.alternative, plan.reduced)
-
-
-def run_contrast(
-    counts: NDArray[np.int64],
-    gene_ids: Sequence[str],
-    plan: ContrastPlan,
-    *,
-    inference: Inference | None = None,
-    shrink: str | None = None,
-    on_stage: OnStage | None = None,
-    options: Options | None = None,
-    hypothesis: Hypothesis | None = None,
-) -> DeResult:
-    """Test one contrast on its own. See :meth:`DeEngine.run`."""
-    engine = DeEngine(inference=inference, on_stage=on_stage, options=options or Options())
-    return engine.run(counts, gene_ids, plan, shrink=shrink, hypothesis=hypothesis)
-
-
-def run_contrasts(
-    counts: NDArray[np.int64],
-    gene_ids: Sequence[str],
-    plans: Sequence[ContrastPlan],
-    *,
-    inference: Inference | None = None,
-    on_stage: OnStage | None = None,
-    options: Options | None = None,
-) -> dict[str, DeResult]:
-    """Test every planned contrast that is not skipped.
-
-    Contrasts that share samples and design are run side by side, so dispersions are fitted once for them.
-
-    Args:
-        counts: As in :meth:`DeEngine.run`.
-        gene_ids: One per row of counts.
-        plans: In the order of study.yaml.
-        inference: As in :class:`DeEngine`.
-        on_stage: Told ``<contrast>: <stage>``.
-        options: As in :class:`DeEngine`.
-
-    Returns:
-        Results by contrast id, in the order of the plans.
-
-    Raises:
-        InputError: As :meth:`DeEngine.run`.
-    """
-    runnable = [plan for plan in plans if plan.design is not None]
-    together: dict[Any, list[ContrastPlan]] = {}
-    for plan in runnable:
-        together.setdefault((plan.positions, plan.design.key if plan.design else None), []).append(plan)
-    engine = DeEngine(inference=inference, options=options or Options())
-    results: dict[str, DeResult] = {}
-    for group in together.values():
-        for plan in group:
-            name = plan.contrast.id
-            engine.on_stage = _prefixed(on_stage, name)
-            results[name] = engine.run(counts, gene_ids, plan)
-    return {plan.contrast.id: results[plan.contrast.id] for plan in runnable}
-
-
-def _prefixed(on_stage: OnStage | None, name: str) -> OnStage | None:
-    return None if on_stage is None else lambda stage: on_stage(f"{name}: {stage}")
 
 
 def _own_result(
