@@ -30,6 +30,7 @@ from fm_platform.lineage.code import code_version
 from fm_platform.sources.delimited import ROW_NAMES, read_text_table
 from fm_platform.sources.redcap.forms import FormSource
 from fm_platform.sql.loader import load_models
+from fm_platform.study.clinical import ClinicalSource
 from fm_platform.study.model import Study
 from fm_platform.validation.checks import check_declarations
 from fm_platform.validation.columns import declared_columns
@@ -47,7 +48,7 @@ from fm_platform.warehouse.records import Column
 from fm_platform.warehouse.table import direct, indirect
 
 SCORES = "staging.stg_instrument_scores"
-GATE_KEYS = ("clinical", "gate", "instruments", "outcomes", "population", "strata", "unscheduled", "visits")
+GATE_KEYS = ("gate", "population", "strata", "unscheduled", "visits")
 
 
 def clinical_assets(
@@ -86,7 +87,7 @@ def _raw(study: Study, source: str) -> Asset:
         kinds=("file", "duckdb"),
         half="clinical",
         key=("_row_id",),
-        study_keys=("clinical", "instruments", "outcomes"),
+        study_keys=_keys_of(declared),
         source_files=(*(files or [path]), *form_files(study, declared)),
         code_version=code_version(build_raw),
         checks=(EXPORT_RECONCILED,) if form else (),
@@ -99,6 +100,11 @@ def _raw(study: Study, source: str) -> Asset:
             *form_columns(declared),
         ),
     )
+
+
+def _keys_of(source: ClinicalSource) -> tuple[str, ...]:
+    """The keys of study.yaml that say which columns a source has: outcomes and answers belong to visits."""
+    return ("clinical", "instruments", "outcomes") if source.by_visit else ("clinical",)
 
 
 def build_raw(step: Step, source: str) -> Built:
@@ -153,7 +159,7 @@ def _quarantine(study: Study, instruments: tuple[Instrument, ...], source: str) 
         half="clinical",
         inputs=gate_inputs(study, source),
         key=("_row_id", "rule", "column"),
-        study_keys=GATE_KEYS,
+        study_keys=tuple(sorted((*_keys_of(study.clinical[source]), *GATE_KEYS))),
         code_version=code_version(build_quarantine),
         checks=(*check_declarations(study, instruments, source), NOTHING_LOST),
         decided=(source,),

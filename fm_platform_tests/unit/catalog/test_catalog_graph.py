@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ UNANNOTATED = [
 """Empty in a study without an annotation file."""
 VERSIONS = """
 import json, sys
+from collections.abc import Callable
 from pathlib import Path
 from fm_platform.catalog.graph import build_catalog
 assets = build_catalog(Path(sys.argv[1])).assets.values()
@@ -253,8 +255,9 @@ def test_every_column_but_names_from_study_yaml_has_a_direct_input(lineage):
     )
 
 
-def test_a_contrast_s_tables_depend_on_its_own_declaration_only(tmp_path):
-    def made(old: str, new: str) -> Catalog:
+@pytest.fixture
+def made(tmp_path) -> Callable[[str, str], Catalog]:
+    def run(old: str, new: str) -> Catalog:
         folder = tmp_path / f"study{len(list(tmp_path.iterdir()))}"
         shutil.copytree(DEMO, folder)
         file = folder / "study.yaml"
@@ -263,9 +266,22 @@ def test_a_contrast_s_tables_depend_on_its_own_declaration_only(tmp_path):
         file.write_text(text.replace(old, new, 1))
         return build_catalog(folder)
 
-    def digests(found: Catalog, table: str) -> str:
-        return found.study_digests[found.assets[table].study_keys]
+    return run
 
+
+def digests(found: Catalog, table: str) -> str:
+    return found.study_digests[found.assets[table].study_keys]
+
+
+def test_another_outcome_is_read_by_sources_with_visits_alone(made):
+    before = made("# Two", "# Two")
+    after = made("outcomes:\n", "outcomes:\n  - {id: more, score: fiqr.memory, better: lower}\n")
+    for room in ("raw", "quarantine"):
+        assert digests(before, f"{room}.visits") != digests(after, f"{room}.visits")
+        assert digests(before, f"{room}.participants") == digests(after, f"{room}.participants")
+
+
+def test_a_contrast_s_tables_depend_on_its_own_declaration_only(made):
     before = made("# Two", "# Two")
     after = made('week: "0"}\n    alpha: 0.05', 'week: "0"}\n    alpha: 0.01')
     for kind in ("fit", "stability"):
