@@ -31,23 +31,22 @@ misses, an output row may appear, vanish or change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
 
+from fm_platform.sql.arms import Arm, Told, as_link, as_lists, as_rows, hidden_names
 from fm_platform.sql.functions import is_aggregate, is_grouped
-from fm_platform.sql.marks import InputCells, call, collected, gathered, mark_at, none, of_one_row, united
-from fm_platform.sql.model import DIALECT, Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
+from fm_platform.sql.marks import InputCells, call, collected, gathered, mark_at, united
+from fm_platform.sql.model import Relation, Schemas, SqlModel, output_columns, plain_sql, table_name
 from fm_platform.sql.resolve import resolved_tree
 from fm_platform.sql.rules import DECLARED
 from fm_platform.sql.subqueries import is_test, is_value, looked_for, of_group, sense_of
 from fm_platform.sql.windows import frames_of, over
-from fm_platform.warehouse.records import ARM, CELL, DECIDES, ROW, ROWS, Marks
+from fm_platform.warehouse.records import CELL, DECIDES, ROW, ROWS, Marks
 
-MOST_ROWS = 8
-"""Of how many input rows a query inside a query carries each in a column of its own."""
 _LEFT, _ALL, _SIDE = "_left", "_all", "_side"
 
 
@@ -91,73 +90,6 @@ def link_query(
 
 
 @dataclass(frozen=True)
-class _Arm:
-    """A SELECT among those that a query unites, and lists of marks that are its hidden outputs, not yet written.
-
-    They are in the order of :func:`_hidden`, under the names of the query's columns.
-    """
-
-    select: exp.Select
-    hidden: Sequence[Sequence[exp.Expr]]
-
-    def as_lists(self, names: Sequence[str]) -> None:
-        """Each hidden output is one list of marks."""
-        self._write({name: united(marks) for name, marks in zip(names, self.hidden, strict=True)})
-
-    def told(self, names: Sequence[str]) -> _Told:
-        """The marks, those of one row taken apart from the lists."""
-        rows: dict[str, exp.Column] = {}
-        ones: dict[str, list[tuple[int, int]]] = {}
-        lists: dict[str, exp.Expr] = {}
-        for name, marks in zip(names, self.hidden, strict=True):
-            collecting = []
-            for mark in marks:
-                one = of_one_row(mark)
-                if one is None:
-                    collecting.append(mark)
-                    continue
-                place, row = one
-                rows.setdefault(row.sql(dialect=DIALECT), row)
-                entry = (place, list(rows).index(row.sql(dialect=DIALECT)))
-                if entry not in ones.setdefault(name, []):
-                    ones[name].append(entry)
-            if collecting:
-                lists[name] = united(collecting)
-        return _Told(list(rows.values()), ones, lists)
-
-    def write(
-        self, told: _Told, lists: Collection[str], *, rows: int, first: int = 0, number: int | None = None
-    ) -> None:
-        """Give the arm's number, if any, its rows among so many from the first on, and these lists."""
-        padded: list[exp.Expr] = [exp.cast(exp.Null(), "BIGINT", dialect=DIALECT) for _ in range(rows)]
-        padded[first : first + len(told.rows)] = told.rows
-        outputs: dict[str, exp.Expr] = {} if number is None else {ARM: exp.Literal.number(number)}
-        outputs |= {f"{ROW}{at}": row.copy() for at, row in enumerate(padded)}
-        outputs |= {name: told.lists.get(name) or none() for name in lists}
-        self._write(outputs)
-
-    def _write(self, outputs: Mapping[str, exp.Expr]) -> None:
-        named = [exp.alias_(marks, name, quoted=True) for name, marks in outputs.items()]
-        self.select.set("expressions", [*self.select.expressions, *named])
-
-
-@dataclass(frozen=True)
-class _Told:
-    """The marks of a SELECT: its rows, of which a hidden output means cells (place, row), and what it has as lists."""
-
-    rows: list[exp.Column]
-    ones: dict[str, list[tuple[int, int]]]
-    lists: dict[str, exp.Expr]
-
-    def add(self, other: _Told) -> None:
-        """Add those of another arm, whose rows get columns of their own."""
-        for name, entries in other.ones.items():
-            self.ones.setdefault(name, []).extend((place, row + len(self.rows)) for place, row in entries)
-        self.lists.update(other.lists)
-        self.rows.extend(other.rows)
-
-
-@dataclass(frozen=True)
 class _Source:
     """A table expression of FROM: how the marks of its rows and cells are written.
 
@@ -170,7 +102,7 @@ class _Source:
 
     alias: str
     base: str | None
-    told: _Told | None = None
+    told: Told | None = None
     optional: bool = False
     conditions: tuple[exp.Expr, ...] = ()
 
@@ -178,48 +110,28 @@ class _Source:
 class _Rewriting:
     def __init__(self, cells: InputCells) -> None:
         self._cells = cells
-        self._named: dict[str, _Told | None] = {}
+        self._named: dict[str, Told | None] = {}
         """The CTEs in sight."""
 
     # -- queries --------------------------------------------------------------------------------------------------
 
     def link(self, query: exp.Expr) -> tuple[exp.Query, Marks]:
-        """The outermost query: the same rows, lists and number of the arm in all arms."""
+        """The outermost query, and where its marks stand."""
         result, arms = self._rewritten(query)
-        names = _hidden(output_columns(result))
-        found = [arm.told(names) for arm in arms]
-        rows = max(len(told.rows) for told in found)
-        lists = tuple(dict.fromkeys(name for told in found for name in told.lists))
-        for number, (arm, told) in enumerate(zip(arms, found, strict=True)):
-            arm.write(told, lists, rows=rows, number=number if len(arms) > 1 else None)
-        ones = tuple({name: tuple(entries) for name, entries in told.ones.items()} for told in found)
-        return result, Marks(lists, ones)
+        return result, as_link(result, arms)
 
     def query(self, query: exp.Expr) -> exp.Query:
         """A query that yields its rows with their marks as further columns, all of them lists."""
         result, arms = self._rewritten(query)
-        _as_lists(result, arms)
+        as_lists(result, arms)
         return result
 
-    def _source(self, query: exp.Expr) -> tuple[exp.Query, _Told | None]:
-        """A query of FROM, or a CTE: each arm has its rows in columns of its own; lists where these are many."""
+    def _source(self, query: exp.Expr) -> tuple[exp.Query, Told | None]:
+        """A query of FROM, or a CTE, and what the rows that it carries mean."""
         result, arms = self._rewritten(query)
-        names = _hidden(output_columns(result))
-        found = [arm.told(names) for arm in arms]
-        rows = sum(len(told.rows) for told in found)
-        if rows > MOST_ROWS:
-            _as_lists(result, arms)
-            return result, None
-        united = _Told([], {}, {})
-        for told in found:
-            united.add(told)
-        first = 0
-        for arm, told in zip(arms, found, strict=True):
-            arm.write(told, united.lists, rows=rows, first=first)
-            first += len(told.rows)
-        return result, united
+        return result, as_rows(result, arms)
 
-    def _rewritten(self, query: exp.Expr) -> tuple[exp.Query, list[_Arm]]:
+    def _rewritten(self, query: exp.Expr) -> tuple[exp.Query, list[Arm]]:
         """A query over rewritten tables, and its arms, whose marks are to be written; ORDER BY is dropped."""
         outer, with_ = self._named, query.args.get("with_")
         if with_ is not None:
@@ -249,7 +161,7 @@ class _Rewriting:
             result.set("with_", with_)
         return result, arms
 
-    def _union(self, query: exp.Union) -> tuple[exp.Query, list[_Arm]]:
+    def _union(self, query: exp.Union) -> tuple[exp.Query, list[Arm]]:
         columns = output_columns(query)
         left, arms = self._rewritten(query.left)
         right, others = self._rewritten(query.right)
@@ -257,11 +169,11 @@ class _Rewriting:
         query.set("expression", _in_parentheses(right))
         if not query.args.get("distinct"):
             return query, [*arms, *others]
-        _as_lists(query, [*arms, *others])
+        as_lists(query, [*arms, *others])
         query.set("distinct", False)
         return _distinct(query, columns)
 
-    def _difference(self, query: exp.SetOperation) -> tuple[exp.Query, list[_Arm]]:
+    def _difference(self, query: exp.SetOperation) -> tuple[exp.Query, list[Arm]]:
         """EXCEPT and INTERSECT: both arms in one, each row told by its side, then grouped."""
         columns = output_columns(query)
         kept = isinstance(query, exp.Intersect)
@@ -277,7 +189,7 @@ class _Rewriting:
         rows.set("having", exp.Having(this=given))
         return rows, grouped
 
-    def _select(self, select: exp.Select) -> tuple[exp.Query, list[_Arm]]:
+    def _select(self, select: exp.Select) -> tuple[exp.Query, list[Arm]]:
         columns = output_columns(select)
         sources = self._sources(select)
         grouped, qualify = is_grouped(select), select.args.get("qualify")
@@ -295,10 +207,10 @@ class _Rewriting:
             all_of(self._of_value(projection, sources, rows), frames_of(select, projection))
             for projection in select.expressions
         ]
-        arm = _Arm(select, [*hidden, all_of(decides, frames_of(select, qualify)), all_of(rows, frames)])
+        arm = Arm(select, [*hidden, all_of(decides, frames_of(select, qualify)), all_of(rows, frames)])
         if select.args.get("distinct") is None:
             return select, [arm]
-        _as_lists(select, [arm])
+        as_lists(select, [arm])
         select.set("distinct", None)
         return _distinct(select, columns)
 
@@ -474,17 +386,6 @@ def _told_by_side(query: exp.Query, *, left: bool) -> exp.Select:
     return exp.select(*columns, side).from_(query.subquery(exp.to_identifier(_SIDE, quoted=True), copy=False))
 
 
-def _hidden(columns: Sequence[str]) -> list[str]:
-    """The names of the hidden outputs of a query with some columns."""
-    return [*(CELL + name for name in columns), DECIDES, ROWS]
-
-
-def _as_lists(query: exp.Query, arms: Sequence[_Arm]) -> None:
-    names = _hidden(output_columns(query))
-    for arm in arms:
-        arm.as_lists(names)
-
-
 def _on(join: exp.Join) -> tuple[exp.Expr, ...]:
     return (join.args["on"],) if join.args.get("on") is not None else ()
 
@@ -531,7 +432,7 @@ def _arms(query: exp.Expr) -> Iterator[exp.Select]:
             yield from _arms(query.expression)
 
 
-def _distinct(query: exp.Query, columns: Sequence[str]) -> tuple[exp.Select, list[_Arm]]:
+def _distinct(query: exp.Query, columns: Sequence[str]) -> tuple[exp.Select, list[Arm]]:
     """One row for each combination of values, with the marks of all rows that have it."""
     outer = [exp.alias_(exp.column(name, _ALL, quoted=True), name, quoted=True) for name in columns]
     rows = (
@@ -539,4 +440,6 @@ def _distinct(query: exp.Query, columns: Sequence[str]) -> tuple[exp.Select, lis
         .from_(query.subquery(exp.to_identifier(_ALL, quoted=True), copy=False))
         .group_by(*(exp.column(name, _ALL, quoted=True) for name in columns))
     )
-    return rows, [_Arm(rows, [[collected(exp.column(name, _ALL, quoted=True))] for name in _hidden(columns)])]
+    return rows, [
+        Arm(rows, [[collected(exp.column(name, _ALL, quoted=True))] for name in hidden_names(columns)])
+    ]
