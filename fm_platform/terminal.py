@@ -98,6 +98,11 @@ def print_summary(summary: RefreshSummary) -> None:
     if summary.blocked:
         names = ", ".join(entry.table for entry in summary.blocked)
         click.echo(f"blocked {names}\n        because {summary.blocked[0].reason}", err=True)
+        verdict = summary.blocked[0].blocked_by
+        if verdict is not None and not summary.failed_checks:
+            place = f"--study {summary.study_folder} --home {summary.home.path}"
+            again = f"{_own_command()} refresh {place} --force --select {verdict.table}"
+            click.echo(f"        what was found is told by `{again}`", err=True)
     note = " (synthetic data)" if summary.synthetic else ""
     click.echo(
         f"study {summary.study_id}{note}: {len(summary.computed)} assets run, "

@@ -47,6 +47,9 @@ def test_undeclared_codes_stop_the_half_until_they_are_declared(study):
     )
     assert 'add "n.d." to `missing:` in `clinical: visits:` of study.yaml' in refused.err
     assert published(study) == [{"outcome": "pain", "visit": "week_12", "n": 12}]
+    again = study.fm("refresh")
+    assert again.code == 1
+    assert "--force --select quarantine.visits" in again.err
     records = "SELECT count(*) AS n FROM audit.ledger WHERE kind = 'check' AND body LIKE '%n.d.%'"
     assert json.loads(study.fm("query", records, "--json").out) == [{"n": 0}]
 
