@@ -42,7 +42,9 @@ from fm_platform.sql.tracing import trace_models
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.names import quoted_table, relation
 from fm_platform.warehouse.reader import open_published
+from fm_platform.warehouse.records import ROWS, Marks
 
+TEXT = """sum(strlen("sql") + coalesce(strlen(marks), 0))"""
 COMMAND = "from fm_platform.cli import main; main()"
 ALONE = "import sys, duckdb; duckdb.connect(sys.argv[1], read_only=True).sql('SELECT 1').fetchall()"
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
@@ -107,13 +109,18 @@ def compare(session: Session, repeats: int) -> None:
 def sizes(session: Session) -> None:
     """What links take beside the tables they link, and what following them all costs."""
     connection = session.warehouse.connection
-    texts = connection.sql('select sum(length("sql")) from fm.audit.links').fetchone()[0]
+    texts = connection.sql(f"select {TEXT} from fm.audit.links").fetchone()[0]
     models = [asset.table for asset in session.catalog.in_order() if asset.model is not None]
     rows = sum(session.warehouse.query(f"select count(*) from {relation(table)}").item() for table in models)
     marks, begun = 0, time.perf_counter()
     connection.execute("use fm")
-    for (sql,) in connection.sql('select "sql" from audit.links where input_table is null').fetchall():
-        marks += connection.sql(f"select coalesce(sum(len(_rows)), 0) from ({sql})").fetchone()[0]
+    for sql, told in connection.sql(
+        'select "sql", marks from audit.links where input_table is null'
+    ).fetchall():
+        rows_behind = Marks.of_json(told).sql(ROWS)
+        marks += connection.sql(f"select coalesce(sum(len({rows_behind})), 0) from ({sql}) as q").fetchone()[
+            0
+        ]
     connection.execute("use memory")
     print(
         f"  {rows:,} rows; links: {texts / 2**10:.0f} KiB of text; all followed one step: {marks:,} rows of inputs "
@@ -205,7 +212,7 @@ def commands(study: Path, home: Path, repeats: int) -> None:
     refreshed = spent(COMMAND, "refresh", "--study", study, "--home", home)
     published = Home(home).published
     with open_published(Home(home)) as opened:
-        text = opened.query('select sum(strlen("sql")) from audit.links').item()
+        text = opened.query(f"select {TEXT} from audit.links").item()
         subject = opened.query("select min(subject_id) from staging.stg_subjects").item()
     size, alone = published.stat().st_size, bytes_without_links(published)
     print(f"  refresh: {refreshed.processor:.1f} s of the processor, peak {refreshed.peak:,.0f} MiB")
