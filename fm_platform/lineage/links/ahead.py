@@ -99,19 +99,20 @@ class Ahead:
         ways, conditions = [], []
         if singles:
             conditions.append(self._of_few_rows(link))
+            rows_in_turn = in_turn(ROW, len(given), "fm_row")
             ways.append(
-                f"SELECT {_listed('e', key)}, v.fm_c, a.role FROM (SELECT *, {in_turn(ROW, len(given), 'row')} FROM e) "
-                f"AS e JOIN (VALUES {', '.join(singles)}) AS v(arm, place, tbl, col, fm_c) "
-                "ON v.arm = e.fm_arm AND v.place = e.place JOIN fm_ahead AS a "
-                "ON a.tbl = v.tbl AND a.row = e.row AND (a.col = '' OR a.col = v.col)"
+                f"SELECT {_listed('e', key)}, v.fm_c, a.role FROM (SELECT *, {rows_in_turn} FROM e)"
+                f" AS e JOIN (VALUES {', '.join(singles)}) AS v(arm, place, tbl, col, fm_c) "
+                "ON v.arm = e.fm_arm AND v.place = e.fm_at JOIN fm_ahead AS a "
+                "ON a.tbl = v.tbl AND a.row = e.fm_row AND (a.col = '' OR a.col = v.col)"
             )
         if lists:
             conditions.append(self._of_few_marks(link, lists))
             named = ", ".join(f"({at}, {literal(hidden[name])})" for at, name in enumerate(lists))
             ways.append(
-                f"SELECT {_listed('e', key)}, v.fm_c, k.role FROM (SELECT *, unnest(marks) AS mark FROM "
-                f"(SELECT *, {in_turn('fm_l', len(lists), 'marks')} FROM e)) AS e JOIN fm_marks AS k "
-                f"ON k.mark = e.mark JOIN (VALUES {named}) AS v(place, fm_c) ON v.place = e.place"
+                f"SELECT {_listed('e', key)}, v.fm_c, k.role FROM (SELECT *, unnest(fm_list) AS fm_mark FROM "
+                f"(SELECT *, {in_turn('fm_l', len(lists), 'fm_list')} FROM e)) AS e JOIN fm_marks AS k "
+                f"ON k.mark = e.fm_mark JOIN (VALUES {named}) AS v(place, fm_c) ON v.place = e.fm_at"
             )
         if not ways:
             return

@@ -80,18 +80,19 @@ class Marked:
         given = [f"q.{ROW}{row}" for row in range(self._link.marks.rows)] if singles else []
         ways = []
         if singles:
+            rows_in_turn = in_turn(ROW, len(given), "fm_row")
             ways.append(
-                f"SELECT c.tbl, e.row, c.plays FROM (SELECT fm_played, arm, {in_turn(ROW, len(given), 'row')} FROM e) "
+                f"SELECT c.tbl, e.fm_row AS row, c.plays FROM (SELECT fm_played, arm, {rows_in_turn} FROM e) "
                 f"AS e JOIN (VALUES {', '.join(singles)}) AS c(played, arm, place, tbl, plays) "
-                "ON c.played = e.fm_played AND c.arm = e.arm AND c.place = e.place WHERE e.row IS NOT NULL"
+                "ON c.played = e.fm_played AND c.arm = e.arm AND c.place = e.fm_at WHERE e.fm_row IS NOT NULL"
             )
         if lists:
             cells = ", ".join(cell for at, (of, _) in enumerate(lists) for cell in self._cells(at, of))
             ways.append(
-                f"SELECT c.tbl, e.mark & {ROW_MASK} AS row, c.plays FROM (SELECT fm_played, place AS list, "
-                f"unnest(marks) AS mark FROM (SELECT fm_played, {in_turn('l', len(lists), 'marks')} FROM e)) AS e "
+                f"SELECT c.tbl, e.mark & {ROW_MASK} AS row, c.plays FROM (SELECT fm_played, fm_at, "
+                f"unnest(fm_list) AS mark FROM (SELECT fm_played, {in_turn('l', len(lists), 'fm_list')} FROM e)) AS e "
                 f"JOIN (VALUES {cells}) AS c(played, list, place, tbl, plays) "
-                f"ON c.played = e.fm_played AND c.list = e.list AND c.place = e.mark >> {ROWS_BITS}"
+                f"ON c.played = e.fm_played AND c.list = e.fm_at AND c.place = e.mark >> {ROWS_BITS}"
             )
         if not ways:
             return ""
@@ -170,8 +171,8 @@ class Marked:
 
 
 def in_turn(name: str, count: int, called: str) -> str:
-    """Of so many numbered columns one after the other, and its number as place."""
+    """Of so many numbered columns one after the other, and its number as fm_at."""
     if count == 1:
-        return f"0 AS place, {name}0 AS {called}"
+        return f"0 AS fm_at, {name}0 AS {called}"
     places, columns = (", ".join(f"{first}{at}" for at in range(count)) for first in ("", name))
-    return f"unnest([{places}]) AS place, unnest([{columns}]) AS {called}"
+    return f"unnest([{places}]) AS fm_at, unnest([{columns}]) AS {called}"
