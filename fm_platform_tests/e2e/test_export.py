@@ -113,7 +113,7 @@ def test_data_docs_are_one_page_without_any_request(exporting: Workspace, tmp_pa
     page = path.read_text(encoding="utf-8")
     assert "SYNTHETIC DATA" in page
     assert "gx_agrees" in page
-    assert "20 of 20 checks passed" in page
+    assert "21 of 21 checks passed" in page
     assert "Unexpected, of 18 rows" in page
     assert "Ledger head of that publication" in page
     assert re.search(r"<title>SYNTHETIC DATA: .+ - data docs</title>", page)
