@@ -76,7 +76,7 @@ def materialization_graph(home: Home, which: str) -> MaterializationGraph:
             'SELECT seq, kind, "at", run_id, body, prev_hash, hash FROM audit.ledger '
             "WHERE kind IN ('materialization', 'publication', 'study') ORDER BY seq"
         )
-    records = [LedgerRecord(*row) for row in rows]
+    records = [LedgerRecord(*row) for row in rows.rows()]
     return graph_of([*records, *_last_publication(home, records[-1].seq if records else 0)], which)
 
 

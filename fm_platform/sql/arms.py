@@ -46,8 +46,9 @@ class Arm:
                     collecting.append(mark)
                     continue
                 place, row = one
-                rows.setdefault(row.sql(dialect=DIALECT), row)
-                entry = (place, list(rows).index(row.sql(dialect=DIALECT)))
+                text = row.sql(dialect=DIALECT)
+                rows.setdefault(text, row)
+                entry = (place, list(rows).index(text))
                 if entry not in ones.setdefault(name, []):
                     ones[name].append(entry)
             if collecting:

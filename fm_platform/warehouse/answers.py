@@ -8,7 +8,6 @@ Importing Polars takes longer than answering most questions about a publication 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -60,9 +59,6 @@ class Answer:
         """A column."""
         at = self.columns.index(column)
         return [row[at] for row in self.values]
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.values)
 
 
 def with_spans_as_texts(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -72,18 +72,18 @@ class Marks:
         """Whether a hidden output has a list."""
         return self.lists is None or hidden in self.lists
 
-    def sql(self, hidden: str, alias: str = "q") -> str:
-        """All marks of a hidden output as one list, over the link's query."""
-        listed = f"{alias}.{identifier(hidden)}" if self.collects(hidden) else ""
+    def sql(self, hidden: str) -> str:
+        """All marks of a hidden output as one list, over the link's query (q)."""
+        listed = f"q.{identifier(hidden)}" if self.collects(hidden) else ""
         arms = [
-            ", ".join(f"{(place << ROWS_BITS)} + {alias}.{ROW}{row}" for place, row in arm.get(hidden, ()))
+            ", ".join(f"{(place << ROWS_BITS)} + q.{ROW}{row}" for place, row in arm.get(hidden, ()))
             for arm in self.ones
         ]
         if len(set(arms)) == 1:
             single = f"[{arms[0]}]" if arms[0] else ""
         else:
             cases = " ".join(f"WHEN {number} THEN [{marks}]" for number, marks in enumerate(arms) if marks)
-            single = f"CASE {alias}.{ARM} {cases} END"
+            single = f"CASE q.{ARM} {cases} END"
         both = [part for part in (single, listed) if part]
         return f"list_concat({', '.join(both)})" if len(both) > 1 else (both or ["NULL::BIGINT[]"])[0]
 
