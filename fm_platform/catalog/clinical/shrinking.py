@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from fm_platform.catalog.earlier import accepted_losses
 from fm_platform.errors import InputError
 from fm_platform.lineage.history import History
 from fm_platform.statistics.change import SYMPTOM_CHANGE
+from fm_platform.statistics.paired import later_visits
 from fm_platform.statistics.sources import CHANGE, PEOPLE
 from fm_platform.warehouse.home import Home
 from fm_platform.warehouse.reader import open_published
@@ -209,20 +211,17 @@ def paired(
         .partition_by("outcome_id", "visit_id", as_dict=True)
         .items()
     }
-    planned = visits.sort(~pl.col("is_baseline"), "position")["visit_id"].to_list()
+    at_baseline = visits.filter(pl.col("is_baseline"))["visit_id"].to_list()
     apart, told = [], []
-    for outcome in outcomes.sort("position")["outcome_id"] if planned else ():
-        base, *later = (subjects.get((outcome, visit), set()) for visit in planned)
-        for visit, post in zip(planned[1:], later, strict=True):
-            known = base & post or (outcome, visit) in accepted
-            if min(len(base), len(post)) >= FEWEST and not known:
-                apart.append(
-                    {"outcome": outcome, "visit": visit, "n_baseline": len(base), "n_visit": len(post)}
-                )
-                told.append(
-                    f"{outcome}: {len(base)} subjects at {planned[0]} ({_first(base)}), {len(post)} others at {visit} "
-                    f"({_first(post)})."
-                )
+    for outcome, visit in product(outcomes.sort("position")["outcome_id"], later_visits(visits)):
+        base, post = (subjects.get((outcome, at), set()) for at in (*at_baseline, visit))
+        known = base & post or (outcome, visit) in accepted
+        if min(len(base), len(post)) >= FEWEST and not known:
+            apart.append({"outcome": outcome, "visit": visit, "n_baseline": len(base), "n_visit": len(post)})
+            told.append(
+                f"{outcome}: {len(base)} subjects at {at_baseline[0]} ({_first(base)}), {len(post)} others at {visit} "
+                f"({_first(post)})."
+            )
     mend = "Write a subject's id in one way at all visits, or accept it with `fm accept --numbers`."
     return CheckOutcome(
         PAIRED.name,
